@@ -1,0 +1,334 @@
+//! One YAML file for all services, overridden by `AUTOSCALER__SECTION__KEY` variables and the seed's `DRY_RUN`.
+//!
+//! Each service owns the struct of its section; this module finds the file, layers the sources, and turns what is wrong
+//! into one line that names the key.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use figment::{
+    Figment,
+    error::Kind,
+    providers::Serialized,
+    value::Value,
+};
+use serde::de::DeserializeOwned;
+
+/// The sections that the file may have.
+pub const SECTIONS: [&str; 6] = [
+    "telemetry",
+    "predictor",
+    "policy",
+    "decision",
+    "actuator",
+    "scheduler",
+];
+
+const DEFAULT_FILE: &str = "autoscaler.yaml";
+const ENV_PREFIX: &str = "AUTOSCALER__";
+
+/// What is wrong with the configuration, in one line.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read configuration file {path}: {source}")]
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("configuration file {path} is not YAML: {source}")]
+    Syntax {
+        path: PathBuf,
+        source: serde_yaml_ng::Error,
+    },
+    #[error("configuration file {path} must hold sections, such as `scheduler:`")]
+    NotSections { path: PathBuf },
+    #[error("unknown configuration key `{key}`{}", nearest_hint(.nearest))]
+    UnknownKey {
+        key: String,
+        nearest: Option<String>,
+    },
+    #[error("configuration key `{key}`: {message}")]
+    Value { key: String, message: String },
+}
+
+fn nearest_hint(nearest: &Option<String>) -> String {
+    nearest
+        .as_ref()
+        .map(|name| format!("; did you mean `{name}`?"))
+        .unwrap_or_default()
+}
+
+/// The layered configuration, before it is split into sections.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    layers: Figment,
+    file: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Reads `path`, or `autoscaler.yaml` in the working directory when there is one, then the environment.
+    ///
+    /// # Errors
+    /// An unreadable file, bad YAML, an unknown section.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let file = match path {
+            Some(path) => Some(path.to_owned()),
+            None => Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists()),
+        };
+        let text = match &file {
+            Some(path) => std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+                path: path.clone(),
+                source,
+            })?,
+            None => String::new(),
+        };
+        let settings = Self::from_yaml(&text, file)?.with_environment(std::env::vars());
+        settings.check_sections()?;
+        Ok(settings)
+    }
+
+    /// From YAML alone: for tests and for embedded defaults.
+    ///
+    /// # Errors
+    /// Bad YAML, an unknown section.
+    pub fn from_yaml_text(text: &str) -> Result<Self, ConfigError> {
+        let settings = Self::from_yaml(text, None)?;
+        settings.check_sections()?;
+        Ok(settings)
+    }
+
+    fn from_yaml(text: &str, file: Option<PathBuf>) -> Result<Self, ConfigError> {
+        let path = || file.clone().unwrap_or_else(|| DEFAULT_FILE.into());
+        let tree: Option<BTreeMap<String, serde_yaml_ng::Value>> = serde_yaml_ng::from_str::<
+            serde_yaml_ng::Value,
+        >(text)
+        .map_err(|source| ConfigError::Syntax {
+            path: path(),
+            source,
+        })
+        .and_then(|value| {
+            serde_yaml_ng::from_value(value)
+                .map_err(|_| ConfigError::NotSections { path: path() })
+        })?;
+        // A section that is there but empty is YAML's null: the same as absent.
+        let sections: BTreeMap<_, _> = tree
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .collect();
+        Ok(Self {
+            layers: Figment::from(Serialized::defaults(sections)),
+            file,
+        })
+    }
+
+    fn with_environment(mut self, variables: impl Iterator<Item = (String, String)>) -> Self {
+        for (name, value) in variables {
+            let key = match name.strip_prefix(ENV_PREFIX) {
+                Some(rest) => rest.to_lowercase().replace("__", "."),
+                // The seed's variable; it wrote True and False.
+                None if name == "DRY_RUN" => "actuator.dry_run".to_owned(),
+                None => continue,
+            };
+            let value = match value.to_lowercase().as_str() {
+                "true" | "yes" | "on" => Value::from(true),
+                "false" | "no" | "off" => Value::from(false),
+                _ => value.parse().unwrap_or_else(|infallible| match infallible {}),
+            };
+            self.layers = self.layers.merge(Serialized::default(&key, value));
+        }
+        self
+    }
+
+    /// Where the values come from, for messages: the file's path, or "embedded defaults".
+    pub fn origin(&self) -> String {
+        match &self.file {
+            Some(path) => path.display().to_string(),
+            None => "embedded defaults".to_owned(),
+        }
+    }
+
+    /// One more layer on top, such as a command-line flag: `key` is a dotted path.
+    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.layers = self.layers.merge(Serialized::default(key, value.into()));
+        self
+    }
+
+    /// One section; what the file and the environment leave out has the defaults of `T`.
+    ///
+    /// # Errors
+    /// An unknown key or a value of the wrong kind.
+    pub fn section<T: DeserializeOwned + Default>(&self, name: &str) -> Result<T, ConfigError> {
+        if self.layers.find_value(name).is_err() {
+            return Ok(T::default());
+        }
+        self.layers.extract_inner(name).map_err(|error| {
+            let error = error.into_iter().next();
+            describe(name, error)
+        })
+    }
+
+    fn check_sections(&self) -> Result<(), ConfigError> {
+        let tree: BTreeMap<String, Value> =
+            self.layers.extract().map_err(|error| ConfigError::Value {
+                key: self.origin(),
+                message: error.to_string(),
+            })?;
+        match tree.keys().find(|key| !SECTIONS.contains(&key.as_str())) {
+            Some(key) => Err(ConfigError::UnknownKey {
+                key: key.clone(),
+                nearest: nearest(key, &SECTIONS),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A section's value that its own `validate` refuses.
+pub fn invalid(key: &str, message: impl Into<String>) -> ConfigError {
+    ConfigError::Value {
+        key: key.to_owned(),
+        message: message.into(),
+    }
+}
+
+fn describe(section: &str, error: Option<figment::Error>) -> ConfigError {
+    let Some(error) = error else {
+        return invalid(section, "cannot be read");
+    };
+    let mut path = error.path.clone();
+    if path.first().map(String::as_str) != Some(section) {
+        path.insert(0, section.to_owned());
+    }
+    match &error.kind {
+        Kind::UnknownField(field, known) => {
+            if path.last() != Some(field) {
+                path.push(field.clone());
+            }
+            ConfigError::UnknownKey {
+                key: path.join("."),
+                nearest: nearest(field, known),
+            }
+        }
+        kind => invalid(&path.join("."), kind.to_string()),
+    }
+}
+
+/// The known name that `name` most likely stands for.
+fn nearest(name: &str, known: &[&str]) -> Option<String> {
+    known
+        .iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(similarity, _)| *similarity > 0.7)
+        .max_by(|(left, _), (right, _)| left.total_cmp(right))
+        .map(|(_, candidate)| (*candidate).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Default, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields, default)]
+    struct Actuator {
+        dry_run: bool,
+        timeout_seconds: u32,
+        nested: Nested,
+        names: Vec<String>,
+    }
+
+    #[derive(Debug, Default, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields, default)]
+    struct Nested {
+        endpoint: String,
+    }
+
+    fn settings(yaml: &str, environment: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+        let settings = Settings::from_yaml(yaml, None)?.with_environment(
+            environment
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
+        settings.check_sections()?;
+        Ok(settings)
+    }
+
+    fn actuator(yaml: &str, environment: &[(&str, &str)]) -> Result<Actuator, String> {
+        settings(yaml, environment)
+            .and_then(|settings| settings.section("actuator"))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn environment_wins_over_file_and_file_over_defaults() {
+        let section = actuator(
+            "actuator:\n  timeout_seconds: 5\n  dry_run: true\n",
+            &[
+                ("AUTOSCALER__ACTUATOR__TIMEOUT_SECONDS", "7"),
+                ("AUTOSCALER__ACTUATOR__NESTED__ENDPOINT", "http://moto:5000"),
+                ("AUTOSCALER__ACTUATOR__NAMES", "[t2.small, t2.medium]"),
+                ("DRY_RUN", "False"),
+                ("UNRELATED", "1"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(
+            section,
+            Actuator {
+                dry_run: false,
+                timeout_seconds: 7,
+                nested: Nested {
+                    endpoint: "http://moto:5000".into()
+                },
+                names: vec!["t2.small".into(), "t2.medium".into()],
+            }
+        );
+        assert_eq!(actuator("actuator:\n", &[]).unwrap(), Actuator::default());
+        assert_eq!(actuator("", &[]).unwrap(), Actuator::default());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (yaml, environment, expected) in [
+            (
+                "actuator: {dryrun: true}",
+                &[][..],
+                "unknown configuration key `actuator.dryrun`; did you mean `dry_run`?",
+            ),
+            (
+                "actuator: {nested: {endpont: x}}",
+                &[],
+                "unknown configuration key `actuator.nested.endpont`; did you mean `endpoint`?",
+            ),
+            (
+                "actuatr: {}",
+                &[],
+                "unknown configuration key `actuatr`; did you mean `actuator`?",
+            ),
+            (
+                "",
+                &[("AUTOSCALER__ACTUATOR__QQQ", "1")],
+                "unknown configuration key `actuator.qqq`",
+            ),
+            ("just text", &[], "must hold sections"),
+            ("a: [", &[], "is not YAML"),
+            (
+                "actuator: {timeout_seconds: soon}",
+                &[],
+                "configuration key `actuator.timeout_seconds`: invalid type",
+            ),
+            (
+                "",
+                &[("DRY_RUN", "maybe")],
+                "configuration key `actuator.dry_run`: invalid type",
+            ),
+        ] {
+            let message = actuator(yaml, environment).unwrap_err();
+            assert!(message.contains(expected), "{message:?} lacks {expected:?}");
+        }
+    }
+}

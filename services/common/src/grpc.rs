@@ -1,0 +1,284 @@
+//! One way to serve gRPC and one way to call it.
+//!
+//! Every server has health and reflection, carries trace context in, and drains within a bound. Every client call
+//! carries a deadline and the trace context out.
+
+use std::{net::SocketAddr, time::Duration};
+
+use opentelemetry::propagation::{Extractor, Injector};
+use tokio::{net::TcpListener, sync::watch};
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    metadata::{MetadataKey, MetadataMap, MetadataValue},
+    service::RoutesBuilder,
+    transport::{Channel, Endpoint, Server, server::TcpIncoming},
+};
+use tonic_health::{ServingStatus, server::HealthReporter};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+/// Calls that are still running this long after shutdown began are dropped.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Why a server ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("server reflection can't be built from the descriptors: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    #[error("gRPC server: {0}")]
+    Transport(#[from] tonic::transport::Error),
+    #[error("metrics server: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// A gRPC server to be: services are added, then it runs on a listener.
+#[derive(Debug)]
+pub struct GrpcServer {
+    service: &'static str,
+    routes: RoutesBuilder,
+    ready: watch::Receiver<bool>,
+}
+
+impl GrpcServer {
+    /// `service` is the full name, such as `autoscaler.predictor.v1.PredictorService`. Health is NOT_SERVING, for it and
+    /// for the server as a whole, until `ready` turns true.
+    pub fn new(service: &'static str, ready: watch::Receiver<bool>) -> Self {
+        Self {
+            service,
+            routes: RoutesBuilder::default(),
+            ready,
+        }
+    }
+
+    /// For a service that is ready as soon as it listens.
+    pub fn always_ready(service: &'static str) -> Self {
+        // A receiver keeps its last value when the sender is gone.
+        let (_, ready) = watch::channel(true);
+        Self::new(service, ready)
+    }
+
+    /// Adds a generated server.
+    #[must_use]
+    pub fn add<S>(mut self, server: S) -> Self
+    where
+        S: tower::Service<
+                http::Request<tonic::body::Body>,
+                Response: axum::response::IntoResponse,
+                Error = std::convert::Infallible,
+                Future: Send + 'static,
+            > + tonic::server::NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.routes.add_service(server);
+        self
+    }
+
+    /// Serves until `shutdown`, then drains for at most ten seconds.
+    ///
+    /// # Errors
+    /// When the server can't run; never because of a client.
+    pub async fn serve(
+        mut self,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+    ) -> Result<(), ServeError> {
+        let (reporter, health) = tonic_health::server::health_reporter();
+        report(&reporter, self.service, *self.ready.borrow()).await;
+        let descriptors = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        let server = Server::builder()
+            .trace_fn(incoming_span)
+            .http2_keepalive_interval(Some(Duration::from_secs(30)))
+            .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+            .concurrency_limit_per_connection(256)
+            .add_routes(self.routes.routes())
+            .add_service(health)
+            .add_service(descriptors().build_v1()?)
+            .add_service(descriptors().build_v1alpha()?);
+
+        let draining = shutdown.clone();
+        let service = self.service;
+        let follow_health = tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    () = draining.cancelled() => {
+                        report(&reporter, service, false).await;
+                        return;
+                    }
+                    changed = self.ready.changed() => {
+                        if changed.is_err() {
+                            // Nobody can change it any more: wait for the end.
+                            draining.cancelled().await;
+                            report(&reporter, service, false).await;
+                            return;
+                        }
+                        let ready = *self.ready.borrow_and_update();
+                        report(&reporter, service, ready).await;
+                    }
+                }
+            }
+        });
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let serving =
+            server.serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
+        let result = tokio::select! {
+            result = serving => result.map_err(ServeError::from),
+            () = drained(shutdown) => {
+                tracing::warn!(service, "calls were still running after the drain time and were dropped");
+                Ok(())
+            }
+        };
+        follow_health.abort();
+        result
+    }
+}
+
+async fn drained(shutdown: CancellationToken) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(DRAIN).await;
+}
+
+async fn report(reporter: &HealthReporter, service: &str, ready: bool) {
+    let status = if ready {
+        ServingStatus::Serving
+    } else {
+        ServingStatus::NotServing
+    };
+    reporter.set_service_status("", status).await;
+    reporter.set_service_status(service, status).await;
+}
+
+/// The span of an incoming call, child of the caller's.
+fn incoming_span<B>(request: &http::Request<B>) -> tracing::Span {
+    let path = request.uri().path();
+    // Health probes come every few seconds and are nobody's trace.
+    if path.starts_with("/grpc.") {
+        return tracing::Span::none();
+    }
+    let span = tracing::info_span!("rpc", otel.name = path, otel.kind = "server");
+    let parent = opentelemetry::global::get_text_map_propagator(|propagator| {
+        propagator.extract(&Headers(request.headers()))
+    });
+    // It fails when no span exporter is configured: then there is no trace to join.
+    let _ = span.set_parent(parent);
+    span
+}
+
+/// A channel that connects at the first call and again after each loss.
+///
+/// # Errors
+/// When `url` is no URL.
+pub fn channel(url: &str) -> Result<Channel, tonic::transport::Error> {
+    Ok(Endpoint::from_shared(url.to_owned())?
+        .connect_timeout(Duration::from_secs(3))
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(10))
+        .connect_lazy())
+}
+
+/// The URL under which something that listens on `address` is reached from this machine.
+pub fn local_url(address: SocketAddr) -> String {
+    let mut address = address;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    format!("http://{address}")
+}
+
+/// A request with a `grpc-timeout` and the current trace context in its metadata.
+pub fn outgoing<T>(message: T, timeout: Duration) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    request.set_timeout(timeout);
+    let context = tracing::Span::current().context();
+    opentelemetry::global::get_text_map_propagator(|propagator| {
+        propagator.inject_context(&context, &mut Metadata(request.metadata_mut()));
+    });
+    request
+}
+
+/// What is left of the caller's deadline, as it stood when the request arrived. `None` when it set none.
+pub fn deadline<T>(request: &tonic::Request<T>) -> Option<Duration> {
+    let value = request.metadata().get("grpc-timeout")?.to_str().ok()?;
+    let (amount, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    let amount: u64 = amount.parse().ok()?;
+    // https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, "TimeoutUnit"
+    Some(match unit {
+        "H" => Duration::from_secs(amount.saturating_mul(3_600)),
+        "M" => Duration::from_secs(amount.saturating_mul(60)),
+        "S" => Duration::from_secs(amount),
+        "m" => Duration::from_millis(amount),
+        "u" => Duration::from_micros(amount),
+        "n" => Duration::from_nanos(amount),
+        _ => return None,
+    })
+}
+
+struct Headers<'a>(&'a http::HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(http::HeaderName::as_str).collect()
+    }
+}
+
+struct Metadata<'a>(&'a mut MetadataMap);
+
+impl Injector for Metadata<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        if let (Ok(key), Ok(value)) = (
+            MetadataKey::from_bytes(key.as_bytes()),
+            MetadataValue::try_from(&value),
+        ) {
+            self.0.insert(key, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_are_read_as_they_are_written() {
+        for timeout in [
+            Duration::from_micros(250),
+            Duration::from_millis(1_500),
+            Duration::from_secs(40),
+        ] {
+            let request = outgoing((), timeout);
+            assert_eq!(deadline(&request), Some(timeout));
+        }
+        let mut request = tonic::Request::new(());
+        assert_eq!(deadline(&request), None);
+        for nonsense in ["", "S", "10", "tenS"] {
+            request
+                .metadata_mut()
+                .insert("grpc-timeout", nonsense.parse().unwrap());
+            assert_eq!(deadline(&request), None, "{nonsense:?}");
+        }
+    }
+
+    #[test]
+    fn a_wildcard_address_is_reached_over_loopback() {
+        for (address, url) in [
+            ("0.0.0.0:50051", "http://127.0.0.1:50051"),
+            ("[::]:1", "http://[::1]:1"),
+            ("10.1.2.3:7", "http://10.1.2.3:7"),
+        ] {
+            assert_eq!(local_url(address.parse().unwrap()), url);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Asks a service how it is, over `grpc.health.v1`.
+
+use std::{fmt, time::Duration};
+
+use tonic::transport::Channel;
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+/// What a service says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It answers calls.
+    Serving,
+    /// It runs, but isn't ready, or is shutting down.
+    NotServing,
+    /// It does not answer: why.
+    Unreachable(String),
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Serving => "serving",
+            Self::NotServing => "not_serving",
+            Self::Unreachable(_) => "unreachable",
+        })
+    }
+}
+
+/// Asks the server behind `channel`.
+pub async fn check(channel: Channel, timeout: Duration) -> Health {
+    let mut client = HealthClient::new(channel);
+    let request = crate::grpc::outgoing(
+        HealthCheckRequest {
+            service: String::new(),
+        },
+        timeout,
+    );
+    // The header binds the server; this binds the wait for a connection.
+    match tokio::time::timeout(timeout, client.check(request)).await {
+        Ok(Ok(response)) if response.get_ref().status() == ServingStatus::Serving => {
+            Health::Serving
+        }
+        Ok(Ok(_)) => Health::NotServing,
+        Ok(Err(status)) => Health::Unreachable(status.message().to_owned()),
+        Err(_) => Health::Unreachable(format!("no answer within {timeout:?}")),
+    }
+}

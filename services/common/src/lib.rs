@@ -1,0 +1,16 @@
+//! What all four services share: configuration, telemetry, gRPC server and client set-up, clock, errors, shutdown.
+//!
+//! Invariant: this crate imports no service, and knows none of their messages.
+
+pub mod clock;
+pub mod config;
+pub mod exposition;
+pub mod grpc;
+pub mod health;
+pub mod listen;
+pub mod retry;
+pub mod service;
+pub mod shutdown;
+pub mod status;
+pub mod telemetry;
+pub mod time;

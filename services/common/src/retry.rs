@@ -1,0 +1,59 @@
+//! The one retry: idempotent calls only, on UNAVAILABLE only, jittered, inside a deadline.
+
+use std::{future::Future, time::Duration};
+
+use backon::{ExponentialBuilder, Retryable as _};
+use tonic::{Code, Status};
+
+/// Repeats `call` while it answers UNAVAILABLE and `within` is not used up.
+///
+/// # Errors
+/// The last status.
+pub async fn on_unavailable<T, F, Fut>(within: Duration, call: F) -> Result<T, Status>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, Status>>,
+{
+    call.retry(
+        ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(50))
+            .with_max_delay(Duration::from_secs(2))
+            .with_total_delay(Some(within))
+            .without_max_times()
+            .with_jitter(),
+    )
+    .when(|status: &Status| status.code() == Code::Unavailable)
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    async fn calls_until(code: Code, succeed_at: u32) -> (Result<(), Code>, u32) {
+        let calls = AtomicU32::new(0);
+        let result = on_unavailable(Duration::from_millis(400), || async {
+            match calls.fetch_add(1, Ordering::SeqCst) + 1 {
+                call if call >= succeed_at => Ok(()),
+                _ => Err(Status::new(code, "no")),
+            }
+        })
+        .await
+        .map_err(|status| status.code());
+        (result, calls.into_inner())
+    }
+
+    #[tokio::test]
+    async fn repeats_only_what_may_be_repeated() {
+        assert_eq!(calls_until(Code::Unavailable, 3).await, (Ok(()), 3));
+        assert_eq!(
+            calls_until(Code::InvalidArgument, 3).await,
+            (Err(Code::InvalidArgument), 1)
+        );
+        let (result, calls) = calls_until(Code::Unavailable, u32::MAX).await;
+        assert_eq!(result, Err(Code::Unavailable));
+        assert!((2..20).contains(&calls), "{calls} calls");
+    }
+}

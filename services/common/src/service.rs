@@ -1,0 +1,117 @@
+//! What the `main` of every service does: arguments, configuration, logs, then the service until a signal.
+
+use std::{fmt::Display, future::Future, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{ConfigError, Settings},
+    grpc,
+    health::{self, Health},
+    shutdown, telemetry,
+};
+
+/// Exit code for a bad configuration or bad arguments (`EX_USAGE`).
+pub const EXIT_USAGE: u8 = 64;
+
+/// `--config`, the same for every binary.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct ConfigArg {
+    /// Configuration file [default: autoscaler.yaml in this folder, else embedded defaults]
+    #[arg(long, global = true, env = "AUTOSCALER_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+impl ConfigArg {
+    /// Reads `.env` into the environment, then the configuration.
+    ///
+    /// # Errors
+    /// What [`Settings::load`] says.
+    pub fn load(&self) -> Result<Settings, ConfigError> {
+        // A missing `.env` is the normal case; a broken one must not pass for a missing one.
+        match dotenvy::dotenv() {
+            Ok(_) => {}
+            Err(error) if error.not_found() => {}
+            Err(error) => return Err(crate::config::invalid(".env", error.to_string())),
+        }
+        Settings::load(self.config.as_deref())
+    }
+}
+
+/// What every service binary can do.
+#[derive(Clone, Copy, Debug, Default, clap::Subcommand)]
+pub enum ServiceCommand {
+    /// Serves until SIGTERM or Ctrl-C (the default)
+    #[default]
+    Serve,
+    /// Asks the running service how it is; exit 0 when it serves, 1 when not
+    Health,
+}
+
+/// Runs `future` on a runtime with logs and spans set up, and turns its end into an exit code: 0, or 1 after one line
+/// on stderr.
+pub fn run<F, Fut, E>(service: &'static str, settings: &Settings, future: F) -> ExitCode
+where
+    F: FnOnce(CancellationToken) -> Fut,
+    Fut: Future<Output = Result<(), E>>,
+    E: Display,
+{
+    let telemetry_config = match settings.section("telemetry") {
+        Ok(config) => config,
+        Err(error) => return usage_error(service, &error),
+    };
+    with_runtime(service, async {
+        let _guard = match telemetry::init(service, &telemetry_config) {
+            Ok(guard) => guard,
+            Err(error) => return usage_error(service, &error),
+        };
+        // AWS SDK, reqwest and tonic share this provider. A second call in one process says it is there already.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let shutdown = match shutdown::on_signal() {
+            Ok(shutdown) => shutdown,
+            Err(error) => return failure(service, &error),
+        };
+        match future(shutdown).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failure(service, &error),
+        }
+    })
+}
+
+/// The `health` command: asks what listens on `listen` on this machine.
+#[expect(clippy::print_stdout, reason = "the answer of a command")]
+pub fn report_health(service: &'static str, listen: SocketAddr) -> ExitCode {
+    with_runtime(service, async {
+        let url = grpc::local_url(listen);
+        let health = match grpc::channel(&url) {
+            Ok(channel) => health::check(channel, Duration::from_secs(3)).await,
+            Err(error) => Health::Unreachable(error.to_string()),
+        };
+        match &health {
+            Health::Unreachable(why) => println!("{service} at {url}: {health} ({why})"),
+            _ => println!("{service} at {url}: {health}"),
+        }
+        match health {
+            Health::Serving => ExitCode::SUCCESS,
+            _ => ExitCode::FAILURE,
+        }
+    })
+}
+
+/// One line on stderr and exit code 64.
+pub fn usage_error(service: &str, error: &dyn Display) -> ExitCode {
+    eprintln!("{service}: {error}");
+    ExitCode::from(EXIT_USAGE)
+}
+
+fn failure(service: &str, error: &dyn Display) -> ExitCode {
+    eprintln!("{service}: {error}");
+    ExitCode::FAILURE
+}
+
+fn with_runtime(service: &str, future: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(future),
+        Err(error) => failure(service, &error),
+    }
+}
