@@ -164,7 +164,7 @@ impl Settings {
         if self.layers.find_value(name).is_err() {
             return Ok(T::default());
         }
-        self.layers.extract_inner(name).map_err(|error| {
+        self.layers.focus(name).extract().map_err(|error| {
             let error = error.into_iter().next();
             describe(name, error)
         })
@@ -204,8 +204,10 @@ fn describe(section: &str, error: Option<figment::Error>) -> ConfigError {
     }
     match &error.kind {
         Kind::UnknownField(field, known) => {
-            if path.last() != Some(field) {
-                path.push(field.clone());
+            // Figment gives the key alone or with its path before it, depending on the depth.
+            let field = field.rsplit('.').next().unwrap_or(field);
+            if path.last().map(String::as_str) != Some(field) {
+                path.push(field.to_owned());
             }
             ConfigError::UnknownKey {
                 key: path.join("."),

@@ -56,9 +56,9 @@ impl GrpcServer {
         Self::new(service, ready)
     }
 
-    /// Adds a generated server.
+    /// Adds a generated server beside health and reflection.
     #[must_use]
-    pub fn add<S>(mut self, server: S) -> Self
+    pub fn with_service<S>(mut self, server: S) -> Self
     where
         S: tower::Service<
                 http::Request<tonic::body::Body>,
