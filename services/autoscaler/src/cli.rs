@@ -1,0 +1,212 @@
+//! Arguments, and which command they stand for.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+use common::{config::Settings, service};
+
+use crate::commands::{self, Failure};
+
+/// Predictive autoscaler for EC2 instances: forecasts CPU, decides with reasons, resizes with safe hands
+#[derive(Debug, Parser)]
+#[command(
+    name = "autoscaler",
+    version,
+    after_help = "Exit codes: 0 done, 1 something failed, 64 bad arguments or configuration, 66 not found, \
+                  69 a service can't be reached."
+)]
+struct Cli {
+    #[command(flatten)]
+    config: service::ConfigArg,
+    /// Prints JSON for scripts instead of tables for people
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs all four services in this process until Ctrl-C or SIGTERM
+    Run,
+    /// Shows the whole loop on a simulated fleet: no AWS account, no Prometheus, no Docker
+    Demo(DemoArgs),
+    /// Checks the configuration and prints it merged with defaults and environment, secrets masked
+    CheckConfig,
+    /// Runs a tick now and shows what was decided
+    Tick {
+        /// Only these targets
+        #[arg(value_name = "TARGET")]
+        targets: Vec<String>,
+        /// Waits until the resizes that this tick started have ended
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Shows the last tick, the next one, and how each service is
+    Status,
+    /// Lists decisions, newest first
+    Decisions {
+        /// Only of this target
+        #[arg(long)]
+        target: Option<String>,
+        /// How many
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        limit: u32,
+        /// Leaves out decisions to hold
+        #[arg(long)]
+        actions: bool,
+    },
+    /// Explains one decision: what was seen, forecast, checked and done
+    Explain {
+        /// The decision's id
+        id: String,
+    },
+    /// Forbids actions, for one target or for all
+    Pause {
+        /// The target [default: all]
+        target: Option<String>,
+        /// Why, for whoever finds it
+        #[arg(long, default_value = "")]
+        reason: String,
+        /// Ends by itself after this time, such as 30m or 2h
+        #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+        duration: Option<std::time::Duration>,
+        /// What it forbids
+        #[arg(long, value_enum, default_value_t = Direction::Both)]
+        direction: Direction,
+    },
+    /// Takes a pause back
+    Resume {
+        /// The target [default: the pause of the whole fleet]
+        target: Option<String>,
+    },
+    /// Asks each service how it is; exit 0 when all serve
+    Health,
+    /// Prints a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What a pause forbids.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Direction {
+    /// Every action
+    Both,
+    /// Scaling up
+    Up,
+    /// Scaling down
+    Down,
+}
+
+/// Arguments of the demo.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DemoArgs {
+    /// Ends after this many simulated days [default: goes on until Ctrl-C]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=3_650))]
+    pub days: Option<u32>,
+    /// Seconds that a simulated day takes at least; 0 goes as fast as it can
+    #[arg(long, default_value_t = 120.0, value_parser = parse_non_negative)]
+    pub day_seconds: f64,
+    /// Replays CPU series from a CSV file (columns timestamp, cpu in percent, optionally series; .gz is fine)
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// Prints every decision, also those that repeat the one before
+    #[arg(long)]
+    pub all: bool,
+    /// Seed of the simulated workload
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+fn parse_non_negative(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
+        _ => Err("expected a number of at least 0".to_owned()),
+    }
+}
+
+fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    let duration: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "expected a duration such as 30m or 2h".to_owned())?;
+    std::time::Duration::try_from(duration).map_err(|_| "must not be negative".to_owned())
+}
+
+/// Parses the arguments, runs the command, returns its exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout and are no error.
+            let _ = error.print();
+            return match error.use_stderr() {
+                true => ExitCode::from(service::EXIT_USAGE),
+                false => ExitCode::SUCCESS,
+            };
+        }
+    };
+    if let Command::Completions { shell } = cli.command {
+        let mut command = Cli::command();
+        clap_complete::generate(shell, &mut command, "autoscaler", &mut std::io::stdout());
+        return ExitCode::SUCCESS;
+    }
+    let settings = match &cli.command {
+        // The demo is the same everywhere: no file and no variable changes it.
+        Command::Demo(_) => Settings::from_yaml_text(""),
+        _ => cli.config.load(),
+    };
+    let settings = match settings {
+        Ok(settings) => settings,
+        Err(error) => return service::usage_error("autoscaler", &error),
+    };
+    match cli.command {
+        Command::Run => commands::run::run(&settings),
+        Command::Demo(args) => crate::demo::run(args),
+        Command::CheckConfig => commands::check_config::run(&settings, cli.json),
+        command => commands::block_on(async move {
+            let client = commands::Client::new(&settings, cli.json)?;
+            match command {
+                Command::Tick { targets, wait } => client.tick(targets, wait).await,
+                Command::Status => client.status().await,
+                Command::Decisions {
+                    target,
+                    limit,
+                    actions,
+                } => client.decisions(target, limit, actions).await,
+                Command::Explain { id } => client.explain(id).await,
+                Command::Pause {
+                    target,
+                    reason,
+                    duration,
+                    direction,
+                } => client.pause(target, reason, duration, direction).await,
+                Command::Resume { target } => client.resume(target).await,
+                Command::Health => client.health().await,
+                Command::Run
+                | Command::Demo(_)
+                | Command::CheckConfig
+                | Command::Completions { .. } => Ok::<_, Failure>(ExitCode::SUCCESS),
+            }
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_written_as_people_do() {
+        assert_eq!(parse_duration("30m").unwrap().as_secs(), 1_800);
+        assert_eq!(parse_duration("1h30m").unwrap().as_secs(), 5_400);
+        assert!(parse_duration("soon").is_err());
+        assert!(parse_duration("-5m").is_err());
+    }
+}

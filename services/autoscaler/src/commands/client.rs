@@ -1,0 +1,346 @@
+//! Commands that ask running services.
+
+use std::{process::ExitCode, time::Duration};
+
+use common::{
+    clock::{Clock as _, SystemClock},
+    config::{Settings, invalid},
+    grpc::{channel, local_url, outgoing},
+    health::{self, Health},
+    time::to_proto,
+};
+use owo_colors::OwoColorize as _;
+use proto::{
+    decision::v1::{
+        Decision, ExplainDecisionRequest, ListDecisionsRequest, ListDecisionsResponse,
+        PauseDirection, PauseRequest, PauseState, ResumeRequest,
+        decision_service_client::DecisionServiceClient,
+    },
+    scheduler::v1::{
+        GetStatusRequest, RunTickRequest, TargetResult, Tick,
+        scheduler_service_client::SchedulerServiceClient,
+    },
+};
+use tonic::transport::Channel;
+
+use super::Failure;
+use crate::{
+    cli::Direction,
+    output::{line, percent, print_json, short, table, time},
+};
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// A tick may wait for a slow Prometheus; with `--wait` for whole resizes.
+const TICK_TIMEOUT: Duration = Duration::from_secs(300);
+const TICK_AND_RESIZE_TIMEOUT: Duration = Duration::from_secs(3_600);
+
+type Answer = Result<ExitCode, Failure>;
+
+/// Where the services are, from the configuration.
+pub struct Client {
+    scheduler: (String, Channel),
+    decision: (String, Channel),
+    others: Vec<(&'static str, String, Channel)>,
+    json: bool,
+}
+
+impl Client {
+    /// Reads the addresses; connects only when asked something.
+    pub fn new(settings: &Settings, json: bool) -> Result<Self, Failure> {
+        let config: scheduler::SchedulerConfig = settings.section("scheduler")?;
+        let connect = |key: &str, url: String| match channel(&url) {
+            Ok(channel) => Ok((url, channel)),
+            Err(error) => Err(invalid(key, format!("{url:?} is no URL: {error}"))),
+        };
+        let scheduler = connect("scheduler.listen", local_url(config.listen))?;
+        let predictor = connect("scheduler.predictor_url", config.predictor_url)?;
+        let decision = connect("scheduler.decision_url", config.decision_url)?;
+        let actuator = connect("scheduler.actuator_url", config.actuator_url)?;
+        Ok(Self {
+            scheduler,
+            decision,
+            others: vec![
+                ("predictor", predictor.0, predictor.1),
+                ("actuator", actuator.0, actuator.1),
+            ],
+            json,
+        })
+    }
+
+    fn scheduler(&self) -> SchedulerServiceClient<Channel> {
+        SchedulerServiceClient::new(self.scheduler.1.clone())
+    }
+
+    fn decision(&self) -> DecisionServiceClient<Channel> {
+        DecisionServiceClient::new(self.decision.1.clone())
+    }
+
+    fn scheduler_failure(&self) -> impl FnOnce(tonic::Status) -> Failure + '_ {
+        |status| Failure::from_status("scheduler", &self.scheduler.0, &status)
+    }
+
+    fn decision_failure(&self) -> impl FnOnce(tonic::Status) -> Failure + '_ {
+        |status| Failure::from_status("decision", &self.decision.0, &status)
+    }
+
+    /// Runs a tick; exit 1 when a target had an error.
+    pub async fn tick(&self, target_ids: Vec<String>, wait_for_resizes: bool) -> Answer {
+        let timeout = match wait_for_resizes {
+            true => TICK_AND_RESIZE_TIMEOUT,
+            false => TICK_TIMEOUT,
+        };
+        let request = RunTickRequest {
+            target_ids,
+            wait_for_resizes,
+        };
+        let response = self
+            .scheduler()
+            .run_tick(outgoing(request, timeout))
+            .await
+            .map_err(self.scheduler_failure())?
+            .into_inner();
+        let tick = response.tick.clone().unwrap_or_default();
+        if self.json {
+            print_json(&response)?;
+        } else {
+            print_tick(&tick);
+        }
+        let failed = tick.results.iter().any(|result| !result.error.is_empty());
+        Ok(ExitCode::from(u8::from(failed)))
+    }
+
+    /// The scheduler's status.
+    pub async fn status(&self) -> Answer {
+        let status = self
+            .scheduler()
+            .get_status(outgoing(GetStatusRequest {}, TIMEOUT))
+            .await
+            .map_err(self.scheduler_failure())?
+            .into_inner();
+        if self.json {
+            print_json(&status)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        line(format!(
+            "scheduler {} since {}, {} ticks, next {}",
+            status.version,
+            time(status.started_at.as_ref()),
+            status.ticks,
+            time(status.next_tick_at.as_ref()),
+        ));
+        table(
+            ["SERVICE", "STATE", "DETAIL"],
+            status
+                .services
+                .into_iter()
+                .map(|service| [service.service, service.state, service.detail]),
+        );
+        if let Some(tick) = &status.last_tick {
+            print_tick(tick);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Decisions, newest first.
+    pub async fn decisions(&self, target: Option<String>, limit: u32, actions: bool) -> Answer {
+        let request = ListDecisionsRequest {
+            target_id: target.unwrap_or_default(),
+            page_size: limit,
+            actions_only: actions,
+            ..Default::default()
+        };
+        let response: ListDecisionsResponse = self
+            .decision()
+            .list_decisions(outgoing(request, TIMEOUT))
+            .await
+            .map_err(self.decision_failure())?
+            .into_inner();
+        if self.json {
+            print_json(&response)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        table(
+            ["TIME", "TARGET", "ACTION", "FROM", "TO", "CONF", "OUTCOME", "ID", "REASON"],
+            response.decisions.into_iter().map(|decision| {
+                [
+                    time(decision.decided_at.as_ref()),
+                    decision.target_id.clone(),
+                    short(decision.action().as_str_name(), "ACTION"),
+                    decision.from_instance_type.clone(),
+                    decision.to_instance_type.clone(),
+                    format!("{:.2}", decision.confidence),
+                    outcome(&decision),
+                    decision.decision_id.clone(),
+                    decision.reason,
+                ]
+            }),
+        );
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// One decision in words.
+    pub async fn explain(&self, decision_id: String) -> Answer {
+        let response = self
+            .decision()
+            .explain_decision(outgoing(ExplainDecisionRequest { decision_id }, TIMEOUT))
+            .await
+            .map_err(self.decision_failure())?
+            .into_inner();
+        if self.json {
+            print_json(&response)?;
+        } else {
+            line(response.text.trim_end());
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Forbids actions.
+    pub async fn pause(
+        &self,
+        target: Option<String>,
+        reason: String,
+        duration: Option<Duration>,
+        direction: Direction,
+    ) -> Answer {
+        let until = duration.and_then(|duration| SystemClock.now().checked_add(duration).ok());
+        let request = PauseRequest {
+            target_id: target.unwrap_or_default(),
+            direction: match direction {
+                Direction::Both => PauseDirection::Both,
+                Direction::Up => PauseDirection::Up,
+                Direction::Down => PauseDirection::Down,
+            }
+            .into(),
+            reason,
+            until: until.map(to_proto),
+        };
+        let response = self
+            .decision()
+            .pause(outgoing(request, TIMEOUT))
+            .await
+            .map_err(self.decision_failure())?
+            .into_inner();
+        if self.json {
+            print_json(&response)?;
+        } else {
+            line(describe_pause(&response.pause.unwrap_or_default()));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Takes a pause back.
+    pub async fn resume(&self, target: Option<String>) -> Answer {
+        let whom = target.clone().unwrap_or_else(|| "the fleet".to_owned());
+        let request = ResumeRequest {
+            target_id: target.unwrap_or_default(),
+        };
+        let response = self
+            .decision()
+            .resume(outgoing(request, TIMEOUT))
+            .await
+            .map_err(self.decision_failure())?
+            .into_inner();
+        if self.json {
+            print_json(&response)?;
+        } else if response.resumed {
+            line(format!("resumed: {whom}"));
+        } else {
+            line(format!("{whom} was not paused"));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Asks all four; exit 0 when all serve.
+    pub async fn health(&self) -> Answer {
+        let mut services = vec![
+            ("scheduler", &self.scheduler.0, &self.scheduler.1),
+            ("decision", &self.decision.0, &self.decision.1),
+        ];
+        services.extend(self.others.iter().map(|(name, url, channel)| (*name, url, channel)));
+        let mut rows = Vec::new();
+        let mut all_serve = true;
+        for (name, url, channel) in services {
+            let health = health::check(channel.clone(), Duration::from_secs(3)).await;
+            all_serve &= health == Health::Serving;
+            let detail = match &health {
+                Health::Unreachable(why) => why.clone(),
+                _ => String::new(),
+            };
+            rows.push([name.to_owned(), health.to_string(), url.clone(), detail]);
+        }
+        if self.json {
+            let services: Vec<_> = rows
+                .iter()
+                .map(|[name, state, url, detail]| {
+                    serde_json::json!({"service": name, "state": state, "url": url, "detail": detail})
+                })
+                .collect();
+            line(serde_json::json!({"ok": all_serve, "services": services}));
+        } else {
+            table(["SERVICE", "STATE", "URL", "DETAIL"], rows);
+        }
+        Ok(ExitCode::from(u8::from(!all_serve)))
+    }
+}
+
+fn outcome(decision: &Decision) -> String {
+    if decision.pending {
+        return "pending".to_owned();
+    }
+    match short(decision.outcome().as_str_name(), "OUTCOME").as_str() {
+        "unspecified" if decision.dry_run => "dry_run".to_owned(),
+        "unspecified" => "-".to_owned(),
+        outcome => outcome.to_owned(),
+    }
+}
+
+fn print_tick(tick: &Tick) {
+    line(format!(
+        "tick {} at {}{}",
+        tick.tick_id,
+        time(tick.started_at.as_ref()),
+        if tick.dry_run { ", dry run" } else { "" }
+    ));
+    table(
+        ["TARGET", "TYPE", "CPU", "FORECAST", "CONF", "ACTION", "TO", "TAKEN", "REASON"],
+        tick.results.iter().map(|result| {
+            [
+                result.target_id.clone(),
+                result.instance_type.clone(),
+                percent(result.cpu_percent),
+                percent(result.predicted_cpu_percent),
+                format!("{:.2}", result.confidence),
+                coloured_action(result),
+                result.target_instance_type.clone(),
+                result.action_taken.clone(),
+                match result.error.as_str() {
+                    "" => result.reason.clone(),
+                    error => error.red().to_string(),
+                },
+            ]
+        }),
+    );
+}
+
+fn coloured_action(result: &TargetResult) -> String {
+    match result.action.as_str() {
+        "scale_up" => result.action.yellow().to_string(),
+        "scale_down" => result.action.cyan().to_string(),
+        _ => result.action.clone(),
+    }
+}
+
+fn describe_pause(pause: &PauseState) -> String {
+    let whom = match pause.target_id.as_str() {
+        "" => "the fleet",
+        target => target,
+    };
+    let until = match &pause.until {
+        Some(until) => format!("until {}", time(Some(until))),
+        None => "until resumed".to_owned(),
+    };
+    format!(
+        "paused: {whom}, {}, {until}",
+        short(pause.direction().as_str_name(), "PAUSE_DIRECTION")
+    )
+}

@@ -1,0 +1,91 @@
+//! The operator's commands. Each asks one service over gRPC and prints the answer.
+
+pub mod check_config;
+mod client;
+pub mod run;
+
+use std::{fmt, future::Future, process::ExitCode};
+
+pub use client::Client;
+use common::service::EXIT_USAGE;
+use owo_colors::OwoColorize as _;
+use tonic::{Code, Status};
+
+/// `EX_NOINPUT` and `EX_UNAVAILABLE` of sysexits.
+const EXIT_NOT_FOUND: u8 = 66;
+const EXIT_UNREACHABLE: u8 = 69;
+
+/// A command that did not do what it should: one line, and the exit code for scripts.
+#[derive(Debug)]
+pub struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl Failure {
+    /// `service` at `url` answered `status`.
+    pub fn from_status(service: &str, url: &str, status: &Status) -> Self {
+        let code = match status.code() {
+            Code::NotFound => EXIT_NOT_FOUND,
+            Code::InvalidArgument => EXIT_USAGE,
+            Code::Unavailable => EXIT_UNREACHABLE,
+            _ => 1,
+        };
+        // A transport error hides its cause in the source chain.
+        let cause = std::error::Error::source(status)
+            .map(root_cause)
+            .unwrap_or_default();
+        let message = match status.code() {
+            Code::Unavailable => format!(
+                "{service} at {url} can't be reached: {}{cause}; is it running, and is the address right?",
+                status.message()
+            ),
+            _ => format!("{service}: {}", status.message()),
+        };
+        Self { message, code }
+    }
+}
+
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    format!(" ({cause})")
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self {
+            message: format!("{error:#}"),
+            code: 1,
+        }
+    }
+}
+
+impl From<common::config::ConfigError> for Failure {
+    fn from(error: common::config::ConfigError) -> Self {
+        Self {
+            message: error.to_string(),
+            code: EXIT_USAGE,
+        }
+    }
+}
+
+/// Runs a command to its end; a failure is one line on stderr.
+pub fn block_on(command: impl Future<Output = Result<ExitCode, Failure>>) -> ExitCode {
+    let result = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(command),
+        Err(error) => Err(anyhow::Error::from(error).into()),
+    };
+    result.unwrap_or_else(|failure| {
+        anstream::eprintln!("{} {failure}", "autoscaler:".red());
+        ExitCode::from(failure.code)
+    })
+}

@@ -1,0 +1,157 @@
+//! Who may import what: the rules of `docs/ARCHITECTURE.md`, checked from the sources.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+const SERVICES: [&str; 4] = ["predictor", "decision", "actuator", "scheduler"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Every Rust source below `folder`, as a path from the workspace root, with its text without comments.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder:?}: {error}")) {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let code: Vec<&str> = text
+                    .lines()
+                    .map(|line| line.split("//").next().unwrap_or_default())
+                    .collect();
+                let name = path.strip_prefix(root()).unwrap().display().to_string();
+                found.push((name, code.join("\n")));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no sources below {folder}");
+    found
+}
+
+/// The names of a crate's dependencies, those for tests left out.
+fn dependencies(manifest: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join(manifest)).unwrap();
+    let (_, rest) = text.split_once("[dependencies]").unwrap();
+    let section = rest.split("\n[").next().unwrap();
+    section
+        .lines()
+        .filter_map(|line| line.split(['.', ' ', '=']).next())
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn files_with(folder: &str, needle: &str) -> Vec<String> {
+    let mut files: Vec<String> = sources(folder)
+        .into_iter()
+        .filter(|(_, code)| code.contains(needle))
+        .map(|(name, _)| name)
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn services_never_import_each_other() {
+    for service in SERVICES {
+        let dependencies = dependencies(&format!("services/{service}/Cargo.toml"));
+        for other in SERVICES.iter().chain(&["autoscaler"]) {
+            assert!(
+                !dependencies.iter().any(|dependency| dependency == other),
+                "{service} depends on {other}"
+            );
+        }
+    }
+}
+
+#[test]
+fn proto_and_common_stand_below_the_services() {
+    for (manifest, forbidden) in [
+        ("proto/Cargo.toml", &["common"][..]),
+        ("services/common/Cargo.toml", &[]),
+    ] {
+        let dependencies = dependencies(manifest);
+        for name in SERVICES.iter().chain(forbidden).chain(&["autoscaler"]) {
+            assert!(
+                !dependencies.iter().any(|dependency| dependency == name),
+                "{manifest} depends on {name}"
+            );
+        }
+    }
+    // Common knows no message: of `proto` it takes the descriptors for reflection.
+    for package in SERVICES {
+        let files = files_with("services/common/src", &format!("proto::{package}"));
+        assert!(files.is_empty(), "{files:?}");
+    }
+}
+
+#[test]
+fn aws_stays_in_one_file_of_the_actuator_and_xgboost_in_one_of_the_predictor() {
+    for service in SERVICES.iter().chain(&["common", "autoscaler"]) {
+        let dependencies = dependencies(&format!("services/{service}/Cargo.toml"));
+        let holds = |prefix: &str| dependencies.iter().any(|name| name.starts_with(prefix));
+        assert_eq!(holds("aws-"), *service == "actuator", "{service}");
+        assert_eq!(holds("xgboost"), *service == "predictor", "{service}");
+    }
+    for (folder, needle, file) in [
+        (
+            "services/actuator/src",
+            "aws_sdk_ec2",
+            "services/actuator/src/aws.rs",
+        ),
+        (
+            "services/actuator/src",
+            "aws_sdk_ssm",
+            "services/actuator/src/aws.rs",
+        ),
+        (
+            "services/predictor/src",
+            "xgboost_rs",
+            "services/predictor/src/booster.rs",
+        ),
+    ] {
+        assert_eq!(files_with(folder, needle), [file], "{needle}");
+    }
+}
+
+#[test]
+fn messages_stop_at_the_edge() {
+    // Files that turn messages into values and back. The scheduler is the one client, so it has two.
+    const EDGES: [&str; 4] = ["grpc", "convert", "clients", "testing"];
+    for service in SERVICES {
+        for (name, code) in sources(&format!("services/{service}/src")) {
+            let at_the_edge = name
+                .trim_end_matches(".rs")
+                .split('/')
+                .any(|part| EDGES.contains(&part));
+            assert!(
+                at_the_edge || !code.contains("proto::"),
+                "{name} uses messages; only grpc.rs and the files beside it that convert may"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_clock_is_read_in_one_file() {
+    let mut files = files_with("services", "Timestamp::now()");
+    files.extend(files_with("services", "SystemTime::now()"));
+    files.retain(|name| name != "services/autoscaler/tests/architecture.rs");
+    assert_eq!(files, ["services/common/src/clock.rs"]);
+}
+
+#[test]
+fn every_main_is_short() {
+    for service in SERVICES.iter().chain(&["autoscaler"]) {
+        let name = format!("services/{service}/src/main.rs");
+        let lines = fs::read_to_string(root().join(&name)).unwrap().lines().count();
+        assert!(lines <= 40, "{name} has {lines} lines");
+    }
+}
