@@ -1,2 +1,9 @@
+//! The one binary: all four services in a process, the simulated demo, and the operator's commands.
+
+mod assembly;
+mod cli;
+mod commands;
 mod demo;
 mod output;
+
+pub use cli::main;

@@ -47,7 +47,7 @@ pub struct Client {
 impl Client {
     /// Reads the addresses; connects only when asked something.
     pub fn new(settings: &Settings, json: bool) -> Result<Self, Failure> {
-        let config: scheduler::SchedulerConfig = settings.section("scheduler")?;
+        let config: scheduler::Config = scheduler::Config::read(settings)?;
         let connect = |key: &str, url: String| match channel(&url) {
             Ok(channel) => Ok((url, channel)),
             Err(error) => Err(invalid(key, format!("{url:?} is no URL: {error}"))),
