@@ -1,0 +1,23 @@
+# `make` lists what there is. Cargo decides what is stale; nothing here is a file that make builds.
+.DEFAULT_GOAL := help
+.PHONY: help run test test-compose lint prerequisites
+
+help: ## Lists these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: prerequisites ## Shows the whole loop on a simulated fleet; ARGS="--days 2" goes to `autoscaler demo`
+	cargo run --locked --package autoscaler -- demo $(ARGS)
+
+test: prerequisites ## Runs all tests; ARGS="-p decision" goes to cargo nextest
+	.ci/tools nextest
+	.ci/test-servers
+	cargo nextest run --locked --workspace $(ARGS)
+
+test-compose: ## Builds the images and sees a resize happen in docker compose (installs Docker where there is none)
+	.ci/compose-test
+
+lint: prerequisites ## Formatting, clippy, protos, licences, scripts
+	.ci/lint
+
+prerequisites:
+	@.ci/prerequisites
