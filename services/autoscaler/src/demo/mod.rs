@@ -1,7 +1,338 @@
-//! wip
+//! `demo`: the whole loop on a simulated fleet, with neither AWS nor Prometheus nor Docker.
+//!
+//! The four services are the real ones, over real gRPC. Simulated are the machines ([`fleet`], [`workload`]), the
+//! Prometheus that scrapes them ([`prometheus`]), EC2 (the actuator's fake), and the clock, which runs fast.
+
 mod fleet;
 mod ledger;
 mod pricing;
 mod prometheus;
+mod scenario;
+mod show;
 mod trace;
 mod workload;
+
+use std::{
+    process::ExitCode,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use actuator::fake::{FakeCloud, FakeInstance};
+use anyhow::Context as _;
+use common::{
+    clock::{Clock as _, ManualClock},
+    config::Settings,
+    grpc::{channel, local_url, outgoing},
+    service,
+};
+use jiff::Timestamp;
+use proto::scheduler::v1::{
+    EventKind, RunTickRequest, TargetResult, WatchEventsRequest, WatchEventsResponse,
+    scheduler_service_client::SchedulerServiceClient,
+};
+use tokio::{net::TcpListener, sync::mpsc};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+
+use self::{
+    fleet::Machine,
+    ledger::Ledger,
+    pricing::machine_type,
+    prometheus::{Expressions, SharedFleet},
+};
+use crate::{
+    assembly::{self, Configuration, Sockets, World},
+    cli::DemoArgs,
+    output::line,
+};
+
+/// Monday 5 January 2026, midnight UTC.
+const START_SECOND: i64 = 1_767_571_200;
+const DAY_SECONDS: i64 = 86_400;
+/// Nothing the simulation does is faster.
+const STEP_SECONDS: i64 = 5;
+/// While a resize runs, the actuator gets this much real time for each step of the clock.
+const RESIZE_STEP: Duration = Duration::from_millis(2);
+const TICK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Runs the demo to the end of `--days`, or to Ctrl-C; both end with the summary and exit code 0.
+pub fn run(args: DemoArgs) -> ExitCode {
+    // Decisions are what there is to see; logs only when something goes wrong.
+    let settings = match Settings::from_yaml_text("telemetry: {filter: error}") {
+        Ok(settings) => settings,
+        Err(error) => return service::usage_error("autoscaler", &error),
+    };
+    service::run("autoscaler", &settings, |interrupted| demo(args, interrupted))
+}
+
+async fn demo(args: DemoArgs, interrupted: CancellationToken) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir().context("no temporary folder for the decision store")?;
+    let stop = CancellationToken::new();
+    let mut simulation = Simulation::start(&args, folder.path(), &stop).await?;
+    let last_tick = match args.days {
+        Some(days) => i64::from(days) * DAY_SECONDS / simulation.tick_seconds,
+        None => i64::MAX,
+    };
+    let tick_lasts =
+        Duration::from_secs_f64(args.day_seconds * simulation.tick_seconds as f64 / DAY_SECONDS as f64);
+    let mut result = Ok(());
+    for _ in 0..last_tick {
+        let next = tokio::time::sleep(tick_lasts);
+        tokio::select! {
+            () = interrupted.cancelled() => break,
+            passed = simulation.pass_one_tick() => {
+                if passed.is_err() {
+                    result = passed;
+                    break;
+                }
+            }
+        }
+        tokio::select! {
+            () = interrupted.cancelled() => break,
+            () = next => {}
+        }
+    }
+    simulation.summarise();
+    stop.cancel();
+    result.and(simulation.end().await)
+}
+
+struct Simulation {
+    clock: ManualClock,
+    cloud: Arc<FakeCloud>,
+    fleet: SharedFleet,
+    ledger: Ledger,
+    decisions: show::Decisions,
+    scheduler: SchedulerServiceClient<Channel>,
+    events: mpsc::UnboundedReceiver<WatchEventsResponse>,
+    services: tokio::task::JoinHandle<anyhow::Result<()>>,
+    tick_seconds: i64,
+    running_resizes: usize,
+}
+
+impl Simulation {
+    async fn start(
+        args: &DemoArgs,
+        folder: &std::path::Path,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let clock = ManualClock::new(Timestamp::from_second(START_SECOND)?);
+        let defaults = scheduler::Config::default();
+        let tick_seconds = i64::from(defaults.tick_interval_seconds);
+        let machines = match &args.trace {
+            Some(path) => {
+                let warm_up = i64::from(defaults.prometheus.window_seconds);
+                scenario::recorded(path, START_SECOND, warm_up)?
+            }
+            None => scenario::generated(START_SECOND, args.seed)?,
+        };
+        let cloud = Arc::new(FakeCloud::new(Arc::new(clock.clone())));
+        for machine in &machines {
+            let first = machine.type_at(START_SECOND).context("a machine without a type")?;
+            cloud.add_instance(FakeInstance::running(&machine.instance_id, first.name));
+        }
+
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let prometheus_url = local_url(listener.local_addr()?);
+        let ledger = Ledger::new(machines.len());
+        let configuration = configuration(&machines, &prometheus_url, folder)?;
+        let sockets = bind(&configuration).await?;
+        show::welcome(&machines, &configuration, &sockets, args)?;
+        let fleet: SharedFleet = Arc::new(Mutex::new(machines));
+        let exporter = prometheus::serve(
+            listener,
+            Arc::clone(&fleet),
+            expressions(&configuration.scheduler.prometheus),
+            stop.clone(),
+        );
+        tokio::spawn(exporter);
+
+        let scheduler_url = local_url(sockets.scheduler.service.grpc.local_addr()?);
+        let world = World {
+            clock: Arc::new(clock.clone()),
+            cloud: Arc::clone(&cloud) as Arc<dyn actuator::cloud::Cloud>,
+        };
+        let services = tokio::spawn(assembly::serve(configuration, sockets, world, stop.clone()));
+        let scheduler = SchedulerServiceClient::new(channel(&scheduler_url)?);
+        let events = watch_resizes(scheduler.clone()).await?;
+        Ok(Self {
+            clock,
+            cloud,
+            fleet,
+            ledger,
+            decisions: show::Decisions::new(args.all),
+            scheduler,
+            events,
+            services,
+            tick_seconds,
+            running_resizes: 0,
+        })
+    }
+
+    /// Runs a tick, then lets the time until the next one pass.
+    async fn pass_one_tick(&mut self) -> anyhow::Result<()> {
+        let at = self.clock.now();
+        let response = self
+            .scheduler
+            .run_tick(outgoing(RunTickRequest::default(), TICK_TIMEOUT))
+            .await
+            .context("the scheduler does not answer")?
+            .into_inner();
+        for result in response.tick.unwrap_or_default().results {
+            self.decisions.show(at, &result);
+            self.note(at, &result);
+        }
+        for _ in 0..self.tick_seconds / STEP_SECONDS {
+            self.step().await;
+        }
+        Ok(())
+    }
+
+    /// Keeps the forecast for scoring, and counts the resize that began.
+    fn note(&mut self, at: Timestamp, result: &TargetResult) {
+        if result.action_taken == "started" {
+            self.running_resizes += 1;
+        }
+        let machine = self.machine_number(&result.target_id);
+        if let (Some(machine), Some(predicted), Some(last), Some(machine_type)) = (
+            machine,
+            result.predicted_cpu_percent,
+            result.cpu_percent,
+            machine_type(&result.instance_type),
+        ) {
+            let due = at.as_second() + i64::from(result.horizon_seconds);
+            self.ledger.forecast(machine, due, machine_type.vcpus, predicted, last);
+        }
+    }
+
+    async fn step(&mut self) {
+        let before = self.clock.now().as_second();
+        self.clock.advance(Duration::from_secs(STEP_SECONDS as u64));
+        if self.running_resizes > 0 {
+            tokio::time::sleep(RESIZE_STEP).await;
+        }
+        if let Ok(mut machines) = self.fleet.lock() {
+            self.ledger.pass(&machines, before, STEP_SECONDS);
+            for machine in machines.iter_mut() {
+                // The fake knows which machine is up, and as what.
+                let running = self.cloud.running_type(&machine.instance_id);
+                machine.observe(
+                    before + STEP_SECONDS,
+                    running.as_deref().and_then(machine_type),
+                );
+            }
+        }
+        while let Ok(event) = self.events.try_recv() {
+            let Some(result) = event.result else { continue };
+            self.running_resizes = self.running_resizes.saturating_sub(1);
+            show::resize(self.clock.now(), &result);
+            if let Some(machine) = self.machine_number(&result.target_id) {
+                let succeeded = result.action_taken == "succeeded";
+                self.ledger.resize(machine, result.action == "scale_up", succeeded);
+            }
+        }
+    }
+
+    fn machine_number(&self, name: &str) -> Option<usize> {
+        let machines = self.fleet.lock().ok()?;
+        machines.iter().position(|machine| machine.name == name)
+    }
+
+    fn summarise(&self) {
+        if let Ok(machines) = self.fleet.lock() {
+            let simulated = self.clock.now().as_second() - START_SECOND;
+            show::summary(&machines, &self.ledger, simulated);
+        }
+    }
+
+    async fn end(self) -> anyhow::Result<()> {
+        // A resize may be half way; nothing real waits for it.
+        match tokio::time::timeout(Duration::from_secs(15), self.services).await {
+            Ok(ended) => ended?,
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// The defaults of all four services, but for what the simulation replaces.
+fn configuration(
+    machines: &[Machine],
+    prometheus_url: &str,
+    folder: &std::path::Path,
+) -> anyhow::Result<Configuration> {
+    let targets: Vec<_> = machines
+        .iter()
+        .map(|machine| {
+            let ladder: Vec<_> = machine.ladder.iter().map(|rung| rung.name).collect();
+            serde_json::json!({
+                "id": machine.name,
+                "instance_id": machine.instance_id,
+                "label": machine.label,
+                "ladder": ladder,
+            })
+        })
+        .collect();
+    let yaml = serde_json::json!({
+        "decision": {"database": folder.join("decision.db")},
+        "actuator": {"dry_run": false},
+        "scheduler": {
+            "run_clock": false,
+            "print_decisions": false,
+            "prometheus": {"url": prometheus_url},
+            "targets": targets,
+        },
+    });
+    // JSON is YAML.
+    Ok(Configuration::read(&Settings::from_yaml_text(&yaml.to_string())?)?)
+}
+
+/// The usual ports, so that the other commands and grpcurl find the demo; free ones when something has them already.
+async fn bind(configuration: &Configuration) -> anyhow::Result<Sockets> {
+    if let Ok(sockets) = Sockets::bind(configuration).await {
+        return Ok(sockets);
+    }
+    let mut elsewhere = configuration.clone();
+    let free = std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));
+    elsewhere.predictor.listen = free;
+    elsewhere.predictor.metrics_listen = None;
+    elsewhere.decision.listen = free;
+    elsewhere.decision.metrics_listen = None;
+    elsewhere.actuator.listen = free;
+    elsewhere.actuator.metrics_listen = None;
+    elsewhere.scheduler.listen = free;
+    elsewhere.scheduler.metrics_listen = None;
+    elsewhere.scheduler.http_listen = free;
+    Ok(Sockets::bind(&elsewhere).await?)
+}
+
+fn expressions(config: &scheduler::PrometheusConfig) -> Expressions {
+    Expressions::default()
+        .with(&config.cpu_query, |reading| reading.cpu_percent)
+        .with(&config.memory_query, |reading| reading.memory_percent)
+        .with(&config.disk_query, |reading| reading.disk_bytes_per_second)
+        .with(&config.vcpu_query, |reading| reading.vcpus)
+}
+
+/// The ends of resizes, from now on.
+async fn watch_resizes(
+    scheduler: SchedulerServiceClient<Channel>,
+) -> anyhow::Result<mpsc::UnboundedReceiver<WatchEventsResponse>> {
+    // Lazy channels fail at once while the server is still starting.
+    let mut stream = common::retry::on_unavailable(Duration::from_secs(10), || {
+        let mut scheduler = scheduler.clone();
+        async move { scheduler.watch_events(WatchEventsRequest::default()).await }
+    })
+    .await
+    .context("the scheduler does not start")?
+    .into_inner();
+    let (sender, receiver) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok(Some(event)) = stream.message().await {
+            if event.kind() == EventKind::ResizeFinished && sender.send(event).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(receiver)
+}

@@ -10,7 +10,55 @@ use super::{
     fleet::Machine,
     ledger::{Account, Ledger},
 };
-use crate::output::{line, percent, table};
+use crate::{
+    assembly::{Configuration, Sockets},
+    cli::DemoArgs,
+    output::{line, percent, table},
+};
+
+/// Says what will be seen, and where else to look.
+///
+/// # Errors
+/// A socket without an address.
+pub fn welcome(
+    machines: &[Machine],
+    configuration: &Configuration,
+    sockets: &Sockets,
+    args: &DemoArgs,
+) -> anyhow::Result<()> {
+    let names: Vec<_> = machines
+        .iter()
+        .map(|machine| {
+            let rungs: Vec<_> = machine.ladder.iter().map(|rung| rung.name).collect();
+            format!("{} ({})", machine.name, rungs.join(", "))
+        })
+        .collect();
+    line("A simulated fleet, from Monday 5 January 2026, 00:00 UTC. Nothing here touches AWS.".bold());
+    line(format!("Machines: {}", names.join("; ")));
+    let policy = &configuration.policy;
+    line(format!(
+        "Policy: up above {} %, down below {} %, with confidence {} or more, cooldown {} s; a tick every {} s.",
+        policy.scale_up_cpu,
+        policy.scale_down_cpu,
+        policy.min_confidence,
+        policy.cooldown_seconds,
+        configuration.scheduler.tick_interval_seconds
+    ));
+    line(format!(
+        "Look around: http://{}/docs; gRPC on predictor {}, decision {}, actuator {}, scheduler {}.",
+        sockets.scheduler.http.local_addr()?,
+        sockets.predictor.grpc.local_addr()?,
+        sockets.decision.grpc.local_addr()?,
+        sockets.actuator.grpc.local_addr()?,
+        sockets.scheduler.service.grpc.local_addr()?,
+    ));
+    let end = match args.days {
+        Some(days) => format!("It ends after {days} simulated days or at Ctrl-C, with a summary."),
+        None => "Ctrl-C ends it with a summary.".to_owned(),
+    };
+    line(format!("A day takes about {:.0} s. {end}\n", args.day_seconds));
+    Ok(())
+}
 
 /// Prints decisions; a hold that repeats the one before it is left out unless all are wanted.
 #[derive(Debug)]

@@ -137,18 +137,22 @@ impl Autoscaler {
             ("actuator", self.ports.actuator),
             ("scheduler", self.ports.scheduler),
         ] {
-            let binary = Path::new(env!("CARGO_BIN_EXE_autoscaler")).with_file_name(service);
-            assert!(
-                binary.exists(),
-                "{} is not built: `cargo build --workspace` first",
-                binary.display()
-            );
-            let mut command = self.command_of(&binary, &["serve"]);
-            let mut process = Process::start(service, &self.folder, &mut command);
+            let mut process = self.start_service(service);
             process.wait_for_port(port).await;
             processes.push(process);
         }
         processes
+    }
+
+    /// Starts one service as a process of its own.
+    pub fn start_service(&self, service: &str) -> Process {
+        let binary = Path::new(env!("CARGO_BIN_EXE_autoscaler")).with_file_name(service);
+        assert!(
+            binary.exists(),
+            "{} is not built: `cargo build --workspace` first",
+            binary.display()
+        );
+        Process::start(service, &self.folder, &mut self.command_of(&binary, &["serve"]))
     }
 
     /// Runs a command to its end.
