@@ -1,6 +1,6 @@
 # `make` lists what there is. Cargo decides what is stale; nothing here is a file that make builds.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-compose lint prerequisites
+.PHONY: help run test test-compose measure lint prerequisites
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,12 @@ test: prerequisites ## Runs all tests; ARGS="-p decision" goes to cargo nextest
 
 test-compose: ## Builds the images and sees a resize happen in docker compose (installs Docker where there is none)
 	.ci/compose-test
+
+measure: prerequisites ## Prints cold start, memory and tick time of the services, in the release profile
+	.ci/tools nextest
+	.ci/test-servers
+	cargo build --locked --release --workspace --bins
+	cargo nextest run --locked --release --package autoscaler --test measure --run-ignored only --no-capture
 
 lint: prerequisites ## Formatting, clippy, protos, licences, scripts
 	.ci/lint
