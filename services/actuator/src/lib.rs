@@ -1,1 +1,5 @@
+//! The only holder of AWS rights: describes instances, resizes them, sets their monitoring up.
 
+pub mod cloud;
+pub mod config;
+pub mod resize;

@@ -1,0 +1,332 @@
+//! What the actuator needs of a cloud, in its own words: instances, types, the three calls that change a machine, and
+//! commands on it. `aws.rs` is the real one, `fake/` the simulated one.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+/// Where an instance is in its life.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InstanceState {
+    /// Started, not booted yet.
+    Pending,
+    Running,
+    Stopping,
+    Stopped,
+    ShuttingDown,
+    Terminated,
+}
+
+impl InstanceState {
+    /// True when it will never run again.
+    pub fn is_gone(self) -> bool {
+        matches!(self, Self::ShuttingDown | Self::Terminated)
+    }
+}
+
+impl fmt::Display for InstanceState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::ShuttingDown => "shutting down",
+            Self::Terminated => "terminated",
+        })
+    }
+}
+
+/// One instance, as far as a resize cares.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instance {
+    pub instance_id: String,
+    pub instance_type: String,
+    pub state: InstanceState,
+    pub availability_zone: String,
+    pub private_ip: Option<String>,
+    pub public_ip: Option<String>,
+    /// The public address is an Elastic IP, which survives a stop.
+    pub elastic_ip: bool,
+    /// Such as `x86_64`.
+    pub architecture: String,
+    /// `hvm` or `paravirtual`.
+    pub virtualization: String,
+    /// Whether the image has the ENA driver; `None` when the cloud doesn't say.
+    pub ena: Option<bool>,
+    /// `ebs` or `instance-store`.
+    pub root_device_type: String,
+    pub spot: bool,
+    /// Set up to hibernate.
+    pub hibernation: bool,
+    /// `default`, `dedicated` or `host`.
+    pub tenancy: String,
+    pub placement_group: Option<String>,
+    /// Number of network interfaces attached.
+    pub network_interfaces: u32,
+    pub tags: BTreeMap<String, String>,
+}
+
+/// One instance type.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstanceType {
+    pub name: String,
+    pub vcpus: u32,
+    pub memory_mib: u64,
+    /// Such as `x86_64`; a type can run more than one.
+    pub architectures: Vec<String>,
+    /// Subset of `hvm` and `paravirtual`.
+    pub virtualizations: Vec<String>,
+    /// T types, whose sustained capacity is below their vCPU count.
+    pub burstable: bool,
+    /// The image must have the ENA driver.
+    pub ena_required: bool,
+    /// Runs on Nitro, whose disks are NVMe; the others run on Xen.
+    pub nitro: bool,
+    /// Has disks that lose their data at each stop.
+    pub instance_storage: bool,
+    pub max_network_interfaces: u32,
+}
+
+/// The cloud's own checks of a running instance.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Checks {
+    Ok,
+    /// Not decided yet.
+    Initializing,
+    Impaired,
+}
+
+/// What the cloud reports of a running instance's health.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstanceStatus {
+    pub state: InstanceState,
+    pub checks: Checks,
+    /// Maintenance that is planned, one sentence each.
+    pub events: Vec<String>,
+}
+
+/// A call that changes a machine. None of them takes a client token: after a lost answer the state is read again.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Mutation {
+    Stop,
+    /// To this type; the instance must be stopped.
+    ModifyType(String),
+    Start,
+}
+
+/// Where a command on an instance is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum CommandStatus {
+    Running,
+    Succeeded { output: String },
+    /// It ended badly, or was never delivered.
+    Failed { output: String },
+}
+
+/// A call, by what it asks for.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Operation {
+    Ready,
+    DescribeInstance,
+    DescribeTypes,
+    OfferedTypes,
+    Status,
+    StopProtection,
+    Stop,
+    ModifyType,
+    Start,
+    SsmOnline,
+    SendScript,
+    PollCommand,
+}
+
+impl Operation {
+    /// The right it takes, such as `ec2:StopInstances`.
+    pub fn action(self) -> &'static str {
+        match self {
+            Self::Ready => "credentials",
+            Self::DescribeInstance => "ec2:DescribeInstances",
+            Self::DescribeTypes => "ec2:DescribeInstanceTypes",
+            Self::OfferedTypes => "ec2:DescribeInstanceTypeOfferings",
+            Self::Status => "ec2:DescribeInstanceStatus",
+            Self::StopProtection => "ec2:DescribeInstanceAttribute",
+            Self::Stop => "ec2:StopInstances",
+            Self::ModifyType => "ec2:ModifyInstanceAttribute",
+            Self::Start => "ec2:StartInstances",
+            Self::SsmOnline => "ssm:DescribeInstanceInformation",
+            Self::SendScript => "ssm:SendCommand",
+            Self::PollCommand => "ssm:GetCommandInvocation",
+        }
+    }
+
+    /// True for the three that change a machine's state, and for a command on it.
+    pub fn mutates(self) -> bool {
+        matches!(
+            self,
+            Self::Stop | Self::ModifyType | Self::Start | Self::SendScript
+        )
+    }
+}
+
+impl From<&Mutation> for Operation {
+    fn from(mutation: &Mutation) -> Self {
+        match mutation {
+            Mutation::Stop => Self::Stop,
+            Mutation::ModifyType(_) => Self::ModifyType,
+            Mutation::Start => Self::Start,
+        }
+    }
+}
+
+/// What kind of no it was; decides what happens next.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// The zone has no room for this type now.
+    InsufficientCapacity,
+    /// This type can't run here, or not this image.
+    Unsupported,
+    /// A quota of the account is used up.
+    LimitExceeded,
+    /// Too many calls.
+    Throttled,
+    /// The role lacks the right.
+    Unauthorized,
+    /// There are no credentials, or they are refused.
+    CredentialsMissing,
+    /// The credentials have run out.
+    CredentialsExpired,
+    /// The instance, or the command on it, doesn't exist (or isn't visible yet).
+    NotFound,
+    /// The instance's state doesn't allow the call.
+    WrongState,
+    /// The new type has not reached every part of EC2 yet.
+    TypeMismatch,
+    /// The owner protected it against stops.
+    Protected,
+    /// The SSM agent isn't registered.
+    NotOnline,
+    /// No answer, or one that can't be read: the call may have been carried out.
+    LostReply,
+    /// The cloud failed: the call may have been carried out.
+    Internal,
+    /// Anything else: the call is wrong and was not carried out.
+    Invalid,
+}
+
+impl ErrorKind {
+    /// True when the call may have been carried out all the same.
+    pub fn is_uncertain(self) -> bool {
+        matches!(self, Self::LostReply | Self::Internal)
+    }
+
+    /// True when the same call can succeed a little later.
+    pub fn is_transient(self) -> bool {
+        self.is_uncertain()
+            || matches!(
+                self,
+                Self::Throttled | Self::CredentialsMissing | Self::CredentialsExpired
+            )
+    }
+}
+
+/// A call that failed.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{}: {message}", .operation.action())]
+pub struct CloudError {
+    pub operation: Operation,
+    pub kind: ErrorKind,
+    /// What the cloud said, one line, with its own error code.
+    pub message: String,
+}
+
+impl CloudError {
+    /// `operation` failed for a reason of this kind.
+    pub fn new(operation: Operation, kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            operation,
+            kind,
+            message: message.into(),
+        }
+    }
+
+    /// What an operator can do about it.
+    pub fn remedy(&self) -> &'static str {
+        match self.kind {
+            ErrorKind::CredentialsMissing => {
+                "set AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (also in .env), or give this machine an instance role"
+            }
+            ErrorKind::CredentialsExpired => "renew the session (aws sso login) or the keys",
+            ErrorKind::Unauthorized => "attach the policy in deploy/iam to the actuator's role",
+            ErrorKind::NotFound => "check the instance id, the account, and actuator.region",
+            ErrorKind::Throttled => "lower the call rate of this account, or wait",
+            ErrorKind::InsufficientCapacity => "wait, or add types of other families to the ladder",
+            ErrorKind::Unsupported => "choose a type that the image and the zone support",
+            ErrorKind::LimitExceeded => "raise the account's vCPU quota",
+            ErrorKind::NotOnline => "attach AmazonSSMManagedInstanceCore to the instance's role and check its SSM agent",
+            ErrorKind::Protected => "turn off stop protection (DisableApiStop) if it may be resized",
+            ErrorKind::WrongState | ErrorKind::TypeMismatch => "wait for the instance to settle",
+            ErrorKind::LostReply | ErrorKind::Internal => "check the network to AWS and its status page",
+            ErrorKind::Invalid => "see the message",
+        }
+    }
+}
+
+/// The cloud. Every call is bounded in time by the implementation.
+#[async_trait]
+pub trait Cloud: fmt::Debug + Send + Sync + 'static {
+    /// Ok when calls can be signed; says why not otherwise.
+    async fn ready(&self) -> Result<(), CloudError>;
+
+    /// One instance; terminated ones too, as long as the cloud remembers them.
+    async fn describe_instance(&self, instance_id: &str) -> Result<Instance, CloudError>;
+
+    /// The types of these names that exist; at most 100 names.
+    async fn describe_types(&self, names: &[String]) -> Result<Vec<InstanceType>, CloudError>;
+
+    /// Names of the types of `family` (such as `t3`) that `availability_zone` sells.
+    async fn offered_types(
+        &self,
+        family: &str,
+        availability_zone: &str,
+    ) -> Result<Vec<String>, CloudError>;
+
+    /// Health of an instance in any state.
+    async fn status(&self, instance_id: &str) -> Result<InstanceStatus, CloudError>;
+
+    /// Whether the owner forbade stopping it.
+    async fn stop_protected(&self, instance_id: &str) -> Result<bool, CloudError>;
+
+    /// Ok when the call would be allowed; changes nothing.
+    async fn permitted(&self, instance_id: &str, mutation: &Mutation) -> Result<(), CloudError>;
+
+    /// Ok when the call was accepted; its effect comes later. Never repeated by the implementation.
+    async fn mutate(&self, instance_id: &str, mutation: &Mutation) -> Result<(), CloudError>;
+
+    /// Whether commands can reach the instance now.
+    async fn ssm_online(&self, instance_id: &str) -> Result<bool, CloudError>;
+
+    /// Runs a shell script as root on the instance, for at most `limit`; returns the command's id at once.
+    async fn send_script(
+        &self,
+        instance_id: &str,
+        script: &str,
+        limit: Duration,
+    ) -> Result<String, CloudError>;
+
+    /// Where the command is. `NotFound` for a moment after it was sent.
+    async fn poll_command(
+        &self,
+        instance_id: &str,
+        command_id: &str,
+    ) -> Result<CommandStatus, CloudError>;
+}
+
+/// The part before the dot: `t3` of `t3.small`.
+pub fn family(instance_type: &str) -> &str {
+    instance_type.split('.').next().unwrap_or_default()
+}

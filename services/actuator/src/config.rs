@@ -1,0 +1,228 @@
+//! Section `actuator` of the configuration.
+
+use std::{net::SocketAddr, time::Duration};
+
+use common::config::{ConfigError, Settings, invalid};
+use serde::{Deserialize, Serialize};
+
+use crate::resize::Limits;
+
+/// Section `actuator`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the gRPC service listens.
+    pub listen: SocketAddr,
+    /// Where the Prometheus exposition listens; null turns it off.
+    pub metrics_listen: Option<SocketAddr>,
+    /// True: nothing is ever changed at AWS, whatever a request says. `DRY_RUN` sets it too.
+    pub dry_run: bool,
+    /// AWS region; null takes `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile's, or the instance's own.
+    pub region: Option<String>,
+    /// AWS profile; null takes `AWS_PROFILE`, or the default credentials chain.
+    pub profile: Option<String>,
+    /// Resizes under way at once; a further one waits.
+    pub max_concurrent: usize,
+    /// A resize that waited this long for its turn is refused, for what it was decided on is old, seconds.
+    pub queue_seconds: u64,
+    /// Time between two looks at an instance, seconds.
+    pub poll_seconds: u64,
+    /// A stop that takes longer is given up: once it has stopped, the machine starts on its old type, seconds.
+    pub stop_timeout_seconds: u64,
+    /// A start that takes longer is reported; it is waited for all the same, seconds.
+    pub start_timeout_seconds: u64,
+    /// Status checks that haven't passed by then roll the resize back, seconds.
+    pub check_timeout_seconds: u64,
+    /// At shutdown, time to bring back machines that are down, seconds. 0 leaves at once.
+    pub shutdown_grace_seconds: u64,
+    /// Only instances with this tag (`key` or `key=value`) are resized; null asks for none.
+    pub required_tag: Option<String>,
+    /// Instances that are never resized: this program's own host, its Prometheus, its database.
+    pub protected_instances: Vec<String>,
+    /// Resize machines whose public address changes at each stop, because it is no Elastic IP.
+    pub allow_public_ip_change: bool,
+    /// Resize from a Xen type (t2, m4, …) to a Nitro type (t3, m6i, …): device names change.
+    pub allow_xen_to_nitro: bool,
+    /// What a pre-flight check counts that could not be made: `block` or `allow`.
+    pub unknown_checks: UnknownChecks,
+    /// Ended resizes that are remembered.
+    pub journal_capacity: usize,
+    /// Time limits of one call to AWS.
+    pub aws: AwsTimeouts,
+    /// node_exporter and Prometheus on the instances.
+    pub monitoring: MonitoringConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 50053)),
+            metrics_listen: Some(SocketAddr::from(([127, 0, 0, 1], 9103))),
+            dry_run: true,
+            region: None,
+            profile: None,
+            max_concurrent: 10,
+            queue_seconds: 300,
+            poll_seconds: 5,
+            stop_timeout_seconds: 600,
+            start_timeout_seconds: 300,
+            check_timeout_seconds: 600,
+            shutdown_grace_seconds: 300,
+            required_tag: None,
+            protected_instances: Vec::new(),
+            allow_public_ip_change: false,
+            allow_xen_to_nitro: false,
+            unknown_checks: UnknownChecks::Block,
+            journal_capacity: 10_000,
+            aws: AwsTimeouts::default(),
+            monitoring: MonitoringConfig::default(),
+        }
+    }
+}
+
+/// What a check counts that could not be made.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnknownChecks {
+    /// As one that failed.
+    Block,
+    /// As one that passed.
+    Allow,
+}
+
+/// `actuator.aws`: the SDK sets no limits of its own on an operation.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AwsTimeouts {
+    /// To connect, seconds.
+    pub connect_seconds: u64,
+    /// To the first byte of an answer, seconds.
+    pub read_seconds: u64,
+    /// One attempt, seconds.
+    pub attempt_seconds: u64,
+    /// A call with its retries, seconds. Calls that change a machine are never retried by the SDK.
+    pub operation_seconds: u64,
+}
+
+impl Default for AwsTimeouts {
+    fn default() -> Self {
+        Self {
+            connect_seconds: 3,
+            read_seconds: 15,
+            attempt_seconds: 20,
+            operation_seconds: 45,
+        }
+    }
+}
+
+/// `actuator.monitoring`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MonitoringConfig {
+    /// Set monitoring up after each resize, over SSM.
+    pub enabled: bool,
+    /// Wait for the SSM agent to register after a boot, seconds.
+    pub online_timeout_seconds: u64,
+    /// Time the set-up may take on the instance, seconds.
+    pub command_timeout_seconds: u64,
+}
+
+impl Default for MonitoringConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            online_timeout_seconds: 300,
+            command_timeout_seconds: 900,
+        }
+    }
+}
+
+impl Config {
+    /// The section, checked.
+    ///
+    /// # Errors
+    /// An unknown key, or a value out of its range.
+    pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
+        let config: Self = settings.section("actuator")?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        let aws = &self.aws;
+        let monitoring = &self.monitoring;
+        for (key, value, low, high) in [
+            ("max_concurrent", self.max_concurrent as u64, 1, 1_000),
+            ("queue_seconds", self.queue_seconds, 0, 86_400),
+            ("poll_seconds", self.poll_seconds, 1, 300),
+            ("stop_timeout_seconds", self.stop_timeout_seconds, 30, 7_200),
+            ("start_timeout_seconds", self.start_timeout_seconds, 30, 7_200),
+            ("check_timeout_seconds", self.check_timeout_seconds, 30, 7_200),
+            ("shutdown_grace_seconds", self.shutdown_grace_seconds, 0, 7_200),
+            ("journal_capacity", self.journal_capacity as u64, 1, 1_000_000),
+            ("aws.connect_seconds", aws.connect_seconds, 1, 60),
+            ("aws.read_seconds", aws.read_seconds, 1, 300),
+            ("aws.attempt_seconds", aws.attempt_seconds, 1, 300),
+            ("aws.operation_seconds", aws.operation_seconds, 1, 600),
+            ("monitoring.online_timeout_seconds", monitoring.online_timeout_seconds, 0, 3_600),
+            ("monitoring.command_timeout_seconds", monitoring.command_timeout_seconds, 30, 7_200),
+        ] {
+            if !(low..=high).contains(&value) {
+                return Err(invalid(
+                    &format!("actuator.{key}"),
+                    format!("is {value}; it must lie between {low} and {high}"),
+                ));
+            }
+        }
+        if let Some(tag) = &self.required_tag
+            && tag.split('=').next().is_none_or(str::is_empty)
+        {
+            return Err(invalid("actuator.required_tag", "write it as `key` or `key=value`"));
+        }
+        Ok(())
+    }
+
+    /// The time limits of a resize.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            poll: Duration::from_secs(self.poll_seconds),
+            stop: Duration::from_secs(self.stop_timeout_seconds),
+            start: Duration::from_secs(self.start_timeout_seconds),
+            check: Duration::from_secs(self.check_timeout_seconds),
+            ..Limits::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(yaml: &str) -> Result<Config, String> {
+        Settings::from_yaml_text(yaml)
+            .and_then(|settings| Config::read(&settings))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_default_changes_nothing_at_aws() {
+        let config = read("").unwrap();
+        assert!(config.dry_run);
+        assert_eq!(config.unknown_checks, UnknownChecks::Block);
+        assert!(!config.allow_public_ip_change);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (yaml, expected) in [
+            ("actuator: {max_concurrent: 0}", "actuator.max_concurrent"),
+            ("actuator: {aws: {read_seconds: 0}}", "actuator.aws.read_seconds"),
+            ("actuator: {required_tag: '=x'}", "actuator.required_tag"),
+            ("actuator: {unknown_checks: maybe}", "actuator.unknown_checks"),
+            ("actuator: {monitoring: {enable: false}}", "did you mean `enabled`?"),
+        ] {
+            let message = read(yaml).unwrap_err();
+            assert!(message.contains(expected), "{message:?} lacks {expected:?}");
+        }
+    }
+}

@@ -1,0 +1,414 @@
+//! A resize as data: what to do next, given what has been seen so far.
+//!
+//! stop → wait → modify → read back → start → wait → status checks → monitoring. What fails before the stop leaves the
+//! machine as it was. What fails after it moves to the next rung of the ladder: the target, the old type, the fallbacks,
+//! and round again with growing pauses.
+//!
+//! Invariant: once a stop may have been carried out, the only ends are "running" and "gone". There is no way out of
+//! `Modify`, `ReadBack` or `Start` but through `AwaitRunning`.
+//! Invariant: no I/O and no clock; time comes in as what has passed since the last event.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::cloud::{Checks, ErrorKind, InstanceState};
+
+mod rules;
+
+/// How long to wait for what.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Limits {
+    /// Between two looks.
+    pub poll: Duration,
+    /// A stop that takes longer is given up.
+    pub stop: Duration,
+    /// A start that takes longer is reported.
+    pub start: Duration,
+    /// Status checks that take longer roll back.
+    pub check: Duration,
+    /// What is seen may be this old.
+    pub settle: Duration,
+    /// First pause before a call is repeated; each further one is twice as long.
+    pub first_pause: Duration,
+    /// Longest pause.
+    pub longest_pause: Duration,
+    /// Refusals of one type before the next rung is tried.
+    pub tries_per_type: u32,
+    /// Failures of a call that still can be given up.
+    pub tries_before_stop: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            poll: Duration::from_secs(5),
+            stop: Duration::from_secs(600),
+            start: Duration::from_secs(300),
+            check: Duration::from_secs(600),
+            settle: Duration::from_secs(60),
+            first_pause: Duration::from_secs(5),
+            longest_pause: Duration::from_secs(60),
+            tries_per_type: 3,
+            tries_before_stop: 5,
+        }
+    }
+}
+
+/// Where it is.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// The named checks, before anything is changed.
+    Preflight,
+    /// One last look: is it still what the checks saw?
+    Recheck,
+    Stop,
+    AwaitStopped,
+    Modify,
+    /// Does the new type read back?
+    ReadBack,
+    Start,
+    AwaitRunning,
+    /// The cloud's status checks.
+    Check,
+    Monitor,
+    Ended(Outcome),
+}
+
+/// How it ended. None leaves the machine stopped.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Running on the target type.
+    Succeeded,
+    /// Running on the old type.
+    RolledBack,
+    /// Running on another type.
+    FellBack,
+    /// Terminated by somebody else.
+    Gone,
+    /// Refused before anything was changed.
+    Refused,
+    /// Nothing was changed, on purpose.
+    DryRun,
+}
+
+impl Outcome {
+    /// As in labels and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::RolledBack => "rolled_back",
+            Self::FellBack => "fell_back",
+            Self::Gone => "gone",
+            Self::Refused => "refused",
+            Self::DryRun => "dry_run",
+        }
+    }
+}
+
+/// How monitoring is after a resize.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Monitoring {
+    Ok,
+    /// The set-up failed; the resize stands.
+    Degraded,
+    /// Turned off.
+    Skipped,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Action {
+    Preflight,
+    Look,
+    Stop,
+    Modify(String),
+    Start,
+    Status,
+    Monitor,
+    Finish(Outcome),
+}
+
+/// What happened.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// The pre-flight found nothing in the way. `fallbacks`: types of the same family to try when neither the target
+    /// nor the old type will start, best first.
+    Passed { fallbacks: Vec<String> },
+    /// The pre-flight found something.
+    Refused { reason: String },
+    /// The pre-flight passed and nothing else may happen.
+    DryRun,
+    /// Answer of a look.
+    Seen {
+        state: InstanceState,
+        instance_type: String,
+    },
+    /// Answer of the status checks.
+    Status { state: InstanceState, checks: Checks },
+    /// The call was accepted.
+    Done,
+    /// The call, or the look, failed.
+    Failed { kind: ErrorKind, message: String },
+    Monitored(Monitoring),
+    /// The process is about to end: get to a safe state the short way.
+    Hurry,
+}
+
+/// An event that can't happen in this step: a bug, or a damaged journal.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("event {event:?} is illegal in step {step:?}")]
+pub struct IllegalEvent {
+    pub step: Step,
+    pub event: Event,
+}
+
+/// One resize.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Resize {
+    limits: Limits,
+    monitoring_enabled: bool,
+    step: Step,
+    /// Types to run on, best first: the target, the old type, the fallbacks.
+    ladder: Vec<String>,
+    /// Which of them is being tried.
+    rung: usize,
+    /// How many times the whole ladder has failed.
+    round: u32,
+    /// Refusals on this rung, or failures of this call before the stop.
+    tries: u32,
+    /// Exponent of the next pause; 0 is no pause.
+    pause: u32,
+    /// Time in this step.
+    waited: Duration,
+    /// Looks taken in this step.
+    looks: u32,
+    /// Stops that were accepted and not seen to do anything.
+    idle_stops: u32,
+    /// Looks in a row that found no instance.
+    missing: u32,
+    /// A stop may have been carried out.
+    stop_asked: bool,
+    /// It was seen going down since the last stop.
+    saw_down: bool,
+    /// It was seen booting since the last start.
+    saw_pending: bool,
+    /// Somebody changed it under us: run it as it is.
+    as_is: bool,
+    /// The stop took too long: no change of type any more.
+    overdue: bool,
+    hurry: bool,
+    paged: bool,
+    /// The last type that was seen.
+    seen_type: String,
+    last_checks: Option<Checks>,
+    error: Option<String>,
+    monitoring: Option<Monitoring>,
+}
+
+impl Resize {
+    /// A resize of a machine from one type to another, nothing done yet.
+    pub fn new(from: &str, target: &str, monitoring_enabled: bool, limits: Limits) -> Self {
+        Self {
+            limits,
+            monitoring_enabled,
+            step: Step::Preflight,
+            ladder: vec![target.to_owned(), from.to_owned()],
+            rung: 0,
+            round: 0,
+            tries: 0,
+            pause: 0,
+            waited: Duration::ZERO,
+            looks: 0,
+            idle_stops: 0,
+            missing: 0,
+            stop_asked: false,
+            saw_down: false,
+            saw_pending: false,
+            as_is: false,
+            overdue: false,
+            hurry: false,
+            paged: false,
+            seen_type: from.to_owned(),
+            last_checks: None,
+            error: None,
+            monitoring: None,
+        }
+    }
+
+    /// Where it is.
+    pub fn step(&self) -> Step {
+        self.step
+    }
+
+    /// How it ended, if it has.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self.step {
+            Step::Ended(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// The type it is to run on now.
+    pub fn wanted(&self) -> &str {
+        if self.as_is {
+            return &self.seen_type;
+        }
+        self.ladder.get(self.rung).unwrap_or(&self.seen_type)
+    }
+
+    /// The last type that was seen on the instance.
+    pub fn seen_type(&self) -> &str {
+        &self.seen_type
+    }
+
+    /// True once it no longer aims at the target.
+    pub fn is_rolling_back(&self) -> bool {
+        self.rung != 0 || self.as_is || self.overdue
+    }
+
+    /// True once a person should look: the whole ladder has failed, or a stop or a start hangs. Never turns false.
+    pub fn needs_a_person(&self) -> bool {
+        self.paged
+    }
+
+    /// Why it is not going as planned; `None` when it is.
+    pub fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+
+    /// How monitoring is; `None` when it wasn't got to.
+    pub fn monitoring(&self) -> Option<Monitoring> {
+        self.monitoring
+    }
+
+    /// What to do next, and how long to wait before.
+    pub fn next(&self) -> (Action, Duration) {
+        let pause = self.pause_before_call();
+        let look = |limit: Duration| {
+            let hung = self.waited > limit;
+            let least = if hung { self.limits.longest_pause / 2 } else { self.limits.poll };
+            (Action::Look, least.max(pause))
+        };
+        match self.step {
+            Step::Preflight => (Action::Preflight, Duration::ZERO),
+            Step::Recheck => (Action::Look, pause),
+            Step::Stop => (Action::Stop, pause),
+            Step::AwaitStopped => look(self.limits.stop),
+            Step::Modify => (Action::Modify(self.wanted().to_owned()), pause),
+            // The first look can be at once: often the new type reads back already.
+            Step::ReadBack if self.looks == 0 => (Action::Look, pause),
+            Step::ReadBack => look(self.limits.settle),
+            Step::Start => (Action::Start, pause),
+            Step::AwaitRunning => look(self.limits.start),
+            Step::Check => (Action::Status, self.limits.poll.max(pause)),
+            Step::Monitor => (Action::Monitor, Duration::ZERO),
+            Step::Ended(outcome) => (Action::Finish(outcome), Duration::ZERO),
+        }
+    }
+
+    /// Takes in what happened `elapsed` after the event before.
+    ///
+    /// # Errors
+    /// An event that can't happen in this step; then nothing has changed.
+    pub fn apply(&mut self, event: Event, elapsed: Duration) -> Result<(), IllegalEvent> {
+        use Event::{Done, DryRun, Failed, Hurry, Monitored, Passed, Refused, Seen, Status};
+        use Step::{
+            AwaitRunning, AwaitStopped, Check, Ended, Modify, Monitor, Preflight, ReadBack, Recheck,
+            Start, Stop,
+        };
+        match (self.step, event) {
+            (Preflight, Passed { fallbacks }) => {
+                for name in fallbacks {
+                    if !self.ladder.contains(&name) {
+                        self.ladder.push(name);
+                    }
+                }
+                self.enter(Recheck);
+            }
+            (Preflight, Refused { reason }) => self.refuse(reason),
+            (Preflight, DryRun) => self.step = Ended(Outcome::DryRun),
+
+            (Ended(_), Hurry) => {}
+            (Preflight | Recheck, Hurry) => self.refuse("the actuator is shutting down"),
+            (Stop, Hurry) if !self.stop_asked => self.refuse("the actuator is shutting down"),
+            (Check | Monitor, Hurry) => self.end_running(),
+            (_, Hurry) => self.hurry = true,
+
+            (Recheck | AwaitStopped | ReadBack | AwaitRunning, Seen { state, .. })
+            | (Check, Status { state, .. })
+                if state.is_gone() =>
+            {
+                self.gone(&format!("it is {state}"));
+            }
+            (
+                step @ (Recheck | AwaitStopped | ReadBack | AwaitRunning),
+                Seen {
+                    state,
+                    instance_type,
+                },
+            ) => {
+                self.looked(elapsed);
+                match step {
+                    Recheck => self.seen_before_stop(state, &instance_type),
+                    AwaitStopped => self.seen_stopping(state, instance_type),
+                    ReadBack => self.seen_modified(state, instance_type),
+                    _ => self.seen_starting(state, instance_type),
+                }
+            }
+            (
+                step @ (Recheck | AwaitStopped | ReadBack | AwaitRunning | Check),
+                Failed { kind, message },
+            ) => {
+                self.waited += elapsed;
+                self.looks += 1;
+                self.look_failed(step, kind, message);
+            }
+
+            (Stop, Done) => self.stop_was_asked(),
+            (Stop, Failed { kind, .. }) if kind.is_uncertain() => self.stop_was_asked(),
+            (Stop, Failed { kind, message }) => self.stop_failed(kind, message),
+
+            (Modify, Done) => self.enter(ReadBack),
+            (Modify, Failed { kind, .. }) if kind.is_uncertain() => self.enter(ReadBack),
+            (Modify, Failed { kind, message }) => self.modify_failed(kind, message),
+
+            (Start, Done) => self.start_was_asked(),
+            (Start, Failed { kind, .. }) if kind.is_uncertain() => self.start_was_asked(),
+            (Start, Failed { kind, message }) => self.start_failed(kind, message),
+
+            (Check, Status { state, checks }) => {
+                self.looked(elapsed);
+                self.checked(state, checks);
+            }
+            (Monitor, Monitored(monitoring)) => {
+                self.monitoring = Some(monitoring);
+                self.end_running();
+            }
+            (step, event) => return Err(IllegalEvent { step, event }),
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Preflight => "preflight",
+            Self::Recheck => "recheck",
+            Self::Stop => "stop",
+            Self::AwaitStopped => "wait_stopped",
+            Self::Modify => "modify",
+            Self::ReadBack => "read_back",
+            Self::Start => "start",
+            Self::AwaitRunning => "wait_running",
+            Self::Check => "status_checks",
+            Self::Monitor => "monitoring",
+            Self::Ended(outcome) => outcome.name(),
+        })
+    }
+}

@@ -1,0 +1,353 @@
+//! What each event does to a resize: the arms of the one `match` in `Resize::apply`.
+
+use std::time::Duration;
+
+use super::{Monitoring, Outcome, Resize, Step};
+use crate::cloud::{Checks, ErrorKind, InstanceState};
+
+impl Resize {
+    // Looks
+
+    pub(super) fn looked(&mut self, elapsed: Duration) {
+        self.waited += elapsed;
+        self.looks += 1;
+        self.missing = 0;
+        // While a type reads back, the pause belongs to the start that was refused before.
+        if self.step != Step::ReadBack {
+            self.pause = 0;
+        }
+    }
+
+    pub(super) fn seen_before_stop(&mut self, state: InstanceState, instance_type: &str) {
+        let expected = self.ladder.get(1).map(String::as_str);
+        if state == InstanceState::Running && Some(instance_type) == expected {
+            self.enter(Step::Stop);
+        } else {
+            // Somebody was faster. A machine that a user stopped stays stopped.
+            self.refuse(format!(
+                "it is {state} on {instance_type} by now; the pre-flight saw it running on {}",
+                expected.unwrap_or_default()
+            ));
+        }
+    }
+
+    pub(super) fn seen_stopping(&mut self, state: InstanceState, instance_type: String) {
+        match state {
+            InstanceState::Stopped => {
+                let known = self.ladder.contains(&instance_type);
+                self.seen_type = instance_type;
+                self.idle_stops = 0;
+                if !known {
+                    self.as_is = true;
+                    self.fail("somebody changed the type while it was stopped");
+                } else if (self.hurry || self.overdue) && self.rung == 0 {
+                    // The short way back: it still has the old type, or the target if the modify came through.
+                    self.rung = usize::from(self.seen_type != self.ladder[0]);
+                    if self.hurry && self.rung == 1 {
+                        self.fail("the actuator was shutting down");
+                    }
+                }
+                self.enter_modify_or_start();
+            }
+            InstanceState::Stopping => {
+                self.saw_down = true;
+                if self.waited > self.limits.stop && !self.overdue {
+                    self.overdue = true;
+                    self.paged = true;
+                    self.fail("it does not stop; it starts on its old type as soon as it has stopped");
+                }
+            }
+            InstanceState::Running | InstanceState::Pending if self.saw_down => {
+                self.somebody_started_it();
+            }
+            InstanceState::Running if self.waited >= self.limits.settle => {
+                self.seen_type = instance_type;
+                self.idle_stops += 1;
+                if self.idle_stops >= self.limits.tries_per_type || self.hurry {
+                    self.fail("the stop had no effect");
+                    self.end_running();
+                } else {
+                    self.enter(Step::Stop);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn seen_modified(&mut self, state: InstanceState, instance_type: String) {
+        match state {
+            InstanceState::Stopped if instance_type == self.wanted() => {
+                self.seen_type = instance_type;
+                self.enter(Step::Start);
+            }
+            InstanceState::Stopped if self.waited >= self.limits.settle => {
+                self.seen_type = instance_type;
+                if self.ladder.contains(&self.seen_type) {
+                    self.refused(format!("type {} does not read back", self.wanted().to_owned()));
+                    self.enter_modify_or_start();
+                } else {
+                    self.as_is = true;
+                    self.fail("somebody changed the type while it was stopped");
+                    self.enter(Step::Start);
+                }
+            }
+            InstanceState::Pending | InstanceState::Running => self.somebody_started_it(),
+            _ => {}
+        }
+    }
+
+    pub(super) fn seen_starting(&mut self, state: InstanceState, instance_type: String) {
+        self.paged |= self.waited > self.limits.start;
+        match state {
+            InstanceState::Running => {
+                let stale = instance_type != self.wanted() && self.waited < self.limits.settle;
+                if self.as_is || !stale {
+                    self.seen_type = instance_type;
+                    if self.hurry {
+                        self.end_running();
+                    } else {
+                        self.enter(Step::Check);
+                    }
+                }
+            }
+            InstanceState::Pending => self.saw_pending = true,
+            InstanceState::Stopped if self.saw_pending || self.waited >= self.limits.settle => {
+                self.seen_type = instance_type;
+                self.refused(if self.saw_pending {
+                    "it booted and stopped again (often an encrypted volume whose key has no grant)"
+                } else {
+                    "the start had no effect"
+                });
+                self.enter_modify_or_start();
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn checked(&mut self, state: InstanceState, checks: Checks) {
+        self.last_checks = Some(checks);
+        let first_try = self.rung == 0 && self.round == 0 && !self.as_is;
+        match (state, checks) {
+            (InstanceState::Stopped | InstanceState::Stopping, _) => {
+                self.fail("it stopped again after it had booted");
+                self.enter(Step::AwaitRunning);
+                self.saw_pending = true;
+            }
+            (InstanceState::Running, Checks::Ok) => self.healthy(),
+            _ if self.waited < self.limits.check => {}
+            _ if first_try => {
+                self.fail("the status checks do not pass on the new type");
+                self.rung = 1;
+                self.tries = 0;
+                self.pause = 0;
+                self.enter(Step::Stop);
+            }
+            _ => {
+                self.fail("the status checks do not pass");
+                self.healthy();
+            }
+        }
+    }
+
+    pub(super) fn look_failed(&mut self, step: Step, kind: ErrorKind, message: String) {
+        self.pause += 1;
+        if kind == ErrorKind::NotFound {
+            self.missing += 1;
+            // One "not found" can be a replica that lags.
+            if self.missing >= 5 {
+                self.gone("it is not found any more");
+            }
+            return;
+        }
+        match step {
+            Step::Recheck => {
+                self.tries += 1;
+                if self.tries >= self.limits.tries_before_stop || !kind.is_transient() {
+                    self.refuse(message);
+                }
+            }
+            Step::Check if self.waited >= self.limits.check => {
+                // Unknown health is no reason to take a running machine down again.
+                self.fail(format!("the status checks can't be read: {message}"));
+                self.healthy();
+            }
+            _ => {}
+        }
+    }
+
+    // Calls
+
+    pub(super) fn stop_was_asked(&mut self) {
+        self.stop_asked = true;
+        self.saw_down = false;
+        self.tries = 0;
+        self.pause = 0;
+        self.enter(Step::AwaitStopped);
+    }
+
+    pub(super) fn stop_failed(&mut self, kind: ErrorKind, message: String) {
+        self.tries += 1;
+        self.pause += 1;
+        let hopeless = self.tries >= self.limits.tries_before_stop;
+        match kind {
+            ErrorKind::Throttled | ErrorKind::CredentialsMissing | ErrorKind::CredentialsExpired
+                if !hopeless => {}
+            ErrorKind::WrongState | ErrorKind::NotFound if !self.stop_asked && !hopeless => {
+                self.enter(Step::Recheck);
+            }
+            ErrorKind::WrongState | ErrorKind::NotFound if self.stop_asked => {
+                self.enter(Step::AwaitStopped);
+            }
+            _ if self.stop_asked => {
+                // It was started again and won't be stopped a second time: it runs, and that is what counts.
+                self.fail(message);
+                self.end_running();
+            }
+            _ => self.refuse(message),
+        }
+    }
+
+    pub(super) fn modify_failed(&mut self, kind: ErrorKind, message: String) {
+        self.pause += 1;
+        match kind {
+            ErrorKind::WrongState | ErrorKind::NotFound
+                if self.tries + 1 < self.limits.tries_before_stop =>
+            {
+                self.tries += 1;
+                // A stop that had not quite ended; AwaitStopped looks until it has.
+                self.enter(Step::AwaitStopped);
+                self.saw_down = true;
+            }
+            _ if kind.is_transient() && self.tries + 1 < self.limits.tries_before_stop => {
+                self.tries += 1;
+            }
+            _ => self.next_rung(message),
+        }
+    }
+
+    pub(super) fn start_was_asked(&mut self) {
+        self.saw_pending = false;
+        self.enter(Step::AwaitRunning);
+    }
+
+    pub(super) fn start_failed(&mut self, kind: ErrorKind, message: String) {
+        self.pause += 1;
+        match kind {
+            ErrorKind::Throttled | ErrorKind::CredentialsMissing | ErrorKind::CredentialsExpired => {
+                self.fail(message);
+            }
+            ErrorKind::WrongState | ErrorKind::NotFound => {
+                self.saw_pending = false;
+                self.enter(Step::AwaitRunning);
+            }
+            ErrorKind::TypeMismatch if self.tries + 1 < self.limits.tries_before_stop => {
+                self.tries += 1;
+                self.enter(Step::ReadBack);
+            }
+            ErrorKind::InsufficientCapacity => self.refused(message),
+            _ => self.next_rung(message),
+        }
+    }
+
+    // Ways on
+
+    pub(super) fn enter(&mut self, step: Step) {
+        self.step = step;
+        self.waited = Duration::ZERO;
+        self.looks = 0;
+        self.missing = 0;
+    }
+
+    pub(super) fn enter_modify_or_start(&mut self) {
+        self.enter(if self.seen_type == self.wanted() { Step::Start } else { Step::Modify });
+    }
+
+    /// This type didn't work; once more, or on to the next rung.
+    pub(super) fn refused(&mut self, message: impl Into<String>) {
+        self.tries += 1;
+        if self.tries >= self.limits.tries_per_type || self.round > 0 {
+            self.next_rung(message);
+        } else {
+            self.pause = self.pause.max(self.tries);
+            self.fail(message);
+        }
+    }
+
+    pub(super) fn next_rung(&mut self, message: impl Into<String>) {
+        self.fail(message);
+        self.tries = 0;
+        if self.as_is {
+            // The type that somebody chose doesn't start either: back to ours.
+            self.as_is = false;
+            self.rung = 1;
+        } else {
+            self.rung += 1;
+            if self.rung >= self.ladder.len() {
+                self.rung = 0;
+                self.round += 1;
+                self.paged = true;
+            }
+        }
+        // In the first round every second counts; after it, time is what is needed.
+        self.pause = self.round;
+        self.enter_modify_or_start();
+    }
+
+    pub(super) fn somebody_started_it(&mut self) {
+        self.fail("somebody started it in the middle of the resize");
+        self.as_is = true;
+        self.saw_pending = false;
+        self.enter(Step::AwaitRunning);
+    }
+
+    pub(super) fn healthy(&mut self) {
+        if self.monitoring_enabled {
+            self.enter(Step::Monitor);
+        } else {
+            self.monitoring = Some(Monitoring::Skipped);
+            self.end_running();
+        }
+    }
+
+    pub(super) fn end_running(&mut self) {
+        let outcome = if self.seen_type == self.ladder[0] {
+            Outcome::Succeeded
+        } else if self.seen_type == self.ladder[1] {
+            Outcome::RolledBack
+        } else {
+            Outcome::FellBack
+        };
+        if outcome == Outcome::Succeeded && self.last_checks == Some(Checks::Ok) {
+            self.error = None;
+        }
+        self.step = Step::Ended(outcome);
+    }
+
+    pub(super) fn gone(&mut self, what: &str) {
+        self.fail(format!("{what}: terminated by somebody else"));
+        self.step = Step::Ended(Outcome::Gone);
+    }
+
+    pub(super) fn refuse(&mut self, reason: impl Into<String>) {
+        self.fail(reason);
+        self.step = Step::Ended(Outcome::Refused);
+    }
+
+    /// The first cause stays: what comes after it follows from it.
+    pub(super) fn fail(&mut self, message: impl Into<String>) {
+        if self.error.is_none() {
+            self.error = Some(message.into());
+        }
+    }
+
+    pub(super) fn pause_before_call(&self) -> Duration {
+        match self.pause {
+            0 => Duration::ZERO,
+            exponent => self
+                .limits
+                .first_pause
+                .saturating_mul(1 << (exponent - 1).min(10))
+                .min(self.limits.longest_pause),
+        }
+    }
+}
