@@ -1,0 +1,436 @@
+//! Section `scheduler`.
+
+use std::{
+    collections::HashMap,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use common::config::{ConfigError, Settings, invalid};
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::{expressions, guard};
+
+/// Prometheus refuses ranges with more points than this for one series.
+const MOST_POINTS: u32 = 11_000;
+const MOST_ID_CHARACTERS: usize = 256;
+
+/// Section `scheduler`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Address of the gRPC server. Default 127.0.0.1:50054.
+    pub listen: SocketAddr,
+    /// Address of the Prometheus exposition; null turns it off. Default 127.0.0.1:9104.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Address of the HTTP API. Default 127.0.0.1:8000.
+    pub http_listen: SocketAddr,
+    /// Names with dots under which browsers may call the HTTP API; addresses, `localhost` and names without a dot always
+    /// may. Default none.
+    pub http_hosts: Vec<String>,
+    /// False leaves ticks to RunTick and /autoscale. Default true.
+    pub run_clock: bool,
+    /// Seconds from tick to tick. Default 300.
+    pub tick_interval_seconds: u32,
+    /// Seconds after which a tick decides with what it has and starts nothing new. Default 120.
+    pub tick_timeout_seconds: u32,
+    /// Seconds that one call to another service may take. Default 10.
+    pub call_timeout_seconds: u32,
+    /// Seconds that a running tick has to end after SIGTERM. Default 8.
+    pub shutdown_grace_seconds: u32,
+    /// Seconds for which this scheduler stays the one actor without renewing; another one takes over after them.
+    /// Default 60.
+    pub lease_seconds: u32,
+    /// URL of the predictor. Default http://127.0.0.1:50051.
+    pub predictor_url: String,
+    /// URL of the decision service. Default http://127.0.0.1:50052.
+    pub decision_url: String,
+    /// URL of the actuator. Default http://127.0.0.1:50053.
+    pub actuator_url: String,
+    /// Where metrics come from.
+    pub prometheus: PrometheusConfig,
+    /// The instances to scale. Default none.
+    pub targets: Vec<TargetConfig>,
+    /// File to which decision lines are appended, such as `logs/autoscaler.log`. Default none.
+    pub log_file: Option<PathBuf>,
+    /// False keeps decision lines off stdout. Default true.
+    pub print_decisions: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self {
+            listen: loopback(50054),
+            metrics_listen: Some(loopback(9104)),
+            http_listen: loopback(8000),
+            http_hosts: Vec::new(),
+            run_clock: true,
+            tick_interval_seconds: 300,
+            tick_timeout_seconds: 120,
+            call_timeout_seconds: 10,
+            shutdown_grace_seconds: 8,
+            lease_seconds: 60,
+            predictor_url: "http://127.0.0.1:50051".to_owned(),
+            decision_url: "http://127.0.0.1:50052".to_owned(),
+            actuator_url: "http://127.0.0.1:50053".to_owned(),
+            prometheus: PrometheusConfig::default(),
+            targets: Vec::new(),
+            log_file: None,
+            print_decisions: true,
+        }
+    }
+}
+
+/// Section `scheduler.prometheus`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PrometheusConfig {
+    /// `central`: one Prometheus for all targets, at `url`. `on_instance`: each target runs its own. Default central.
+    pub mode: Mode,
+    /// Base URL of the central Prometheus, or of Thanos, Mimir, VictoriaMetrics. May hold user:password@. Default
+    /// http://127.0.0.1:9090.
+    pub url: String,
+    /// Token for `Authorization: Bearer`. Default none.
+    pub bearer_token: Option<String>,
+    /// Value of `X-Scope-OrgID`, for Mimir and Cortex. Default none.
+    pub tenant: Option<String>,
+    /// Port of the Prometheus on each instance. Default 9090.
+    pub port: u16,
+    /// Which address of the instance to ask, in mode `on_instance`: `private` or `public`. Default private.
+    pub address: Address,
+    /// Label that tells instances apart. Default instance.
+    pub instance_label: String,
+    /// PromQL for CPU in use, percent. `$instances` stands for the targets' labels as an escaped regular expression.
+    pub cpu_query: String,
+    /// PromQL for memory in use, percent.
+    pub memory_query: String,
+    /// PromQL for disk throughput, bytes per second.
+    pub disk_query: String,
+    /// PromQL for the number of vCPUs.
+    pub vcpus_query: String,
+    /// PromQL for the memory of the machine, bytes.
+    pub memory_total_query: String,
+    /// Seconds between samples. Default 300.
+    pub step_seconds: u32,
+    /// Seconds of history to read. Default 172800, two days; at most 11,000 steps.
+    pub window_seconds: u32,
+    /// Fewer CPU samples than this are no basis for anything. Default 3.
+    pub min_samples: u32,
+    /// Seconds after a machine came up during which samples say more about booting than about demand. Default 120.
+    pub warm_up_seconds: u32,
+    /// Seconds that a query may take. Default 10.
+    pub timeout_seconds: u32,
+    /// Largest answer that is read, in bytes after decompression. Default 67108864, 64 MiB.
+    pub max_body_bytes: u64,
+    /// Queries in flight, in mode `on_instance`. Default 32.
+    pub concurrency: u32,
+}
+
+impl Default for PrometheusConfig {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Central,
+            url: "http://127.0.0.1:9090".to_owned(),
+            bearer_token: None,
+            tenant: None,
+            port: 9090,
+            address: Address::Private,
+            instance_label: "instance".to_owned(),
+            cpu_query: expressions::CPU_PERCENT.to_owned(),
+            memory_query: expressions::MEMORY_PERCENT.to_owned(),
+            disk_query: expressions::DISK_BYTES_PER_SECOND.to_owned(),
+            vcpus_query: expressions::VCPUS.to_owned(),
+            memory_total_query: expressions::MEMORY_TOTAL_BYTES.to_owned(),
+            step_seconds: 300,
+            window_seconds: 172_800,
+            min_samples: 3,
+            warm_up_seconds: 120,
+            timeout_seconds: 10,
+            max_body_bytes: 64 << 20,
+            concurrency: 32,
+        }
+    }
+}
+
+/// Where Prometheus runs.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// One for all.
+    Central,
+    /// One on each instance, as the seed has it.
+    OnInstance,
+}
+
+/// Which address of an instance.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Address {
+    /// Its address inside the VPC.
+    Private,
+    /// Its public address.
+    Public,
+}
+
+/// One entry of `scheduler.targets`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TargetConfig {
+    /// Name in logs, decisions and commands. 1 to 256 characters.
+    pub id: String,
+    /// The EC2 instance, `i-` and 8 or 17 hexadecimal digits.
+    pub instance_id: String,
+    /// Value of the instance label of its series, such as `10.0.0.7:9100`. Default: its address with any port, or its
+    /// instance id.
+    pub label: Option<String>,
+    /// Instance types, smallest first. Default: the policy's.
+    pub ladder: Vec<String>,
+}
+
+impl Config {
+    /// Reads and checks the section.
+    ///
+    /// # Errors
+    /// The first key that is wrong.
+    pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
+        let config: Self = settings.section("scheduler")?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        for (key, value) in [
+            ("tick_interval_seconds", self.tick_interval_seconds),
+            ("tick_timeout_seconds", self.tick_timeout_seconds),
+            ("call_timeout_seconds", self.call_timeout_seconds),
+        ] {
+            within(key, value, 1, 86_400)?;
+        }
+        within("lease_seconds", self.lease_seconds, 5, 3_600)?;
+        within("shutdown_grace_seconds", self.shutdown_grace_seconds, 0, 600)?;
+        for (key, url) in [
+            ("predictor_url", &self.predictor_url),
+            ("decision_url", &self.decision_url),
+            ("actuator_url", &self.actuator_url),
+        ] {
+            base_url(&format!("scheduler.{key}"), url)?;
+        }
+        self.prometheus.validate()?;
+        validate_targets(&self.targets)
+    }
+
+    /// From tick to tick.
+    pub fn tick_interval(&self) -> Duration {
+        seconds(self.tick_interval_seconds)
+    }
+
+    /// For one call to another service.
+    pub fn call_timeout(&self) -> Duration {
+        seconds(self.call_timeout_seconds)
+    }
+}
+
+impl PrometheusConfig {
+    fn validate(&self) -> Result<(), ConfigError> {
+        let key = |name: &str| format!("prometheus.{name}");
+        if self.mode == Mode::Central {
+            let url = base_url("scheduler.prometheus.url", &self.url)?;
+            guard::check_url(&url)
+                .map_err(|why| invalid("scheduler.prometheus.url", why.to_string()))?;
+        }
+        for (name, text) in [
+            ("instance_label", &self.instance_label),
+            ("cpu_query", &self.cpu_query),
+            ("memory_query", &self.memory_query),
+            ("disk_query", &self.disk_query),
+            ("vcpus_query", &self.vcpus_query),
+            ("memory_total_query", &self.memory_total_query),
+        ] {
+            if text.trim().is_empty() {
+                return Err(invalid(
+                    &format!("scheduler.prometheus.{name}"),
+                    "is empty; leave it out for the default",
+                ));
+            }
+        }
+        within(&key("step_seconds"), self.step_seconds, 1, 3_600)?;
+        within(
+            &key("window_seconds"),
+            self.window_seconds,
+            self.step_seconds,
+            self.step_seconds.saturating_mul(MOST_POINTS - 1),
+        )?;
+        within(&key("min_samples"), self.min_samples, 1, MOST_POINTS)?;
+        within(&key("warm_up_seconds"), self.warm_up_seconds, 0, 3_600)?;
+        within(&key("timeout_seconds"), self.timeout_seconds, 1, 600)?;
+        within(&key("concurrency"), self.concurrency, 1, 1_024)?;
+        if !(1_024..=1 << 32).contains(&self.max_body_bytes) {
+            return Err(invalid(
+                "scheduler.prometheus.max_body_bytes",
+                "must lie between 1024 and 4294967296",
+            ));
+        }
+        for (name, value) in [("bearer_token", &self.bearer_token), ("tenant", &self.tenant)] {
+            let printable = |text: &String| text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+            if value.as_ref().is_some_and(|text| !printable(text)) {
+                return Err(invalid(
+                    &format!("scheduler.prometheus.{name}"),
+                    "must be printable ASCII on one line",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn validate_targets(targets: &[TargetConfig]) -> Result<(), ConfigError> {
+    let mut seen: HashMap<(&str, &str), usize> = HashMap::new();
+    for (position, target) in targets.iter().enumerate() {
+        let key = |name: &str| format!("scheduler.targets[{position}].{name}");
+        let characters = target.id.chars().count();
+        if !(1..=MOST_ID_CHARACTERS).contains(&characters) || target.id.contains(char::is_control) {
+            return Err(invalid(
+                &key("id"),
+                "must have 1 to 256 characters, none of them control characters",
+            ));
+        }
+        if !is_instance_id(&target.instance_id) {
+            return Err(invalid(
+                &key("instance_id"),
+                format!(
+                    "{:?} is no EC2 instance id; it is `i-` and 8 or 17 hexadecimal digits",
+                    target.instance_id
+                ),
+            ));
+        }
+        if target.label.as_ref().is_some_and(String::is_empty) {
+            return Err(invalid(&key("label"), "is empty; leave it out to match by address"));
+        }
+        for (rung, name) in target.ladder.iter().enumerate() {
+            if name.is_empty() || target.ladder[..rung].contains(name) {
+                return Err(invalid(
+                    &key("ladder"),
+                    format!("rung {rung} ({name:?}) is empty or there twice"),
+                ));
+            }
+        }
+        let named = [
+            ("id", Some(target.id.as_str())),
+            ("instance_id", Some(target.instance_id.as_str())),
+            ("label", target.label.as_deref()),
+        ];
+        for (name, value) in named {
+            let Some(value) = value else { continue };
+            if let Some(first) = seen.insert((name, value), position) {
+                return Err(invalid(
+                    &key(name),
+                    format!("{value:?} is also that of targets[{first}]; each target needs its own"),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn within(key: &str, value: u32, least: u32, most: u32) -> Result<(), ConfigError> {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(invalid(
+        &format!("scheduler.{key}"),
+        format!("is {value}; it must lie between {least} and {most}"),
+    ))
+}
+
+fn base_url(key: &str, text: &str) -> Result<url::Url, ConfigError> {
+    // The text itself stays out of the message: it may hold a password.
+    let url = url::Url::parse(text)
+        .map_err(|error| invalid(key, format!("is no URL ({error}); it looks like http://host:port")))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(invalid(key, "must begin with http:// or https:// and name a host"));
+    }
+    Ok(url)
+}
+
+fn is_instance_id(text: &str) -> bool {
+    text.strip_prefix("i-").is_some_and(|digits| {
+        matches!(digits.len(), 8 | 17)
+            && digits
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    })
+}
+
+/// A duration from whole seconds.
+pub fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(u64::from(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(lines: &str) -> Result<Config, String> {
+        let yaml = format!("scheduler:\n  {}\n", lines.replace('\n', "\n  "));
+        Settings::from_yaml_text(&yaml)
+            .and_then(|settings| Config::read(&settings))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_defaults_and_a_full_target_are_valid() {
+        let config = read(
+            "prometheus: {mode: on_instance, address: public, step_seconds: 60}\n\
+             targets: [{id: web, instance_id: i-0123456789abcdef0, label: '10.0.0.7:9100', ladder: [t2.small, t2.medium]}]",
+        )
+        .unwrap();
+        assert_eq!(config.prometheus.mode, Mode::OnInstance);
+        assert_eq!(config.prometheus.address, Address::Public);
+        assert_eq!(config.targets[0].ladder.len(), 2);
+        assert_eq!(read("run_clock: true").unwrap().tick_interval_seconds, 300);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_key() {
+        for (lines, expected) in [
+            ("tick_interval_seconds: 0", "`scheduler.tick_interval_seconds`: is 0"),
+            ("lease_seconds: 4", "`scheduler.lease_seconds`"),
+            ("predictor_url: nowhere", "`scheduler.predictor_url`"),
+            ("actuator_url: 'ftp://x'", "`scheduler.actuator_url`: must begin with http"),
+            ("prometheus: {url: 'http://169.254.169.254/'}", "`scheduler.prometheus.url`"),
+            ("prometheus: {url: 'http://2852039166/'}", "`scheduler.prometheus.url`"),
+            ("prometheus: {url: 'http://[fd00:ec2::254]/'}", "`scheduler.prometheus.url`"),
+            (
+                "prometheus: {step_seconds: 1, window_seconds: 172800}",
+                "`scheduler.prometheus.window_seconds`",
+            ),
+            ("prometheus: {cpu_query: ' '}", "`scheduler.prometheus.cpu_query`"),
+            ("prometheus: {tenant: \"a\\nb\"}", "`scheduler.prometheus.tenant`"),
+            ("prometheus: {modus: central}", "did you mean `mode`?"),
+            (
+                "targets: [{id: a, instance_id: 'i-1;rm -rf /'}]",
+                "`scheduler.targets[0].instance_id`",
+            ),
+            ("targets: [{instance_id: i-01234567}]", "`scheduler.targets[0].id`"),
+            (
+                "targets: [{id: a, instance_id: i-01234567}, {id: b, instance_id: i-01234567}]",
+                "`scheduler.targets[1].instance_id`",
+            ),
+            (
+                "targets: [{id: a, instance_id: i-01234567, ladder: [t2.small, t2.small]}]",
+                "`scheduler.targets[0].ladder`",
+            ),
+        ] {
+            let message = read(lines).unwrap_err();
+            assert!(message.contains(expected), "{message:?} lacks {expected:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_bad_url_is_not_repeated() {
+        let message = read("prometheus: {url: 'http://user:hunter2@'}").unwrap_err();
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+}

@@ -1,0 +1,189 @@
+//! Metrics: from PromQL expressions to the series of each target.
+
+pub mod expressions;
+pub mod guard;
+pub mod matching;
+pub mod prometheus;
+pub mod wire;
+
+use futures::future::join5;
+use jiff::Timestamp;
+use url::Url;
+
+use crate::{
+    config::{Address, Mode, PrometheusConfig},
+    domain::{Instance, Target},
+    observation::{RawSeries, Sample},
+};
+use matching::{Index, Wanted};
+use prometheus::{MetricsError, Prometheus, Range};
+
+/// The answers to the five expressions, for one Prometheus.
+#[derive(Debug)]
+pub struct Answers {
+    cpu: Answer,
+    memory: Answer,
+    disk: Answer,
+    vcpus: Answer,
+    memory_total: Answer,
+}
+
+type Answer = Result<Index, String>;
+
+/// The series of one target, and what is missing without making the whole unknown.
+#[derive(Debug, Default)]
+pub struct Measured {
+    /// As Prometheus gave them.
+    pub series: RawSeries,
+    /// One line each.
+    pub notes: Vec<String>,
+}
+
+/// Where metrics come from.
+#[derive(Debug)]
+pub struct Metrics {
+    prometheus: Prometheus,
+    config: PrometheusConfig,
+    central: Option<Url>,
+}
+
+impl Metrics {
+    /// Connects at the first query.
+    ///
+    /// # Errors
+    /// A URL that can't be used, or a TLS set-up that can't be built.
+    pub fn new(config: &PrometheusConfig) -> Result<Self, MetricsError> {
+        let central = match config.mode {
+            Mode::Central => Some(prometheus::base_url(&config.url)?),
+            Mode::OnInstance => None,
+        };
+        Ok(Self {
+            prometheus: Prometheus::new(config, central.as_ref())?,
+            config: config.clone(),
+            central,
+        })
+    }
+
+    /// True when one Prometheus knows all targets.
+    pub fn is_central(&self) -> bool {
+        self.central.is_some()
+    }
+
+    /// All targets at once, from the central Prometheus; `None` in mode `on_instance`.
+    pub async fn of_the_fleet(&self, targets: &[Target], end: Timestamp) -> Option<Answers> {
+        let url = self.central.as_ref()?;
+        let labels = targets.iter().filter_map(|target| target.label.as_deref());
+        Some(self.ask(url, labels, end).await)
+    }
+
+    /// One target, from the Prometheus that runs on it.
+    ///
+    /// # Errors
+    /// Why its metrics are unknown, one line.
+    pub async fn of_one(
+        &self,
+        target: &Target,
+        instance: &Instance,
+        end: Timestamp,
+    ) -> Result<Measured, String> {
+        let (address, kind) = match self.config.address {
+            Address::Private => (&instance.private_ip, "private"),
+            Address::Public => (&instance.public_ip, "public"),
+        };
+        if address.is_empty() {
+            return Err(format!(
+                "{} has no {kind} address to ask Prometheus at; see scheduler.prometheus.address",
+                target.instance_id
+            ));
+        }
+        let address = guard::instance_address(address)?;
+        let url = format!("http://{}", std::net::SocketAddr::new(address, self.config.port));
+        let url = prometheus::base_url(&url).map_err(|error| error.to_string())?;
+        let answers = self.ask(&url, target.label.as_deref().into_iter(), end).await;
+        let wanted = match &target.label {
+            Some(label) => Wanted::Label(label),
+            None => Wanted::Only,
+        };
+        answers.measured(&wanted)
+    }
+
+    async fn ask<'a>(
+        &self,
+        url: &Url,
+        labels: impl Iterator<Item = &'a str> + Clone,
+        end: Timestamp,
+    ) -> Answers {
+        let range = Range {
+            end,
+            step_seconds: self.config.step_seconds,
+            window_seconds: self.config.window_seconds,
+        };
+        let one = |expression: &str| {
+            let query = expressions::with_instances(expression, labels.clone());
+            async move {
+                match self.prometheus.query_range(url, &query, range).await {
+                    Ok(answer) if answer.warnings.is_empty() => {
+                        Ok(Index::new(answer.series, &self.config.instance_label))
+                    }
+                    // A warning is how a federated store says that part of the data is missing.
+                    Ok(answer) => Err(format!(
+                        "Prometheus at {} warns that its answer may be incomplete: {}",
+                        prometheus::shown(url),
+                        wire::one_line(&answer.warnings.join("; "))
+                    )),
+                    Err(error) => Err(error.to_string()),
+                }
+            }
+        };
+        let config = &self.config;
+        let (cpu, memory, disk, vcpus, memory_total) = join5(
+            one(&config.cpu_query),
+            one(&config.memory_query),
+            one(&config.disk_query),
+            one(&config.vcpus_query),
+            one(&config.memory_total_query),
+        )
+        .await;
+        Answers {
+            cpu,
+            memory,
+            disk,
+            vcpus,
+            memory_total,
+        }
+    }
+}
+
+impl Answers {
+    /// The series of one target.
+    ///
+    /// # Errors
+    /// Why its CPU is unknown, one line: no answer, an incomplete one, or more than one series for it.
+    pub fn measured(&self, wanted: &Wanted<'_>) -> Result<Measured, String> {
+        // vCPUs set the scale of CPU: neither is of use without the other.
+        let cpu = find(&self.cpu, wanted)?;
+        let vcpus = find(&self.vcpus, wanted)?;
+        let mut notes = Vec::new();
+        let mut optional = |answer: &Answer| {
+            find(answer, wanted).unwrap_or_else(|why| {
+                notes.push(why);
+                Vec::new()
+            })
+        };
+        let series = RawSeries {
+            memory: optional(&self.memory),
+            disk: optional(&self.disk),
+            memory_total: optional(&self.memory_total),
+            cpu,
+            vcpus,
+        };
+        notes.dedup();
+        Ok(Measured { series, notes })
+    }
+}
+
+fn find(answer: &Answer, wanted: &Wanted<'_>) -> Result<Vec<Sample>, String> {
+    let index = answer.as_ref().map_err(Clone::clone)?;
+    let found = index.find(wanted)?;
+    Ok(found.map(|series| series.samples.clone()).unwrap_or_default())
+}

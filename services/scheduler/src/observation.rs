@@ -1,0 +1,360 @@
+//! What the samples of a machine say, and when they say nothing. Pure.
+//!
+//! Invariant: a missing value is never zero. What can't be trusted is left out; when too much is left out, the answer is
+//! "unknown", with the reason.
+
+use jiff::Timestamp;
+
+use crate::{
+    demand,
+    domain::{Observation, Series},
+};
+
+/// Percent points by which a rate may leave 0 to 100: Prometheus extrapolates rates to the edges of their window.
+const RATE_TOLERANCE: f64 = 1.0;
+/// From here on CPU is saturated and demand a lower bound (design rule 1).
+const SATURATED_PERCENT: f64 = 95.0;
+/// Samples at or after this many steps ago decide whether a series is too full of holes.
+const RECENT_STEPS: i64 = 12;
+/// A machine whose memory changed by more than this share is another type.
+const MEMORY_CHANGE: f64 = 0.05;
+const BYTES_PER_MIB: f64 = 1_048_576.0;
+
+/// A value at a time in seconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// Seconds since the Unix epoch.
+    pub at: f64,
+    /// In the metric's unit; not finite when Prometheus said so.
+    pub value: f64,
+}
+
+/// The series of one machine, as Prometheus gave them. Empty where there was none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RawSeries {
+    /// Percent.
+    pub cpu: Vec<Sample>,
+    /// Percent.
+    pub memory: Vec<Sample>,
+    /// Bytes per second.
+    pub disk: Vec<Sample>,
+    /// Count.
+    pub vcpus: Vec<Sample>,
+    /// Bytes.
+    pub memory_total: Vec<Sample>,
+}
+
+/// What judges samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rules {
+    /// Time of the query's end: nothing can be newer.
+    pub now: Timestamp,
+    /// Seconds between samples.
+    pub step_seconds: u32,
+    /// Fewer CPU samples are no basis.
+    pub min_samples: u32,
+    /// Samples this soon after a machine came up are left out.
+    pub warm_up_seconds: u32,
+    /// An older last sample is stale. 0: not judged here.
+    pub max_sample_age_seconds: u32,
+    /// End of the last resize that is known of.
+    pub last_resize: Option<Timestamp>,
+}
+
+/// The machine as it is now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CurrentType {
+    /// vCPUs by the type's description.
+    pub vcpus: u32,
+    /// Memory by the type's description, MiB.
+    pub memory_mib: u64,
+}
+
+/// A basis for a forecast and a decision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Known {
+    /// The present.
+    pub observation: Observation,
+    /// The past, in percent of the current type.
+    pub series: Series,
+    /// What is missing without making the whole unknown, one line each.
+    pub notes: Vec<String>,
+}
+
+/// Judges the series of one machine. `current` is absent when its type is not described.
+///
+/// # Errors
+/// Why the machine's use is unknown, one line.
+pub fn observe(
+    raw: &RawSeries,
+    rules: &Rules,
+    current: Option<CurrentType>,
+) -> Result<Known, String> {
+    let cpu = in_order("CPU", &raw.cpu, rules)?;
+    if cpu.is_empty() {
+        return Err(
+            "no CPU samples in the window; is the exporter up and scraped by this Prometheus?"
+                .to_owned(),
+        );
+    }
+    let mut notes = Vec::new();
+    let vcpus = lenient("vCPU count", &raw.vcpus, rules, &mut notes, |value| value >= 1.0);
+    let memory_total = lenient("memory size", &raw.memory_total, rules, &mut notes, |value| {
+        value >= BYTES_PER_MIB
+    });
+    let memory = lenient("memory", &raw.memory, rules, &mut notes, |value| {
+        (0.0..=100.0).contains(&value)
+    });
+    let disk = lenient("disk", &raw.disk, rules, &mut notes, |value| value >= 0.0);
+
+    let boots = boots(cpu, &vcpus, &memory_total, rules);
+    let warm_up = f64::from(rules.warm_up_seconds);
+    let warming_up = |at: f64| boots.iter().any(|boot| at >= *boot && at < boot + warm_up);
+
+    let newest = cpu[cpu.len() - 1];
+    if !warming_up(newest.at)
+        && let Err(why) = percent(newest.value)
+    {
+        return Err(format!("the last CPU sample {why}; is the CPU expression right?"));
+    }
+    let kept: Vec<Sample> = cpu
+        .iter()
+        .filter(|sample| !warming_up(sample.at))
+        .filter_map(|sample| {
+            let value = percent(sample.value).ok()?;
+            Some(Sample { at: sample.at, value })
+        })
+        .collect();
+    if kept.len() < rules.min_samples as usize {
+        return Err(format!(
+            "only {} usable CPU samples in the window, {} are needed; history is still short, or samples were bad",
+            kept.len(),
+            rules.min_samples,
+        ));
+    }
+    check_age(&kept, &boots, rules)?;
+    check_holes(&kept, &boots, rules)?;
+
+    let vcpus_now = demand::vcpus_now(
+        &vcpus,
+        rules.last_resize.map(|end| end.as_second() as f64),
+        current.map(|current| current.vcpus),
+    );
+    let rescaled = demand::in_percent_of_current(&kept, &vcpus, vcpus_now);
+    let last = kept.len() - 1;
+    let align = |samples: &[Sample]| -> Vec<f64> {
+        kept.iter()
+            .map(|sample| value_at(samples, sample.at).unwrap_or(f64::NAN))
+            .collect()
+    };
+    let memory_percent = align(&memory);
+    let disk_bytes_per_second = align(&disk);
+    let known = |value: f64| value.is_finite().then_some(value);
+    let memory_peak_mib = memory_peak_mib(&memory, &memory_total, rules, current);
+    if memory_peak_mib.is_none() || !memory_percent[last].is_finite() {
+        notes.push("memory is unknown; check the memory expression and the exporter".to_owned());
+    }
+    let observation = Observation {
+        observed_at: Timestamp::from_second(kept[last].at as i64)
+            .map_err(|error| format!("the time of the last CPU sample is out of range: {error}"))?,
+        // On a smaller type than the sample's the percentage can exceed what the machine has.
+        cpu_percent: rescaled.percent[last].min(100.0),
+        memory_percent: known(memory_percent[last]),
+        memory_peak_mib,
+        disk_bytes_per_second: known(disk_bytes_per_second[last]),
+        samples: kept.len() as u32,
+        saturated_seconds: saturated_seconds(&kept, &boots, rules),
+    };
+    let series = Series {
+        timestamps: kept.iter().map(|sample| sample.at as i64).collect(),
+        cpu_percent: rescaled.percent,
+        capacity_percent: rescaled.capacity_percent,
+        memory_percent,
+        disk_bytes_per_second,
+    };
+    Ok(Known {
+        observation,
+        series,
+        notes,
+    })
+}
+
+/// The samples, if their times can be believed.
+fn in_order<'a>(metric: &str, samples: &'a [Sample], rules: &Rules) -> Result<&'a [Sample], String> {
+    let now = rules.now.as_second() as f64;
+    // Times are whole seconds on their way to the forecast: closer samples would collide.
+    if let Some(pair) = samples
+        .windows(2)
+        .find(|pair| pair[1].at.floor() <= pair[0].at.floor())
+    {
+        return Err(format!(
+            "{metric} samples are out of order: {} comes after {}",
+            pair[1].at, pair[0].at
+        ));
+    }
+    match samples.last() {
+        Some(last) if !last.at.is_finite() || last.at > now + 1.0 => Err(format!(
+            "a {metric} sample lies {:.0} s in the future; are the clocks of Prometheus and of this machine right?",
+            last.at - now
+        )),
+        _ => Ok(samples),
+    }
+}
+
+/// The good values of a metric that a decision can do without.
+fn lenient(
+    metric: &str,
+    samples: &[Sample],
+    rules: &Rules,
+    notes: &mut Vec<String>,
+    good: impl Fn(f64) -> bool,
+) -> Vec<Sample> {
+    match in_order(metric, samples, rules) {
+        Ok(samples) => samples
+            .iter()
+            .filter(|sample| sample.value.is_finite() && good(sample.value))
+            .copied()
+            .collect(),
+        Err(why) => {
+            notes.push(why);
+            Vec::new()
+        }
+    }
+}
+
+/// A percentage, with the noise of rates cut off.
+fn percent(value: f64) -> Result<f64, String> {
+    if value.is_nan() {
+        return Err("is NaN".to_owned());
+    }
+    if !(-RATE_TOLERANCE..=100.0 + RATE_TOLERANCE).contains(&value) {
+        return Err(format!("is {value}, outside 0 to 100 percent"));
+    }
+    Ok(value.clamp(0.0, 100.0))
+}
+
+/// Times at which the machine came up: after a hole in the CPU series, at another size, at the end of a known resize.
+fn boots(cpu: &[Sample], vcpus: &[Sample], memory_total: &[Sample], rules: &Rules) -> Vec<f64> {
+    let hole = f64::from(rules.step_seconds) * 1.5;
+    let mut boots: Vec<f64> = Vec::new();
+    boots.extend(
+        cpu.windows(2)
+            .filter(|pair| pair[1].at - pair[0].at > hole)
+            .map(|pair| pair[1].at),
+    );
+    boots.extend(
+        vcpus
+            .windows(2)
+            .filter(|pair| pair[0].value.round() != pair[1].value.round())
+            .map(|pair| pair[1].at),
+    );
+    boots.extend(
+        memory_total
+            .windows(2)
+            .filter(|pair| (pair[1].value / pair[0].value - 1.0).abs() > MEMORY_CHANGE)
+            .map(|pair| pair[1].at),
+    );
+    boots.extend(rules.last_resize.map(|end| end.as_second() as f64));
+    boots.sort_by(f64::total_cmp);
+    boots
+}
+
+fn check_age(kept: &[Sample], boots: &[f64], rules: &Rules) -> Result<(), String> {
+    let last = kept[kept.len() - 1].at;
+    let now = rules.now.as_second() as f64;
+    // The query's last point is at its end; two missing ones are no hiccup.
+    let limit = match rules.max_sample_age_seconds {
+        0 => 2.0 * f64::from(rules.step_seconds),
+        seconds => f64::from(seconds).max(f64::from(rules.step_seconds)),
+    };
+    let age = now - last;
+    if age <= limit {
+        return Ok(());
+    }
+    let warm_up = f64::from(rules.warm_up_seconds);
+    if boots.iter().any(|boot| now >= *boot && now < boot + warm_up) {
+        return Err(format!(
+            "the machine came up less than {} s ago and its last sample before is {age:.0} s old",
+            rules.warm_up_seconds
+        ));
+    }
+    Err(format!(
+        "the last CPU sample is {age:.0} s old, {limit:.0} s is the limit; is the exporter up and scraped?"
+    ))
+}
+
+/// Half of the recent points must be there, counted from the first sample or the last boot, whichever is later.
+fn check_holes(kept: &[Sample], boots: &[f64], rules: &Rules) -> Result<(), String> {
+    let now = rules.now.as_second() as f64;
+    let step = f64::from(rules.step_seconds);
+    let recent = now - RECENT_STEPS as f64 * step;
+    let warm_up = f64::from(rules.warm_up_seconds);
+    let begin = boots
+        .iter()
+        .map(|boot| boot + warm_up)
+        .chain([kept[0].at, recent])
+        .filter(|begin| *begin <= now)
+        .fold(recent, f64::max);
+    let expected = ((now - begin) / step).floor();
+    let found = kept.iter().filter(|sample| sample.at >= begin).count() as f64;
+    if expected >= 4.0 && found < expected / 2.0 {
+        return Err(format!(
+            "only {found} of {expected} CPU samples of the last {:.0} s are usable; is the exporter flapping?",
+            now - begin
+        ));
+    }
+    Ok(())
+}
+
+/// The newest value at or before `at`, when it is from the same evaluation.
+fn value_at(samples: &[Sample], at: f64) -> Option<f64> {
+    let after = samples.partition_point(|sample| sample.at <= at + 0.5);
+    let sample = samples.get(after.checked_sub(1)?)?;
+    ((sample.at - at).abs() <= 1.0).then_some(sample.value)
+}
+
+fn memory_peak_mib(
+    memory: &[Sample],
+    memory_total: &[Sample],
+    rules: &Rules,
+    current: Option<CurrentType>,
+) -> Option<f64> {
+    // Memory that stopped being measured says nothing about now.
+    let now = rules.now.as_second() as f64;
+    let newest = memory.last()?;
+    if now - newest.at > 2.0 * f64::from(rules.step_seconds) {
+        return None;
+    }
+    let resized = rules.last_resize.map(|end| end.as_second() as f64);
+    memory
+        .iter()
+        .filter_map(|sample| {
+            let measured = demand::step_value(memory_total, sample.at).map(|bytes| bytes / BYTES_PER_MIB);
+            // Without the exporter's word the type's size stands in, for as long as it has had that type.
+            let described = current
+                .filter(|_| resized.is_none_or(|resized| sample.at >= resized))
+                .map(|current| current.memory_mib as f64);
+            Some(sample.value / 100.0 * measured.or(described)?)
+        })
+        .max_by(f64::total_cmp)
+}
+
+/// Length of the run of saturated samples at the end, on the type that it has now.
+fn saturated_seconds(kept: &[Sample], boots: &[f64], rules: &Rules) -> u32 {
+    let hole = f64::from(rules.step_seconds) * 1.5;
+    let last_boot = boots.last().copied().unwrap_or(f64::NEG_INFINITY);
+    let newest = kept[kept.len() - 1].at;
+    let mut oldest = newest;
+    for sample in kept.iter().rev() {
+        let on_this_boot = sample.at >= last_boot;
+        if sample.value < SATURATED_PERCENT || oldest - sample.at > hole || !on_this_boot {
+            break;
+        }
+        oldest = sample.at;
+    }
+    (newest - oldest) as u32
+}
+
+#[cfg(test)]
+#[path = "observation_tests.rs"]
+mod tests;
