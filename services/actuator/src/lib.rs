@@ -2,4 +2,5 @@
 
 pub mod cloud;
 pub mod config;
+pub mod fake;
 pub mod resize;

@@ -1,0 +1,104 @@
+//! Instance types that the fake sells: the families of the demo, and an arm64 one that never fits.
+
+use crate::cloud::InstanceType;
+
+struct Family {
+    name: &'static str,
+    architectures: &'static [&'static str],
+    burstable: bool,
+    nitro: bool,
+    /// Size, vCPUs, MiB.
+    sizes: &'static [(&'static str, u32, u64)],
+}
+
+const FAMILIES: [Family; 5] = [
+    Family {
+        name: "t2",
+        architectures: &["i386", "x86_64"],
+        burstable: true,
+        nitro: false,
+        sizes: &[
+            ("nano", 1, 512),
+            ("micro", 1, 1_024),
+            ("small", 1, 2_048),
+            ("medium", 2, 4_096),
+            ("large", 2, 8_192),
+            ("xlarge", 4, 16_384),
+            ("2xlarge", 8, 32_768),
+        ],
+    },
+    Family {
+        name: "t3",
+        architectures: &["x86_64"],
+        burstable: true,
+        nitro: true,
+        sizes: &[
+            ("nano", 2, 512),
+            ("micro", 2, 1_024),
+            ("small", 2, 2_048),
+            ("medium", 2, 4_096),
+            ("large", 2, 8_192),
+            ("xlarge", 4, 16_384),
+            ("2xlarge", 8, 32_768),
+        ],
+    },
+    Family {
+        name: "t4g",
+        architectures: &["arm64"],
+        burstable: true,
+        nitro: true,
+        sizes: &[("small", 2, 2_048), ("medium", 2, 4_096), ("large", 2, 8_192)],
+    },
+    Family {
+        name: "m6i",
+        architectures: &["x86_64"],
+        burstable: false,
+        nitro: true,
+        sizes: &[
+            ("large", 2, 8_192),
+            ("xlarge", 4, 16_384),
+            ("2xlarge", 8, 32_768),
+            ("4xlarge", 16, 65_536),
+            ("8xlarge", 32, 131_072),
+        ],
+    },
+    Family {
+        name: "c6i",
+        architectures: &["x86_64"],
+        burstable: false,
+        nitro: true,
+        sizes: &[
+            ("large", 2, 4_096),
+            ("xlarge", 4, 8_192),
+            ("2xlarge", 8, 16_384),
+            ("4xlarge", 16, 32_768),
+            ("8xlarge", 32, 65_536),
+        ],
+    },
+];
+
+/// All types, family by family, smallest first.
+pub fn all() -> Vec<InstanceType> {
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    FAMILIES
+        .iter()
+        .flat_map(|family| family.sizes.iter().map(move |size| (family, size)))
+        .map(|(family, (size, vcpus, memory_mib))| InstanceType {
+            name: format!("{}.{size}", family.name),
+            vcpus: *vcpus,
+            memory_mib: *memory_mib,
+            architectures: owned(family.architectures),
+            virtualizations: owned(&["hvm"]),
+            burstable: family.burstable,
+            ena_required: family.nitro,
+            nitro: family.nitro,
+            instance_storage: false,
+            max_network_interfaces: if *vcpus < 4 { 3 } else { 4 },
+        })
+        .collect()
+}
+
+/// The type of that name.
+pub fn find(name: &str) -> Option<InstanceType> {
+    all().into_iter().find(|instance_type| instance_type.name == name)
+}
