@@ -1,0 +1,597 @@
+//! A batch of series in, a forecast for each out: grid, features, model, judgement by the recent past, fallback.
+
+use std::fmt;
+
+use crate::{
+    artifact::{Artifact, RefusedArtifact},
+    booster::{BoosterError, Rows},
+    features::{self, Feature, View},
+    grid::Grid,
+    history::History,
+    manifest::Output,
+    naive::{self, Naive, PastChanges},
+    online::{self, Judgement, Outcome, RawForecast, TUNING, Target},
+    quantile,
+    series::Series,
+};
+
+/// Series that share one matrix: enough to keep the library busy, few enough to keep memory flat.
+const SERIES_PER_CHUNK: usize = 64;
+/// Past origins per horizon that the model is judged by.
+const PAST_ORIGINS: usize = 32;
+/// How far back those origins may lie, in seconds.
+pub const PAST_SECONDS: usize = 3 * 86_400;
+/// Past origins for the quantiles of a naive forecast.
+const NAIVE_ORIGINS: usize = 2_000;
+/// Weight of the model below which its answer counts as naive, and above `1 -` which it counts as the model's.
+const NEGLIGIBLE_WEIGHT: f64 = 0.05;
+
+/// Where a forecast comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Basis {
+    /// The trained model.
+    Model,
+    /// The model mixed with a naive forecast.
+    Mixed,
+    /// Persistence with quantiles from past changes.
+    Naive,
+}
+
+impl Basis {
+    /// For labels.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Mixed => "mixed",
+            Self::Naive => "naive",
+        }
+    }
+}
+
+/// The forecast of one series, in the unit of the series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forecast {
+    /// Where the numbers come from.
+    pub basis: Basis,
+    /// Why, one sentence.
+    pub reason: String,
+    /// Time of the last sample, seconds since the Unix epoch.
+    pub origin_seconds: i64,
+    /// The last value on the grid.
+    pub last_cpu: f64,
+    /// In ascending order of the horizon.
+    pub horizons: Vec<HorizonForecast>,
+    /// The grid's step.
+    pub step_seconds: u32,
+    /// Grid points with a sample.
+    pub observed_points: usize,
+    /// Grid points without.
+    pub missing_points: usize,
+    /// From the first sample to the last.
+    pub span_seconds: u64,
+}
+
+/// What is forecast for one horizon. Values belong to the quantiles asked for, never decrease, and lie within
+/// `0..=capacity`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HorizonForecast {
+    /// Seconds after the origin.
+    pub horizon_seconds: u32,
+    /// CPU at the horizon.
+    pub level: Vec<f64>,
+    /// The highest CPU up to the horizon.
+    pub peak: Vec<f64>,
+    /// The median of the level.
+    pub point: f64,
+}
+
+/// Forecasts with one artifact.
+#[derive(Debug)]
+pub struct Forecaster {
+    artifact: Artifact,
+    features: Vec<Feature>,
+    targets: Vec<Target>,
+    /// Positions in `targets`, ascending in quantile.
+    levels: Vec<usize>,
+    peaks: Vec<usize>,
+}
+
+/// A question to the model: one origin, one horizon.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// What was known.
+    pub view: View<'a>,
+    /// The horizon.
+    pub horizon_seconds: u32,
+    /// The grid's step.
+    pub step_seconds: u32,
+}
+
+impl Question<'_> {
+    fn steps(&self) -> usize {
+        (self.horizon_seconds / self.step_seconds) as usize
+    }
+}
+
+impl Forecaster {
+    /// Checks that `artifact` can answer what it promises.
+    ///
+    /// # Errors
+    /// Features that the library doesn't have, no quantiles or horizons, tables of the wrong shape.
+    pub fn new(artifact: Artifact) -> Result<Self, RefusedArtifact> {
+        let manifest = &artifact.manifest;
+        let incomplete = |what: String| Err(RefusedArtifact::Incomplete(what));
+        let features = manifest
+            .features
+            .iter()
+            .map(|name| name.parse())
+            .collect::<Result<Vec<Feature>, _>>();
+        let features = match features {
+            Ok(features) => features,
+            Err(error) => return incomplete(format!("cannot be served: {error}")),
+        };
+        let ascending = |values: &[f64]| values.is_sorted_by(|left, right| left < right);
+        let horizons = &manifest.horizons_seconds;
+        let steps = &manifest.steps_seconds;
+        if manifest.quantiles.is_empty()
+            || !ascending(&manifest.quantiles)
+            || horizons.is_empty()
+            || !horizons.is_sorted_by(|left, right| left < right)
+            || steps.is_empty()
+            || steps.contains(&0)
+            || horizons
+                .iter()
+                .any(|horizon| steps.iter().any(|step| horizon % step != 0 || horizon < step))
+        {
+            return incomplete(
+                "cannot be served: it needs quantiles, steps, and horizons that are multiples of the steps, ascending".into(),
+            );
+        }
+        let targets: Vec<Target> = manifest
+            .models
+            .iter()
+            .map(|model| Target {
+                output: model.output,
+                quantile: model.quantile,
+            })
+            .collect();
+        let of = |output: Output| {
+            let mut positions: Vec<usize> = (0..targets.len())
+                .filter(|index| targets[*index].output == output)
+                .collect();
+            positions.sort_by(|left, right| {
+                targets[*left].quantile.total_cmp(&targets[*right].quantile)
+            });
+            positions
+        };
+        let (levels, peaks) = (of(Output::Level), of(Output::Peak));
+        let outermost = (manifest.quantiles.first(), manifest.quantiles.last());
+        for positions in [&levels, &peaks] {
+            let ends = (
+                positions.first().map(|index| &targets[*index].quantile),
+                positions.last().map(|index| &targets[*index].quantile),
+            );
+            if ends != outermost {
+                return incomplete(
+                    "cannot be served: level and peak each need a model of the lowest and of the highest quantile".into(),
+                );
+            }
+        }
+        let quantiles = manifest.quantiles.len();
+        let tables_fit = manifest.usual_changes.iter().all(|usual| {
+            usual.level.len() == quantiles && usual.peak.len() == quantiles
+        }) && horizons.iter().all(|horizon| {
+            manifest
+                .usual_changes
+                .iter()
+                .any(|usual| usual.horizon_seconds == *horizon)
+        }) && manifest
+            .calibration
+            .iter()
+            .all(|calibration| calibration.offsets.len() == targets.len());
+        if !tables_fit {
+            return incomplete(
+                "cannot be served: usual changes and calibration do not fit its horizons, quantiles and models".into(),
+            );
+        }
+        Ok(Self {
+            artifact,
+            features,
+            targets,
+            levels,
+            peaks,
+        })
+    }
+
+    /// The artifact behind it.
+    pub fn artifact(&self) -> &Artifact {
+        &self.artifact
+    }
+
+    /// What the model's outputs are.
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// Forecasts each of `batch` (each with at least one sample) at `horizons_seconds` (ascending, of the manifest) for
+    /// `quantiles` (ascending, of the manifest).
+    ///
+    /// # Errors
+    /// When the model predicts something that is not finite.
+    pub fn forecast(
+        &self,
+        batch: &[Series],
+        horizons_seconds: &[u32],
+        quantiles: &[f64],
+    ) -> Result<Vec<Forecast>, BoosterError> {
+        let mut forecasts = Vec::with_capacity(batch.len());
+        for chunk in batch.chunks(SERIES_PER_CHUNK) {
+            let prepared: Vec<Prepared> = chunk
+                .iter()
+                .map(|series| self.prepare(series, horizons_seconds))
+                .collect();
+            let questions: Vec<Question<'_>> = prepared
+                .iter()
+                .flat_map(|prepared| prepared.questions(horizons_seconds))
+                .collect();
+            let mut answers = self.ask(&questions)?.into_iter();
+            for (series, prepared) in chunk.iter().zip(&prepared) {
+                let raw: Vec<RawForecast> = answers
+                    .by_ref()
+                    .take(prepared.questions_count(horizons_seconds))
+                    .collect();
+                forecasts.push(self.assemble(series, prepared, &raw, horizons_seconds, quantiles));
+            }
+        }
+        Ok(forecasts)
+    }
+
+    /// The model's answers as they are, with its calibration, in percent of capacity.
+    ///
+    /// # Errors
+    /// When the model predicts something that is not finite.
+    pub fn ask(&self, questions: &[Question<'_>]) -> Result<Vec<RawForecast>, BoosterError> {
+        let columns = self.features.len();
+        let mut values = Vec::with_capacity(questions.len() * columns);
+        for question in questions {
+            features::append(&self.features, &question.view, question.steps(), &mut values);
+        }
+        let outputs = self.artifact.predict(&Rows::new(&values, columns)?)?;
+        let answers = questions.iter().enumerate().map(|(row, question)| {
+            let view = &question.view;
+            let offsets = self
+                .artifact
+                .manifest
+                .calibration
+                .iter()
+                .find(|found| {
+                    found.step_seconds == question.step_seconds
+                        && found.horizon_seconds == question.horizon_seconds
+                })
+                .map(|found| found.offsets.as_slice());
+            let mut answer = RawForecast {
+                values: outputs
+                    .iter()
+                    .enumerate()
+                    .map(|(output, predictions)| {
+                        let offset = offsets.map_or(0.0, |offsets| offsets[output]);
+                        view.now() + view.scale() * (f64::from(predictions[row]) + offset)
+                    })
+                    .collect(),
+                naive: Naive::ALL.map(|naive| naive.forecast(view, question.steps())),
+                scale: view.scale(),
+            };
+            online::order(&self.levels, &mut answer.values);
+            online::order(&self.peaks, &mut answer.values);
+            answer
+        });
+        Ok(answers.collect())
+    }
+
+    fn prepare(&self, series: &Series, horizons_seconds: &[u32]) -> Prepared {
+        let grid = Grid::resample(series);
+        let manifest = &self.artifact.manifest;
+        let span = grid.span_seconds;
+        let unsupported = if grid.too_coarse() {
+            Some(format!(
+                "samples are {} s apart, the model needs 600 s or less",
+                grid.spacing_seconds
+            ))
+        } else if !manifest.steps_seconds.contains(&grid.step_seconds) {
+            Some(format!(
+                "the model was not trained on a step of {} s",
+                grid.step_seconds
+            ))
+        } else if span < u64::from(manifest.least_history_seconds) {
+            Some(format!(
+                "the history spans {span} s, the model needs {} s",
+                manifest.least_history_seconds
+            ))
+        } else if grid.observed() * 2 < grid.values.len() {
+            Some(format!(
+                "{} of {} grid points have no sample",
+                grid.values.len() - grid.observed(),
+                grid.values.len()
+            ))
+        } else {
+            None
+        };
+        let observed = grid.observed();
+        let (step_seconds, last_seconds) = (grid.step_seconds, grid.last_seconds);
+        let history = History::new(step_seconds, grid.values);
+        let past = match unsupported {
+            Some(_) => Vec::new(),
+            None => horizons_seconds
+                .iter()
+                .map(|horizon| {
+                    let last = history.len().saturating_sub(1);
+                    past_origins(&history, last, *horizon, manifest.least_history_seconds)
+                })
+                .collect(),
+        };
+        Prepared {
+            history,
+            step_seconds,
+            last_seconds,
+            span_seconds: span,
+            observed,
+            unsupported,
+            past,
+        }
+    }
+
+    fn assemble(
+        &self,
+        series: &Series,
+        prepared: &Prepared,
+        raw: &[RawForecast],
+        horizons_seconds: &[u32],
+        quantiles: &[f64],
+    ) -> Forecast {
+        let unit = series.capacity / 100.0;
+        let history = &prepared.history;
+        let last = history.len().saturating_sub(1);
+        let now = history.value(last);
+        let mut horizons = Vec::with_capacity(horizons_seconds.len());
+        let mut judgements = Vec::new();
+        let mut raw = raw;
+        for (position, horizon) in horizons_seconds.iter().enumerate() {
+            let (mut level, mut peak) = match prepared.past.get(position) {
+                None => self.naive_rows(history, last, *horizon, prepared.step_seconds),
+                Some(origins) => {
+                    let (mine, rest) = raw.split_at(origins.len() + 1);
+                    raw = rest;
+                    let steps = (horizon / prepared.step_seconds) as usize;
+                    let judgement = self.judge(history, origins, &mine[1..], steps);
+                    let values = online::apply(&self.targets, &mine[0], &judgement);
+                    judgements.push(judgement);
+                    (
+                        self.at_quantiles(&self.levels, &values),
+                        self.at_quantiles(&self.peaks, &values),
+                    )
+                }
+            };
+            // The highest value up to the horizon is never below the value at it.
+            for (peak, level) in peak.iter_mut().zip(&level) {
+                *peak = peak.max(*level);
+            }
+            for row in [&mut level, &mut peak] {
+                quantile::repair(row, 100.0);
+            }
+            let all = &self.artifact.manifest.quantiles;
+            let asked = |row: &[f64]| -> Vec<f64> {
+                quantiles
+                    .iter()
+                    .map(|q| (quantile::interpolate(all, row, *q) * unit).clamp(0.0, series.capacity))
+                    .collect()
+            };
+            horizons.push(HorizonForecast {
+                horizon_seconds: *horizon,
+                point: (quantile::interpolate(all, &level, 0.5) * unit).clamp(0.0, series.capacity),
+                level: asked(&level),
+                peak: asked(&peak),
+            });
+        }
+        let (basis, reason) = match &prepared.unsupported {
+            Some(why) => (Basis::Naive, format!("persistence: {why}")),
+            None => explain(&judgements, horizons_seconds),
+        };
+        Forecast {
+            basis,
+            reason,
+            origin_seconds: prepared.last_seconds,
+            last_cpu: now * unit,
+            horizons,
+            step_seconds: prepared.step_seconds,
+            observed_points: prepared.observed,
+            missing_points: history.len() - prepared.observed,
+            span_seconds: prepared.span_seconds,
+        }
+    }
+
+    fn judge(
+        &self,
+        history: &History,
+        origins: &[usize],
+        answers: &[RawForecast],
+        steps: usize,
+    ) -> Judgement {
+        let outcomes: Vec<Outcome<'_>> = origins
+            .iter()
+            .zip(answers)
+            .map(|(origin, forecast)| Outcome {
+                forecast,
+                level: history.observed(origin + steps),
+                peak: history.observed_peak(origin + 1, origin + steps),
+            })
+            .collect();
+        online::judge(&self.targets, &outcomes, &TUNING)
+    }
+
+    /// The manifest's quantiles, from the outputs at `positions`.
+    fn at_quantiles(&self, positions: &[usize], values: &[f64]) -> Vec<f64> {
+        let levels: Vec<f64> = positions
+            .iter()
+            .map(|index| self.targets[*index].quantile)
+            .collect();
+        let values: Vec<f64> = positions.iter().map(|index| values[*index]).collect();
+        self.artifact
+            .manifest
+            .quantiles
+            .iter()
+            .map(|q| quantile::interpolate(&levels, &values, *q))
+            .collect()
+    }
+
+    /// Persistence, with the quantiles of past changes.
+    fn naive_rows(
+        &self,
+        history: &History,
+        last: usize,
+        horizon_seconds: u32,
+        step_seconds: u32,
+    ) -> (Vec<f64>, Vec<f64>) {
+        let manifest = &self.artifact.manifest;
+        let now = history.value(last);
+        let steps = (horizon_seconds / step_seconds).max(1) as usize;
+        let own = PastChanges::collect(history, last, steps, NAIVE_ORIGINS);
+        let usual = manifest
+            .usual_changes
+            .iter()
+            .find(|usual| usual.horizon_seconds == horizon_seconds);
+        let row = |own: &[f64], usual: Option<&Vec<f64>>| -> Vec<f64> {
+            manifest
+                .quantiles
+                .iter()
+                .enumerate()
+                .map(|(index, q)| {
+                    let usual = usual.map_or(0.0, |usual| usual[index]);
+                    now + naive::blended_quantile(own, *q, usual)
+                })
+                .collect()
+        };
+        let mut level = row(&own.level, usual.map(|usual| &usual.level));
+        // A persistence forecast says "as now": its median is the last value.
+        for (value, q) in level.iter_mut().zip(&manifest.quantiles) {
+            if *q == 0.5 {
+                *value = now;
+            }
+        }
+        (level, row(&own.peak, usual.map(|usual| &usual.peak)))
+    }
+}
+
+struct Prepared {
+    history: History,
+    step_seconds: u32,
+    last_seconds: i64,
+    span_seconds: u64,
+    observed: usize,
+    /// Why the model can't be asked.
+    unsupported: Option<String>,
+    /// For each horizon: past origins whose outcome is known. Empty when unsupported.
+    past: Vec<Vec<usize>>,
+}
+
+impl Prepared {
+    fn questions<'a>(&'a self, horizons_seconds: &'a [u32]) -> impl Iterator<Item = Question<'a>> {
+        let last = self.history.len().saturating_sub(1);
+        self.past
+            .iter()
+            .zip(horizons_seconds)
+            .flat_map(move |(origins, horizon)| {
+                std::iter::once(last)
+                    .chain(origins.iter().copied())
+                    .filter_map(move |origin| {
+                        Some(Question {
+                            view: View::new(&self.history, origin, 0)?,
+                            horizon_seconds: *horizon,
+                            step_seconds: self.step_seconds,
+                        })
+                    })
+            })
+    }
+
+    fn questions_count(&self, horizons_seconds: &[u32]) -> usize {
+        let count = self.past.iter().map(|origins| origins.len() + 1).sum();
+        debug_assert!(self.past.is_empty() || self.past.len() == horizons_seconds.len());
+        count
+    }
+}
+
+/// Past origins whose value and outcome are known at `last`, newest first.
+pub fn past_origins(
+    history: &History,
+    last: usize,
+    horizon_seconds: u32,
+    least_history_seconds: u32,
+) -> Vec<usize> {
+    let step = history.step_seconds();
+    let horizon = (horizon_seconds / step) as usize;
+    let least = (least_history_seconds / step) as usize;
+    let Some(newest) = last.checked_sub(horizon) else {
+        return Vec::new();
+    };
+    let room = newest.saturating_sub(least).min(PAST_SECONDS / step as usize);
+    // An odd stride meets every phase of an hour in turn.
+    let stride = (room / PAST_ORIGINS).max(1) | 1;
+    (0..PAST_ORIGINS)
+        .map_while(|turn| (turn * stride <= room).then(|| newest - turn * stride))
+        .filter(|origin| {
+            !history.value(*origin).is_nan()
+                && !history.observed(origin + horizon).is_nan()
+                && !history.observed_peak(origin + 1, origin + horizon).is_nan()
+        })
+        .collect()
+}
+
+fn explain(judgements: &[Judgement], horizons_seconds: &[u32]) -> (Basis, String) {
+    let lowest = judgements
+        .iter()
+        .zip(horizons_seconds)
+        .min_by(|left, right| left.0.weight.total_cmp(&right.0.weight));
+    let Some((judgement, horizon)) = lowest else {
+        return (Basis::Model, "the model".to_owned());
+    };
+    if judgements.iter().all(|judgement| judgement.outcomes == 0) {
+        return (
+            Basis::Model,
+            "the model; the history is too short to judge it by".to_owned(),
+        );
+    }
+    let highest = judgements.iter().map(|found| found.weight).fold(0.0, f64::max);
+    let basis = if judgement.weight >= 1.0 - NEGLIGIBLE_WEIGHT {
+        Basis::Model
+    } else if highest <= NEGLIGIBLE_WEIGHT {
+        Basis::Naive
+    } else {
+        Basis::Mixed
+    };
+    let errors = Errors(judgement);
+    let minutes = horizon / 60;
+    let reason = match basis {
+        Basis::Model => format!("the model beats the naive forecasts at every horizon; {errors} at {minutes} min"),
+        Basis::Mixed => format!(
+            "model weighted {:.0} % at {minutes} min, where it is weakest; {errors}",
+            judgement.weight * 100.0
+        ),
+        Basis::Naive => format!("naive forecasts beat the model; {errors} at {minutes} min"),
+    };
+    (basis, reason)
+}
+
+struct Errors<'a>(&'a Judgement);
+
+impl fmt::Display for Errors<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let judgement = self.0;
+        write!(
+            formatter,
+            "recent error {:.2} % of capacity against {:.2} ({}) over {} origins",
+            judgement.model_error,
+            judgement.naive_error,
+            judgement.naive.name(),
+            judgement.outcomes
+        )
+    }
+}

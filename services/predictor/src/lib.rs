@@ -1,0 +1,111 @@
+//! The predictor: a window of samples in, quantiles per horizon out.
+//!
+//! A request goes `grpc` (limits, conversion) → `forecast` (grid, features, model, judgement by the recent past) and
+//! back. `artifact` reads and verifies the model, `store` swaps it, `train` and `evaluate` make and score one.
+//!
+//! Invariant: XGBoost is known to `booster` only, messages to `grpc` only, and nothing but `store` keeps state.
+
+pub mod artifact;
+pub mod booster;
+pub mod commands;
+pub mod config;
+pub mod evaluate;
+pub mod features;
+pub mod forecast;
+pub mod grid;
+mod grpc;
+pub mod history;
+pub mod manifest;
+mod metrics;
+pub mod model_json;
+pub mod naive;
+pub mod online;
+pub mod pool;
+pub mod quantile;
+pub mod score;
+pub mod series;
+mod store;
+pub mod traces;
+pub mod train;
+
+use std::sync::Arc;
+
+use common::{
+    clock::SharedClock,
+    exposition::{self, CallMetrics},
+    grpc::GrpcServer,
+    listen::Listeners,
+};
+use proto::predictor::v1::predictor_service_server::PredictorServiceServer;
+use tokio_util::sync::CancellationToken;
+
+pub use config::Config;
+
+/// The full name of the gRPC service.
+pub const SERVICE: &str = "autoscaler.predictor.v1.PredictorService";
+/// Requests larger than this are refused before they are read.
+pub const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
+
+/// What the service needs from outside.
+#[derive(Clone)]
+pub struct Deps {
+    /// Time, for the card's `loaded_at`.
+    pub clock: SharedClock,
+}
+
+/// Serves until `shutdown`. A model that is missing or refused is logged; the service then runs NOT_SERVING until
+/// `ReloadModel` succeeds.
+///
+/// # Errors
+/// When threads can't be started or a listener breaks.
+pub async fn serve(
+    config: Config,
+    deps: Deps,
+    listeners: Listeners,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut registry = exposition::registry("predictor");
+    let call_metrics = CallMetrics::register(&mut registry);
+    let metrics = metrics::Metrics::register(&mut registry);
+    let pool = pool::Pool::start(config.threads)?;
+    let store = Arc::new(store::ModelStore::new(
+        config.location(),
+        deps.clock,
+        pool.clone(),
+        metrics.clone(),
+    ));
+    match store.reload().await {
+        Ok((loaded, _)) => {
+            let artifact = loaded.forecaster.artifact();
+            tracing::info!(
+                name = artifact.manifest.name,
+                version = artifact.manifest.version,
+                sha256 = artifact.sha256,
+                "model loaded"
+            );
+        }
+        Err(why) => tracing::error!("{why}; not serving until ReloadModel succeeds"),
+    }
+    let service = grpc::Service::new(
+        Arc::clone(&store),
+        pool,
+        config.max_calls,
+        call_metrics,
+        metrics,
+    );
+    let server = GrpcServer::new(SERVICE, store.ready()).with_service(
+        PredictorServiceServer::new(service).max_decoding_message_size(MAX_REQUEST_BYTES),
+    );
+    let exposing = async {
+        match listeners.metrics {
+            Some(listener) => {
+                exposition::serve(listener, Arc::new(registry), shutdown.clone()).await
+            }
+            None => Ok(()),
+        }
+    };
+    let (served, exposed) = tokio::join!(server.serve(listeners.grpc, shutdown.clone()), exposing);
+    served?;
+    exposed?;
+    Ok(())
+}

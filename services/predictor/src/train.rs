@@ -1,0 +1,227 @@
+//! `predictor train`: recorded series in, an artifact out. Same data, seed and threads: same bytes.
+
+mod boosting;
+mod dataset;
+mod package;
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    artifact::{Artifact, Location},
+    booster::{Rows, TreeShape},
+    evaluate,
+    features::{Feature, default_features},
+    forecast::Forecaster,
+    manifest::{FORMAT, Golden, Manifest, ModelFile, Output, Source as SourceCard, Training},
+    model_json::Trees,
+    traces,
+};
+
+/// Quantiles that the model answers.
+pub const QUANTILES: [f64; 8] = [0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99];
+/// Horizons that it answers, in seconds.
+pub const HORIZONS_SECONDS: [u32; 4] = [300, 900, 1_800, 3_600];
+/// Below this the model isn't asked.
+const LEAST_HISTORY_SECONDS: u32 = 3_600;
+
+/// What `predictor train` can be told.
+#[derive(Clone, Debug, clap::Args)]
+pub struct TrainArgs {
+    /// Folder with <source>.csv[.gz] files of columns series,timestamp,cpu
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Folder for the artifact; made when it is not there
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Threads; another number may give other bytes
+    #[arg(long, default_value_t = 2)]
+    pub threads: u32,
+    /// Rows to draw from the data
+    #[arg(long, default_value_t = 250_000)]
+    pub rows: usize,
+    /// Trees for each quantile
+    #[arg(long, default_value_t = 140)]
+    pub trees: u32,
+    /// Levels of splits in a tree
+    #[arg(long, default_value_t = 6)]
+    pub depth: u32,
+    /// Share of each tree's correction that is taken
+    #[arg(long, default_value_t = 0.08)]
+    pub rate: f32,
+    /// How much more a row of a restless machine counts: 0 not at all, 1 in proportion
+    #[arg(long, default_value_t = 0.7)]
+    pub restless: f64,
+    /// Score every n-th origin of the held-out part
+    #[arg(long, default_value_t = 6)]
+    pub stride: usize,
+    /// Name of the artifact
+    #[arg(long, default_value = "cpu")]
+    pub name: String,
+    /// Version of the artifact
+    #[arg(long, default_value = env!("CARGO_PKG_VERSION"))]
+    pub version: String,
+    /// JSON file that says where each source comes from and under which licence
+    #[arg(long, value_name = "FILE")]
+    pub licences: Option<PathBuf>,
+}
+
+/// Trains, writes the artifact, and returns the table of its held-out scores.
+///
+/// # Errors
+/// Unreadable data, a folder that can't be written, a failure of the library.
+pub fn train(args: &TrainArgs) -> anyhow::Result<String> {
+    let features = default_features();
+    let sources = traces::read_folder(&args.data)?;
+    let data = dataset::Dataset::draw(&sources, &features, args.rows, args.restless, args.seed);
+    anyhow::ensure!(
+        data.training.len() > 1_000,
+        "only {} rows can be drawn from {}, at least 1,000 are needed",
+        data.training.len(),
+        args.data.display()
+    );
+    tracing::info!(
+        rows = data.training.len(),
+        unseen = data.unseen.len(),
+        features = features.len(),
+        "drawn"
+    );
+    let shape = TreeShape {
+        depth: args.depth,
+        min_leaf_weight: 40.0,
+        feature_share: 0.5,
+        penalty: 1.0,
+    };
+    let mut models = Vec::new();
+    let progress = evaluate::bar(
+        u64::from(args.trees) * 2 * QUANTILES.len() as u64,
+        "growing trees",
+    );
+    let rows = Rows::new(&data.training.features, features.len())?;
+    let mut grower =
+        crate::booster::Grower::new(rows, &data.training.weights, shape, args.threads)?;
+    for output in [Output::Level, Output::Peak] {
+        for q in QUANTILES {
+            let plan = boosting::Plan {
+                quantile: q,
+                trees: args.trees,
+                rate: args.rate,
+                seed: args.seed,
+            };
+            let targets = data.training.targets(output);
+            let weights = &data.training.weights;
+            let model = boosting::boost(&mut grower, targets, weights, plan, &progress)?;
+            models.push((output, q, model));
+        }
+    }
+    progress.finish_and_clear();
+    drop(grower);
+
+    std::fs::create_dir_all(&args.out)?;
+    let mut manifest = Manifest {
+        format: FORMAT,
+        name: args.name.clone(),
+        version: args.version.clone(),
+        features: features.iter().map(ToString::to_string).collect(),
+        steps_seconds: crate::grid::STEPS_SECONDS.to_vec(),
+        horizons_seconds: HORIZONS_SECONDS.to_vec(),
+        quantiles: QUANTILES.to_vec(),
+        least_history_seconds: LEAST_HISTORY_SECONDS,
+        models: Vec::new(),
+        calibration: Vec::new(),
+        usual_changes: data.usual_changes(&QUANTILES),
+        training: Training {
+            seed: args.seed,
+            threads: args.threads,
+            share: evaluate::TRAINING_SHARE,
+            sources: source_cards(&data, args.licences.as_deref())?,
+        },
+        held_out: Vec::new(),
+        golden: Golden {
+            tolerance: 1e-4,
+            rows: Vec::new(),
+            expected: Vec::new(),
+        },
+    };
+    for (output, q, model) in &models {
+        let kind = match output {
+            Output::Level => "level",
+            Output::Peak => "peak",
+        };
+        let file = format!("{kind}_q{:02.0}.json.gz", q * 100.0);
+        let sha256 = package::write_model(&args.out.join(&file), model)?;
+        manifest.models.push(ModelFile {
+            file,
+            sha256,
+            output: *output,
+            quantile: *q,
+            trees: Trees::All,
+        });
+    }
+    finish(args, &features, &data, &sources, manifest)
+}
+
+/// What needs the trained models: golden rows, calibration on unseen machines, held-out scores.
+fn finish(
+    args: &TrainArgs,
+    features: &[Feature],
+    data: &dataset::Dataset,
+    sources: &[traces::Source],
+    mut manifest: Manifest,
+) -> anyhow::Result<String> {
+    let location = Location::Folder(args.out.clone());
+    let golden = package::golden_rows(features);
+    let boosters = package::load(&manifest, &args.out, args.threads)?;
+    let predict = |values: &[f32]| -> anyhow::Result<Vec<Vec<f32>>> {
+        let rows = Rows::new(values, features.len())?;
+        Ok(boosters
+            .iter()
+            .map(|booster| booster.predict(&rows))
+            .collect::<Result<_, _>>()?)
+    };
+    manifest.golden.expected = predict(&golden)?;
+    manifest.golden.rows = golden
+        .chunks(features.len())
+        .map(|row| row.iter().map(|value| (!value.is_nan()).then_some(*value)).collect())
+        .collect();
+    if !data.unseen.is_empty() {
+        let predictions = predict(&data.unseen.features)?;
+        manifest.calibration = package::calibrate(&manifest, &data.unseen, &predictions);
+    }
+    package::write_manifest(&args.out, &manifest)?;
+
+    let forecaster = Forecaster::new(Artifact::open(&location, 1)?)?;
+    let scores = evaluate::evaluate(&forecaster, sources, args.stride)?;
+    manifest.held_out = scores
+        .iter()
+        .map(|((source, horizon), score)| score.held_out(source, *horizon))
+        .collect();
+    package::write_manifest(&args.out, &manifest)?;
+    Forecaster::new(Artifact::open(&location, 1)?)?;
+    Ok(evaluate::table(&scores))
+}
+
+fn source_cards(
+    data: &dataset::Dataset,
+    licences: Option<&Path>,
+) -> anyhow::Result<Vec<SourceCard>> {
+    let licences: std::collections::BTreeMap<String, String> = match licences {
+        Some(file) => serde_json::from_slice(&std::fs::read(file)?)?,
+        None => Default::default(),
+    };
+    Ok(data
+        .drawn
+        .iter()
+        .map(|drawn| SourceCard {
+            name: drawn.source.clone(),
+            series: drawn.series,
+            rows: drawn.rows,
+            licence: licences
+                .get(&drawn.source)
+                .cloned()
+                .unwrap_or_else(|| "not stated".to_owned()),
+        })
+        .collect())
+}

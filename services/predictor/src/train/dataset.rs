@@ -1,0 +1,284 @@
+//! Rows to learn from: origins drawn from the first part of each series, with what came.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use crate::{
+    evaluate,
+    features::{self, Feature, View},
+    history::History,
+    manifest::{Output, UsualChanges},
+    quantile,
+    traces::Source,
+    train::HORIZONS_SECONDS,
+};
+
+/// Every so many-th series of a source is not trained on, so that calibration sees machines like a user's: unknown ones.
+const UNSEEN_EVERY: usize = 10;
+/// The share of rows whose history is cut short, so that the model knows young machines too.
+const SHORTENED_SHARE: f64 = 0.2;
+
+/// Feature rows with targets. Targets are changes from now divided by the view's scale.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    /// Row by row.
+    pub features: Vec<f32>,
+    /// Change at the horizon.
+    pub level: Vec<f32>,
+    /// Change to the highest value up to the horizon.
+    pub peak: Vec<f32>,
+    /// How much each row counts; 1 on average.
+    pub weights: Vec<f32>,
+    /// What each row is about.
+    pub about: Vec<About>,
+}
+
+/// What a row is about.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// Index of the source.
+    pub source: usize,
+    /// Grid step.
+    pub step_seconds: u32,
+    /// Horizon.
+    pub horizon_seconds: u32,
+    /// The view's scale, percent of capacity.
+    pub scale: f64,
+}
+
+impl Table {
+    /// Rows.
+    pub fn len(&self) -> usize {
+        self.about.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.about.is_empty()
+    }
+
+    /// What `output` came to.
+    pub fn targets(&self, output: Output) -> &[f32] {
+        match output {
+            Output::Level => &self.level,
+            Output::Peak => &self.peak,
+        }
+    }
+
+    fn append(&mut self, other: Self) {
+        self.features.extend(other.features);
+        self.level.extend(other.level);
+        self.peak.extend(other.peak);
+        self.weights.extend(other.weights);
+        self.about.extend(other.about);
+    }
+}
+
+/// What was drawn from a source.
+#[derive(Clone, Debug)]
+pub struct Drawn {
+    /// Its name.
+    pub source: String,
+    /// Series with rows.
+    pub series: u32,
+    /// Rows for training.
+    pub rows: u64,
+}
+
+/// Rows for training, and rows of machines that are kept apart.
+#[derive(Debug, Default)]
+pub struct Dataset {
+    /// To train on.
+    pub training: Table,
+    /// Of series that are not trained on.
+    pub unseen: Table,
+    /// By source.
+    pub drawn: Vec<Drawn>,
+}
+
+impl Dataset {
+    /// Draws about `rows` rows. Small sources give a larger share of theirs: the square root of their size decides.
+    pub fn draw(
+        sources: &[Source],
+        features: &[Feature],
+        rows: usize,
+        restless: f64,
+        seed: u64,
+    ) -> Self {
+        let sizes: Vec<f64> = sources
+            .iter()
+            .map(|source| {
+                let points: usize = source
+                    .series
+                    .iter()
+                    .filter(|(_, history)| evaluate::moves(history))
+                    .map(|(_, history)| evaluate::first_scored(history))
+                    .sum();
+                (points as f64).sqrt()
+            })
+            .collect();
+        let all: f64 = sizes.iter().sum();
+        let mut dataset = Self::default();
+        for (index, (source, size)) in sources.iter().zip(&sizes).enumerate() {
+            let wanted = rows as f64 * size / all;
+            let moving: Vec<&History> = source
+                .series
+                .iter()
+                .map(|(_, history)| history)
+                .filter(|history| evaluate::moves(history))
+                .collect();
+            let points: usize = moving.iter().map(|history| evaluate::first_scored(history)).sum();
+            let tables: Vec<Table> = moving
+                .par_iter()
+                .enumerate()
+                .map(|(number, history)| {
+                    let share = evaluate::first_scored(history) as f64 / points as f64;
+                    // No more than every origin with every horizon.
+                    let most = evaluate::first_scored(history) * HORIZONS_SECONDS.len();
+                    let count = ((wanted * share) as usize).min(most);
+                    let seed = mix(seed ^ mix((index * 10_007 + number) as u64));
+                    draw_series(history, features, count, index, seed)
+                })
+                .collect();
+            let (mut training, mut unseen) = (Table::default(), Table::default());
+            for (number, table) in tables.into_iter().enumerate() {
+                if number % UNSEEN_EVERY == UNSEEN_EVERY - 1 {
+                    unseen.append(table);
+                } else {
+                    training.append(table);
+                }
+            }
+            weigh(&mut training, restless);
+            weigh(&mut unseen, restless);
+            dataset.drawn.push(Drawn {
+                source: source.name.clone(),
+                series: moving.len() as u32,
+                rows: training.len() as u64,
+            });
+            dataset.training.append(training);
+            dataset.unseen.append(unseen);
+        }
+        dataset
+    }
+
+    /// Quantiles of change over each horizon, in percent of capacity, each source counting alike.
+    pub fn usual_changes(&self, quantiles: &[f64]) -> Vec<UsualChanges> {
+        let row = |horizon: u32, output: Output| -> Vec<f64> {
+            let mut by_source: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+            let targets = self.training.targets(output);
+            for (about, target) in self.training.about.iter().zip(targets) {
+                if about.horizon_seconds == horizon {
+                    let change = f64::from(*target) * about.scale;
+                    by_source.entry(about.source).or_default().push(change);
+                }
+            }
+            let sources = by_source.len() as f64;
+            let sorted: Vec<Vec<f64>> = by_source
+                .into_values()
+                .map(|mut changes| {
+                    changes.sort_unstable_by(f64::total_cmp);
+                    changes
+                })
+                .collect();
+            quantiles
+                .iter()
+                .map(|q| {
+                    let sum: f64 = sorted.iter().map(|row| quantile::of_sorted(row, *q)).sum();
+                    (sum / sources * 1e3).round() / 1e3
+                })
+                .collect()
+        };
+        HORIZONS_SECONDS
+            .into_iter()
+            .map(|horizon_seconds| UsualChanges {
+                horizon_seconds,
+                level: row(horizon_seconds, Output::Level),
+                peak: row(horizon_seconds, Output::Peak),
+            })
+            .collect()
+    }
+}
+
+fn draw_series(
+    history: &History,
+    features: &[Feature],
+    count: usize,
+    source: usize,
+    seed: u64,
+) -> Table {
+    let mut table = Table::default();
+    let mut random = Random(seed);
+    let step_seconds = history.step_seconds();
+    let hour = history.steps(60);
+    // Outcomes must lie in the training part too.
+    let end = evaluate::first_scored(history);
+    for _ in 0..count {
+        let horizon_seconds = HORIZONS_SECONDS[random.below(HORIZONS_SECONDS.len())];
+        let steps = (horizon_seconds / step_seconds) as usize;
+        let Some(room) = end.checked_sub(steps + hour + 1).filter(|room| *room > 0) else {
+            break;
+        };
+        let origin = hour + random.below(room);
+        let shortened = random.share() < SHORTENED_SHARE;
+        // From one hour to three days, short ones as likely as long ones.
+        let length = (hour as f64 * 72.0_f64.powf(random.share())) as usize;
+        let first = match shortened {
+            true => origin.saturating_sub(length),
+            false => 0,
+        };
+        let level = history.observed(origin + steps);
+        let peak = history.observed_peak(origin + 1, origin + steps);
+        if level.is_nan() || peak.is_nan() || history.observed(origin).is_nan() {
+            continue;
+        }
+        let Some(view) = View::new(history, origin, first) else {
+            continue;
+        };
+        features::append(features, &view, steps, &mut table.features);
+        table.level.push(((level - view.now()) / view.scale()) as f32);
+        table.peak.push(((peak - view.now()) / view.scale()) as f32);
+        table.about.push(About {
+            source,
+            step_seconds,
+            horizon_seconds,
+            scale: view.scale(),
+        });
+    }
+    table
+}
+
+/// Errors are counted in percent of capacity, to the power `restless`; every source's rows weigh 1 on average.
+fn weigh(table: &mut Table, restless: f64) {
+    let raw: Vec<f64> = table
+        .about
+        .iter()
+        .map(|about| about.scale.powf(restless))
+        .collect();
+    let mean = raw.iter().sum::<f64>() / raw.len() as f64;
+    table.weights = raw.into_iter().map(|weight| (weight / mean) as f32).collect();
+}
+
+/// SplitMix64: a seed gives the same draws everywhere and for ever.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        mix(self.0)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    fn share(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+fn mix(value: u64) -> u64 {
+    let value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    value ^ (value >> 31)
+}

@@ -1,0 +1,123 @@
+//! The artifact's files.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::Path,
+};
+
+use anyhow::Context as _;
+use flate2::{Compression, GzBuilder};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    booster::Booster,
+    features::{self, Feature, View},
+    history::History,
+    manifest::{Calibration, Manifest},
+    model_json,
+    quantile,
+    train::{HORIZONS_SECONDS, dataset::Table},
+};
+
+/// Fewer rows than this say nothing about a quantile.
+const LEAST_ROWS: usize = 300;
+
+/// Writes a model, compressed, and returns the SHA-256 of the file.
+pub fn write_model(path: &Path, model: &Value) -> anyhow::Result<String> {
+    // No name and no time in the header: same model, same bytes.
+    let mut packer = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
+    packer.write_all(model.to_string().as_bytes())?;
+    let bytes = packer.finish()?;
+    fs::write(path, &bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(hex::encode(Sha256::digest(&bytes)))
+}
+
+/// Writes `manifest.json`.
+pub fn write_manifest(folder: &Path, manifest: &Manifest) -> anyhow::Result<()> {
+    let path = folder.join("manifest.json");
+    let mut text = serde_json::to_string_pretty(manifest)?;
+    text.push('\n');
+    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The models as they will be served, in the manifest's order.
+pub fn load(manifest: &Manifest, folder: &Path, threads: u32) -> anyhow::Result<Vec<Booster>> {
+    manifest
+        .models
+        .iter()
+        .map(|model| {
+            let stored = fs::read(folder.join(&model.file))?;
+            let json = crate::artifact::unpack(&model.file, stored)?;
+            let normal = model_json::normalise(&json, model.trees)?;
+            Ok(Booster::load(&normal, threads)?)
+        })
+        .collect()
+}
+
+/// Feature rows of made-up machines, so that no recorded data stands in the manifest.
+pub fn golden_rows(features: &[Feature]) -> Vec<f32> {
+    let mut rows = Vec::new();
+    for (step_seconds, points) in [(300, 2_400), (60, 3_000), (300, 20)] {
+        let values = (0..points)
+            .map(|index: u32| {
+                let minutes = f64::from(index * step_seconds) / 60.0;
+                let daily = (minutes / 1440.0 * std::f64::consts::TAU).sin();
+                let job = if minutes % 60.0 < 10.0 { 25.0 } else { 0.0 };
+                let noise = f64::from(index.wrapping_mul(2_654_435_761) >> 20) / 4096.0;
+                (30.0 + 15.0 * daily + job + 8.0 * noise) as f32
+            })
+            .collect();
+        let history = History::new(step_seconds, values);
+        for (turn, horizon) in HORIZONS_SECONDS.into_iter().enumerate() {
+            if let Some(view) = View::new(&history, history.len() - 1 - turn, 0) {
+                features::append(features, &view, (horizon / step_seconds) as usize, &mut rows);
+            }
+        }
+    }
+    rows
+}
+
+/// For each step and horizon: what would have made the models' quantiles right on machines they don't know.
+pub fn calibrate(
+    manifest: &Manifest,
+    unseen: &Table,
+    predictions: &[Vec<f32>],
+) -> Vec<Calibration> {
+    let mut calibrations = Vec::new();
+    for step_seconds in &manifest.steps_seconds {
+        for horizon_seconds in &manifest.horizons_seconds {
+            let rows: Vec<usize> = (0..unseen.len())
+                .filter(|row| {
+                    let about = unseen.about[*row];
+                    about.step_seconds == *step_seconds
+                        && about.horizon_seconds == *horizon_seconds
+                })
+                .collect();
+            if rows.len() < LEAST_ROWS {
+                continue;
+            }
+            let offsets = manifest
+                .models
+                .iter()
+                .zip(predictions)
+                .map(|(model, predicted)| {
+                    let targets = unseen.targets(model.output);
+                    let mut misses: Vec<f64> = rows
+                        .iter()
+                        .map(|row| f64::from(targets[*row]) - f64::from(predicted[*row]))
+                        .collect();
+                    let offset = quantile::conformal_offset(&mut misses, model.quantile);
+                    (offset * 1e4).round() / 1e4
+                })
+                .collect();
+            calibrations.push(Calibration {
+                step_seconds: *step_seconds,
+                horizon_seconds: *horizon_seconds,
+                offsets,
+            });
+        }
+    }
+    calibrations
+}
