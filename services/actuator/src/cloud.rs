@@ -214,6 +214,8 @@ pub enum ErrorKind {
     LostReply,
     /// The cloud failed: the call may have been carried out.
     Internal,
+    /// A setting lacks that every call needs, such as the region.
+    NotConfigured,
     /// Anything else: the call is wrong and was not carried out.
     Invalid,
 }
@@ -271,6 +273,7 @@ impl CloudError {
             ErrorKind::Protected => "turn off stop protection (DisableApiStop) if it may be resized",
             ErrorKind::WrongState | ErrorKind::TypeMismatch => "wait for the instance to settle",
             ErrorKind::LostReply | ErrorKind::Internal => "check the network to AWS and its status page",
+            ErrorKind::NotConfigured => "set actuator.region, AWS_REGION, or a region in the profile",
             ErrorKind::Invalid => "see the message",
         }
     }

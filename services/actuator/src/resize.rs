@@ -108,6 +108,20 @@ impl Outcome {
     }
 }
 
+/// Where it is, in the words of the contract.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Phase {
+    Preflight,
+    Stopping,
+    Modifying,
+    Starting,
+    Checking,
+    Monitoring,
+    /// On its way to another type than the target.
+    RollingBack,
+    Ended(Outcome),
+}
+
 /// How monitoring is after a resize.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -245,6 +259,20 @@ impl Resize {
         self.step
     }
 
+    /// Where it is, for those who watch.
+    pub fn phase(&self) -> Phase {
+        match self.step {
+            Step::Preflight | Step::Recheck => Phase::Preflight,
+            Step::Check => Phase::Checking,
+            Step::Monitor => Phase::Monitoring,
+            Step::Ended(outcome) => Phase::Ended(outcome),
+            _ if self.is_rolling_back() => Phase::RollingBack,
+            Step::Stop | Step::AwaitStopped => Phase::Stopping,
+            Step::Modify | Step::ReadBack => Phase::Modifying,
+            Step::Start | Step::AwaitRunning => Phase::Starting,
+        }
+    }
+
     /// How it ended, if it has.
     pub fn outcome(&self) -> Option<Outcome> {
         match self.step {
@@ -274,6 +302,11 @@ impl Resize {
     /// True once a person should look: the whole ladder has failed, or a stop or a start hangs. Never turns false.
     pub fn needs_a_person(&self) -> bool {
         self.paged
+    }
+
+    /// True once it was told that the process is about to end.
+    pub fn is_hurrying(&self) -> bool {
+        self.hurry
     }
 
     /// Why it is not going as planned; `None` when it is.

@@ -1,0 +1,285 @@
+//! Between the contract's messages and the values inside.
+
+use common::{
+    status::{FieldViolation, failed_precondition, invalid_argument, unavailable},
+    time::to_proto,
+};
+use proto::actuator::v1 as wire;
+use std::time::Duration;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::{
+    cloud::{CloudError, ErrorKind, Instance, InstanceState, InstanceType},
+    journal::{Record, Refusal, Request, StepRecord},
+    monitoring::SetUp,
+    preflight::{Check, Verdict},
+    resize::{Monitoring, Outcome, Phase},
+};
+
+/// Collects what is wrong with a request.
+#[derive(Debug, Default)]
+pub struct Fields(Vec<FieldViolation>);
+
+impl Fields {
+    /// `i-` and 8 or 17 hexadecimal digits, lower case, as EC2 writes them.
+    pub fn instance_id(&mut self, value: &str) {
+        let digits = value.strip_prefix("i-").unwrap_or_default();
+        let hexadecimal = digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        if !(matches!(digits.len(), 8 | 17) && hexadecimal) {
+            self.no("instance_id", "must be `i-` and 8 or 17 hexadecimal digits");
+        }
+    }
+
+    /// A family, a dot and a size, such as `m6i.2xlarge`.
+    pub fn instance_type(&mut self, field: &str, value: &str) {
+        let word = |part: &str| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        };
+        let well_formed = value.len() <= 40
+            && value
+                .split_once('.')
+                .is_some_and(|(family, size)| word(family) && word(size));
+        if !well_formed {
+            self.no(field, "must be an instance type such as `t3.small`");
+        }
+    }
+
+    /// 1 to 64 letters, digits and hyphens.
+    pub fn resize_id(&mut self, value: &str) {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        if !((1..=64).contains(&value.len()) && value.bytes().all(allowed)) {
+            self.no("resize_id", "must be 1 to 64 letters, digits and hyphens");
+        }
+    }
+
+    /// One more violation.
+    pub fn no(&mut self, field: &str, description: &str) {
+        self.0.push(FieldViolation::new(field, description));
+    }
+
+    /// Ok when nothing is wrong.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT with everything that is.
+    pub fn check(self) -> Result<(), Status> {
+        if self.0.is_empty() { Ok(()) } else { Err(invalid_argument(&self.0)) }
+    }
+}
+
+/// The request of a resize, checked.
+///
+/// # Errors
+/// INVALID_ARGUMENT.
+pub fn request(message: wire::StartResizeRequest) -> Result<Request, Status> {
+    let mut fields = Fields::default();
+    fields.resize_id(&message.resize_id);
+    fields.instance_id(&message.instance_id);
+    fields.instance_type("target_instance_type", &message.target_instance_type);
+    fields.instance_type("expected_instance_type", &message.expected_instance_type);
+    if message.target_instance_type == message.expected_instance_type {
+        fields.no("target_instance_type", "must differ from expected_instance_type");
+    }
+    if message.reason.len() > 1_000 {
+        fields.no("reason", "must have at most 1,000 bytes");
+    }
+    fields.check()?;
+    Ok(Request {
+        resize_id: message.resize_id,
+        instance_id: message.instance_id,
+        target: message.target_instance_type,
+        expected: message.expected_instance_type,
+        lease_epoch: message.lease_epoch,
+        dry_run: message.dry_run,
+        reason: message.reason,
+    })
+}
+
+/// A refusal of the journal.
+pub fn refusal(refusal: &Refusal) -> Status {
+    let message = refusal.to_string();
+    match refusal {
+        Refusal::OtherContent(_) => Status::already_exists(message),
+        Refusal::Busy { active, .. } => failed_precondition("ACTIVE_RESIZE", active, &message),
+        Refusal::StaleEpoch { highest, .. } => {
+            failed_precondition("LEASE_EPOCH", &highest.to_string(), &message)
+        }
+    }
+}
+
+/// An error of the cloud, with its remedy. The one mapping there is.
+pub fn cloud_error(error: &CloudError) -> Status {
+    let message = format!("{error}; {}", error.remedy());
+    let code = match error.kind {
+        ErrorKind::NotFound => Code::NotFound,
+        ErrorKind::Unauthorized => Code::PermissionDenied,
+        ErrorKind::Throttled
+        | ErrorKind::LostReply
+        | ErrorKind::Internal
+        | ErrorKind::CredentialsMissing
+        | ErrorKind::CredentialsExpired => return unavailable(message, Duration::from_secs(5)),
+        ErrorKind::InsufficientCapacity | ErrorKind::LimitExceeded => Code::ResourceExhausted,
+        ErrorKind::Unsupported
+        | ErrorKind::WrongState
+        | ErrorKind::TypeMismatch
+        | ErrorKind::Protected
+        | ErrorKind::NotOnline
+        | ErrorKind::NotConfigured
+        | ErrorKind::Invalid => Code::FailedPrecondition,
+    };
+    let mut details = ErrorDetails::new();
+    details.set_error_info(format!("{:?}", error.kind), "autoscaler.actuator", [(
+        "action".to_owned(),
+        error.operation.action().to_owned(),
+    )]);
+    Status::with_error_details(code, message, details)
+}
+
+/// An instance.
+pub fn instance(instance: Instance) -> wire::Instance {
+    let state = match instance.state {
+        InstanceState::Pending => wire::InstanceState::Pending,
+        InstanceState::Running => wire::InstanceState::Running,
+        InstanceState::Stopping => wire::InstanceState::Stopping,
+        InstanceState::Stopped => wire::InstanceState::Stopped,
+        InstanceState::ShuttingDown => wire::InstanceState::ShuttingDown,
+        InstanceState::Terminated => wire::InstanceState::Terminated,
+    };
+    wire::Instance {
+        instance_id: instance.instance_id,
+        instance_type: instance.instance_type,
+        state: state.into(),
+        availability_zone: instance.availability_zone,
+        private_ip: instance.private_ip.unwrap_or_default(),
+        public_ip: instance.public_ip.unwrap_or_default(),
+        architecture: instance.architecture,
+        root_device_type: instance.root_device_type,
+        spot: instance.spot,
+        tags: instance.tags.into_iter().collect(),
+    }
+}
+
+/// An instance type.
+pub fn instance_type(found: InstanceType) -> wire::InstanceType {
+    wire::InstanceType {
+        instance_type: found.name,
+        vcpus: found.vcpus,
+        memory_mib: found.memory_mib,
+        architectures: found.architectures,
+        burstable: found.burstable,
+    }
+}
+
+/// A pre-flight check.
+pub fn check(check: Check) -> wire::PreflightCheck {
+    let verdict = match check.verdict {
+        Verdict::Pass => wire::PreflightVerdict::Pass,
+        Verdict::Block => wire::PreflightVerdict::Block,
+        Verdict::Unknown => wire::PreflightVerdict::Unknown,
+    };
+    wire::PreflightCheck {
+        name: check.name.to_owned(),
+        verdict: verdict.into(),
+        detail: check.detail,
+    }
+}
+
+/// A resize as it stands.
+pub fn resize(record: &Record) -> wire::Resize {
+    let machine = &record.machine;
+    let phase = match record.outcome() {
+        Some(outcome) => Phase::Ended(outcome),
+        // The last moment between the end and its being written down shows the step before.
+        None => match machine.phase() {
+            Phase::Ended(_) => record.steps.last().map_or(Phase::Preflight, |step| step.phase),
+            phase => phase,
+        },
+    };
+    let running = match record.outcome() {
+        Some(Outcome::Succeeded | Outcome::RolledBack | Outcome::FellBack) => {
+            machine.seen_type().to_owned()
+        }
+        Some(Outcome::DryRun) => record.request.expected.clone(),
+        _ => String::new(),
+    };
+    wire::Resize {
+        resize_id: record.request.resize_id.clone(),
+        instance_id: record.request.instance_id.clone(),
+        from_instance_type: record.request.expected.clone(),
+        target_instance_type: record.request.target.clone(),
+        phase: phase_of(phase).into(),
+        steps: record.steps.iter().map(step).collect(),
+        created_at: Some(to_proto(record.created_at)),
+        finished_at: record.finished_at.map(to_proto),
+        dry_run: record.dry_run,
+        running_instance_type: running,
+        error: machine.error().unwrap_or_default().to_owned(),
+        monitoring: monitoring(machine.monitoring()).into(),
+        reason: record.request.reason.clone(),
+    }
+}
+
+/// The resize as it was when `steps` of its steps had begun.
+pub fn resize_until(record: &Record, steps: usize) -> wire::Resize {
+    let mut message = resize(record);
+    message.steps.truncate(steps);
+    if let Some(last) = record.steps.get(steps.saturating_sub(1)) {
+        message.phase = phase_of(last.phase).into();
+    }
+    message.finished_at = None;
+    message.running_instance_type.clear();
+    message.monitoring = wire::MonitoringState::Unspecified.into();
+    message
+}
+
+fn step(step: &StepRecord) -> wire::ResizeStep {
+    wire::ResizeStep {
+        name: step.name.clone(),
+        started_at: Some(to_proto(step.started_at)),
+        finished_at: step.finished_at.map(to_proto),
+        detail: step.detail.clone(),
+        failed: step.failed,
+    }
+}
+
+fn phase_of(phase: Phase) -> wire::ResizePhase {
+    match phase {
+        Phase::Preflight => wire::ResizePhase::Preflight,
+        Phase::Stopping => wire::ResizePhase::Stopping,
+        Phase::Modifying => wire::ResizePhase::Modifying,
+        Phase::Starting => wire::ResizePhase::Starting,
+        Phase::Checking => wire::ResizePhase::Checking,
+        Phase::Monitoring => wire::ResizePhase::Monitoring,
+        Phase::RollingBack => wire::ResizePhase::RollingBack,
+        Phase::Ended(Outcome::Succeeded) => wire::ResizePhase::Succeeded,
+        Phase::Ended(Outcome::RolledBack) => wire::ResizePhase::RolledBack,
+        Phase::Ended(Outcome::FellBack) => wire::ResizePhase::FellBack,
+        Phase::Ended(Outcome::Gone) => wire::ResizePhase::Gone,
+        Phase::Ended(Outcome::Refused) => wire::ResizePhase::Refused,
+        Phase::Ended(Outcome::DryRun) => wire::ResizePhase::DryRun,
+    }
+}
+
+fn monitoring(monitoring: Option<Monitoring>) -> wire::MonitoringState {
+    match monitoring {
+        None => wire::MonitoringState::Unspecified,
+        Some(Monitoring::Ok) => wire::MonitoringState::Ok,
+        Some(Monitoring::Degraded) => wire::MonitoringState::Degraded,
+        Some(Monitoring::Skipped) => wire::MonitoringState::Skipped,
+    }
+}
+
+/// What a set-up of monitoring came to.
+pub fn set_up(set_up: SetUp, dry_run: bool) -> wire::ConfigureMonitoringResponse {
+    wire::ConfigureMonitoringResponse {
+        monitoring: monitoring(Some(set_up.monitoring)).into(),
+        command_id: set_up.command_id.unwrap_or_default(),
+        output: set_up.output,
+        dry_run,
+    }
+}

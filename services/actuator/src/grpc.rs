@@ -1,0 +1,329 @@
+//! `ActuatorService`: checks what comes in, asks the cloud or the journal, and leaves long work to the executor.
+
+use std::{pin::Pin, sync::Arc};
+
+use common::clock::SharedClock;
+use proto::actuator::v1::{self as wire, actuator_service_server::ActuatorService};
+use tokio::sync::{mpsc, watch};
+use tokio_stream::{Stream, wrappers::ReceiverStream};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+use crate::{
+    cloud::{Cloud, CloudError},
+    config::Config,
+    convert::{self, Fields},
+    executor::Executor,
+    journal::{Admission, Journal, Record},
+    metrics::Metrics,
+    monitoring::SetUp,
+    preflight::{self, Subject},
+    resize::Resize,
+};
+
+/// The service. It holds no state of its own.
+pub struct Service {
+    pub cloud: Arc<dyn Cloud>,
+    pub clock: SharedClock,
+    pub config: Arc<Config>,
+    pub journal: Arc<Journal>,
+    pub executor: Arc<Executor>,
+    pub metrics: Metrics,
+    /// Ends the streams that are open.
+    pub shutdown: CancellationToken,
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+impl Service {
+    async fn describe(&self, instance_id: String) -> Answer<wire::DescribeInstanceResponse> {
+        let mut fields = Fields::default();
+        fields.instance_id(&instance_id);
+        fields.check()?;
+        let instance = self.cloud.describe_instance(&instance_id).await.map_err(refuse)?;
+        Ok(Response::new(wire::DescribeInstanceResponse {
+            instance: Some(convert::instance(instance)),
+            dry_run: self.config.dry_run,
+        }))
+    }
+
+    async fn types(&self, names: Vec<String>) -> Answer<wire::ListInstanceTypesResponse> {
+        let mut fields = Fields::default();
+        if !(1..=100).contains(&names.len()) {
+            fields.no("instance_types", "must hold 1 to 100 names");
+        }
+        for (index, name) in names.iter().enumerate().take(100) {
+            fields.instance_type(&format!("instance_types[{index}]"), name);
+        }
+        fields.check()?;
+        let types = self.cloud.describe_types(&names).await.map_err(refuse)?;
+        Ok(Response::new(wire::ListInstanceTypesResponse {
+            instance_types: types.into_iter().map(convert::instance_type).collect(),
+        }))
+    }
+
+    async fn check(&self, message: wire::PreflightRequest) -> Answer<wire::PreflightResponse> {
+        let mut fields = Fields::default();
+        fields.instance_id(&message.instance_id);
+        fields.instance_type("target_instance_type", &message.target_instance_type);
+        fields.check()?;
+        // An instance that doesn't exist is an error of the call, not a check that blocks.
+        self.cloud
+            .describe_instance(&message.instance_id)
+            .await
+            .map_err(refuse)?;
+        let subject = Subject {
+            instance_id: &message.instance_id,
+            target: &message.target_instance_type,
+            expected: None,
+        };
+        let report = preflight::run(self.cloud.as_ref(), &self.config, subject).await;
+        Ok(Response::new(wire::PreflightResponse {
+            ok: report.obstacle(self.config.unknown_checks).is_none(),
+            checks: report.checks.into_iter().map(convert::check).collect(),
+        }))
+    }
+
+    async fn start(&self, message: wire::StartResizeRequest) -> Answer<wire::StartResizeResponse> {
+        let request = convert::request(message)?;
+        let answer = |record: &Record| {
+            Ok(Response::new(wire::StartResizeResponse {
+                resize: Some(convert::resize(record)),
+            }))
+        };
+        // A repeated request is answered from the journal alone: by now the instance may well have the target type.
+        let known = self.journal.known(&request).await;
+        if let Some(record) = known.map_err(|refusal| convert::refusal(&refusal))? {
+            return answer(&record);
+        }
+        if self.shutdown.is_cancelled() {
+            return Err(Status::unavailable("the actuator is shutting down"));
+        }
+        let instance = self
+            .cloud
+            .describe_instance(&request.instance_id)
+            .await
+            .map_err(refuse)?;
+        let busy = self.journal.list(Some(&request.instance_id), true, 1).await;
+        if busy.is_empty() && instance.instance_type != request.expected {
+            return Err(common::status::failed_precondition(
+                "INSTANCE_TYPE",
+                &request.instance_id,
+                &format!(
+                    "{} is {}, not {} as the caller believes; describe it again",
+                    request.instance_id, instance.instance_type, request.expected
+                ),
+            ));
+        }
+        let machine = Resize::new(
+            &request.expected,
+            &request.target,
+            self.config.monitoring.enabled,
+            self.config.limits(),
+        );
+        let dry_run = request.dry_run || self.config.dry_run;
+        let record = Record::new(request, dry_run, machine, self.clock.now());
+        match self.journal.admit(record).await {
+            Ok(Admission::New(record)) => {
+                let message = answer(&record);
+                self.executor.launch(record);
+                message
+            }
+            Ok(Admission::Known(record)) => answer(&record),
+            Err(refusal) => Err(convert::refusal(&refusal)),
+        }
+    }
+
+    fn watch(&self, resize_id: &str) -> Result<watch::Receiver<Arc<Record>>, Status> {
+        let mut fields = Fields::default();
+        fields.resize_id(resize_id);
+        fields.check()?;
+        self.journal.watch(resize_id).ok_or_else(|| not_taken_on(resize_id))
+    }
+
+    async fn get(&self, resize_id: &str) -> Answer<wire::GetResizeResponse> {
+        let mut fields = Fields::default();
+        fields.resize_id(resize_id);
+        fields.check()?;
+        let record = self.journal.get(resize_id).await;
+        let record = record.ok_or_else(|| not_taken_on(resize_id))?;
+        Ok(Response::new(wire::GetResizeResponse {
+            resize: Some(convert::resize(&record)),
+        }))
+    }
+
+    async fn list(&self, message: wire::ListResizesRequest) -> Answer<wire::ListResizesResponse> {
+        let mut fields = Fields::default();
+        if !message.instance_id.is_empty() {
+            fields.instance_id(&message.instance_id);
+        }
+        if message.page_size > 1_000 {
+            fields.no("page_size", "must be at most 1,000");
+        }
+        fields.check()?;
+        let limit = match message.page_size {
+            0 => 50,
+            size => size as usize,
+        };
+        let instance_id = Some(message.instance_id.as_str()).filter(|id| !id.is_empty());
+        let records = self.journal.list(instance_id, message.active_only, limit).await;
+        Ok(Response::new(wire::ListResizesResponse {
+            resizes: records.iter().map(convert::resize).collect(),
+        }))
+    }
+
+    async fn monitor(
+        &self,
+        message: wire::ConfigureMonitoringRequest,
+    ) -> Answer<wire::ConfigureMonitoringResponse> {
+        let mut fields = Fields::default();
+        fields.instance_id(&message.instance_id);
+        fields.check()?;
+        self.cloud
+            .describe_instance(&message.instance_id)
+            .await
+            .map_err(refuse)?;
+        if message.dry_run || self.config.dry_run {
+            let nothing = SetUp::skipped("dry run: nothing was sent");
+            return Ok(Response::new(convert::set_up(nothing, true)));
+        }
+        let set_up = self
+            .executor
+            .set_up_monitoring(message.instance_id)
+            .await
+            .map_err(|error| Status::internal(format!("the set-up was lost: {error}")))?;
+        Ok(Response::new(convert::set_up(set_up, false)))
+    }
+}
+
+fn refuse(error: CloudError) -> Status {
+    convert::cloud_error(&error)
+}
+
+fn not_taken_on(resize_id: &str) -> Status {
+    Status::not_found(format!(
+        "this actuator never took on resize {resize_id}, or has forgotten it; describe the instance to see its type"
+    ))
+}
+
+/// Sends every step, those that are past first, and ends after the final message.
+async fn follow(
+    mut record: watch::Receiver<Arc<Record>>,
+    messages: mpsc::Sender<Result<wire::WatchResizeResponse, Status>>,
+    shutdown: CancellationToken,
+) {
+    let mut sent = 0;
+    loop {
+        let now = Arc::clone(&record.borrow_and_update());
+        let ended = now.finished_at.is_some();
+        // A slow watcher sees each step all the same, if not each moment of it.
+        for steps in sent + 1..now.steps.len() {
+            if send(&messages, convert::resize_until(&now, steps)).await.is_err() {
+                return;
+            }
+        }
+        sent = now.steps.len();
+        if send(&messages, convert::resize(&now)).await.is_err() || ended {
+            return;
+        }
+        tokio::select! {
+            changed = record.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+            }
+            () = messages.closed() => return,
+            () = shutdown.cancelled() => {
+                let status = Status::unavailable("the actuator is shutting down; watch again");
+                let _ = messages.send(Err(status)).await;
+                return;
+            }
+        }
+    }
+}
+
+async fn send(
+    messages: &mpsc::Sender<Result<wire::WatchResizeResponse, Status>>,
+    resize: wire::Resize,
+) -> Result<(), ()> {
+    let message = wire::WatchResizeResponse {
+        resize: Some(resize),
+    };
+    messages.send(Ok(message)).await.map_err(drop)
+}
+
+#[tonic::async_trait]
+impl ActuatorService for Service {
+    async fn describe_instance(
+        &self,
+        request: Request<wire::DescribeInstanceRequest>,
+    ) -> Answer<wire::DescribeInstanceResponse> {
+        let call = self.describe(request.into_inner().instance_id);
+        self.metrics.calls.observe("DescribeInstance", call).await
+    }
+
+    async fn list_instance_types(
+        &self,
+        request: Request<wire::ListInstanceTypesRequest>,
+    ) -> Answer<wire::ListInstanceTypesResponse> {
+        let call = self.types(request.into_inner().instance_types);
+        self.metrics.calls.observe("ListInstanceTypes", call).await
+    }
+
+    async fn preflight(
+        &self,
+        request: Request<wire::PreflightRequest>,
+    ) -> Answer<wire::PreflightResponse> {
+        let call = self.check(request.into_inner());
+        self.metrics.calls.observe("Preflight", call).await
+    }
+
+    async fn start_resize(
+        &self,
+        request: Request<wire::StartResizeRequest>,
+    ) -> Answer<wire::StartResizeResponse> {
+        let call = self.start(request.into_inner());
+        self.metrics.calls.observe("StartResize", call).await
+    }
+
+    async fn get_resize(
+        &self,
+        request: Request<wire::GetResizeRequest>,
+    ) -> Answer<wire::GetResizeResponse> {
+        let resize_id = request.into_inner().resize_id;
+        self.metrics.calls.observe("GetResize", self.get(&resize_id)).await
+    }
+
+    type WatchResizeStream =
+        Pin<Box<dyn Stream<Item = Result<wire::WatchResizeResponse, Status>> + Send>>;
+
+    async fn watch_resize(
+        &self,
+        request: Request<wire::WatchResizeRequest>,
+    ) -> Answer<Self::WatchResizeStream> {
+        let open = async {
+            let record = self.watch(&request.into_inner().resize_id)?;
+            let (sender, receiver) = mpsc::channel(16);
+            tokio::spawn(follow(record, sender, self.shutdown.clone()));
+            let stream: Self::WatchResizeStream = Box::pin(ReceiverStream::new(receiver));
+            Ok(Response::new(stream))
+        };
+        self.metrics.calls.observe("WatchResize", open).await
+    }
+
+    async fn list_resizes(
+        &self,
+        request: Request<wire::ListResizesRequest>,
+    ) -> Answer<wire::ListResizesResponse> {
+        let call = self.list(request.into_inner());
+        self.metrics.calls.observe("ListResizes", call).await
+    }
+
+    async fn configure_monitoring(
+        &self,
+        request: Request<wire::ConfigureMonitoringRequest>,
+    ) -> Answer<wire::ConfigureMonitoringResponse> {
+        let call = self.monitor(request.into_inner());
+        self.metrics.calls.observe("ConfigureMonitoring", call).await
+    }
+}

@@ -1,0 +1,72 @@
+//! What the exposition shows of the actuator beside its calls.
+
+use common::exposition::CallMetrics;
+use prometheus_client::{
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::Registry,
+};
+
+type Labels = [(&'static str, &'static str); 1];
+
+/// Counters and gauges; clones share them.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    pub calls: CallMetrics,
+    resizes: Family<Labels, Counter>,
+    seconds: Family<Labels, Histogram>,
+    /// Resizes under way.
+    pub active: Gauge,
+    /// Resizes that a person should look at now: page on it.
+    pub need_a_person: Gauge,
+    monitoring: Family<Labels, Counter>,
+}
+
+impl Metrics {
+    /// Registers all of them.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            calls: CallMetrics::register(registry),
+            resizes: Family::default(),
+            // From a second (refused) to about three hours (no capacity).
+            seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(1.0, 2.5, 11))),
+            active: Gauge::default(),
+            need_a_person: Gauge::default(),
+            monitoring: Family::default(),
+        };
+        registry.register("resizes", "Resizes that ended, by outcome", metrics.resizes.clone());
+        registry.register(
+            "resize_seconds",
+            "From request to end, in seconds, by outcome",
+            metrics.seconds.clone(),
+        );
+        registry.register("resizes_active", "Resizes under way", metrics.active.clone());
+        registry.register(
+            "resizes_need_a_person",
+            "Resizes under way whose instance is down longer than planned",
+            metrics.need_a_person.clone(),
+        );
+        registry.register(
+            "monitoring_setups",
+            "Set-ups of monitoring that ended, by result",
+            metrics.monitoring.clone(),
+        );
+        metrics
+    }
+
+    /// A resize ended.
+    pub fn ended(&self, outcome: &'static str, seconds: f64) {
+        let labels = [("outcome", outcome)];
+        self.resizes.get_or_create(&labels).inc();
+        self.seconds.get_or_create(&labels).observe(seconds);
+    }
+
+    /// A set-up of monitoring ended.
+    pub fn monitored(&self, result: &'static str) {
+        self.monitoring.get_or_create(&[("result", result)]).inc();
+    }
+}

@@ -1,0 +1,187 @@
+//! The checks that come before a stop, each with a name and a verdict. Nothing here changes anything.
+
+mod judge;
+
+use crate::{
+    cloud::{Cloud, CloudError, ErrorKind, Instance, InstanceStatus, InstanceType, Mutation, family},
+    config::{Config, UnknownChecks},
+};
+
+/// What a check says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    Pass,
+    /// The resize must not start.
+    Block,
+    /// The check could not be made.
+    Unknown,
+}
+
+/// One check.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// Such as `not_spot`.
+    pub name: &'static str,
+    pub verdict: Verdict,
+    /// One sentence.
+    pub detail: String,
+    /// It tells, but never blocks.
+    pub advisory: bool,
+}
+
+impl Check {
+    fn new(name: &'static str, verdict: Verdict, detail: impl Into<String>) -> Self {
+        Self {
+            name,
+            verdict,
+            detail: detail.into(),
+            advisory: false,
+        }
+    }
+
+    /// Passes when `ok`, blocks otherwise.
+    fn when(name: &'static str, ok: bool, good: &str, bad: impl Into<String>) -> Self {
+        if ok {
+            Self::new(name, Verdict::Pass, good)
+        } else {
+            Self::new(name, Verdict::Block, bad)
+        }
+    }
+
+    fn unknown(name: &'static str, error: &CloudError) -> Self {
+        Self::new(name, Verdict::Unknown, format!("{error}; {}", error.remedy()))
+    }
+}
+
+/// All checks of one resize.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    pub checks: Vec<Check>,
+    /// Types of the target's family to try when neither the target nor the old type starts, best first.
+    pub fallbacks: Vec<String>,
+}
+
+impl Report {
+    /// What stands in the way, one sentence with every check that does; `None` when nothing does.
+    pub fn obstacle(&self, unknown: UnknownChecks) -> Option<String> {
+        let against: Vec<String> = self
+            .checks
+            .iter()
+            .filter(|check| match check.verdict {
+                Verdict::Pass => false,
+                Verdict::Block => true,
+                Verdict::Unknown => unknown == UnknownChecks::Block && !check.advisory,
+            })
+            .map(|check| format!("{}: {}", check.name, check.detail))
+            .collect();
+        (!against.is_empty()).then(|| against.join("; "))
+    }
+}
+
+/// What is to be resized.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    pub instance_id: &'a str,
+    pub target: &'a str,
+    /// The type the caller believes it has; `None` when it didn't say.
+    pub expected: Option<&'a str>,
+}
+
+/// The answers of the cloud that the verdicts are made from.
+struct Answers {
+    instance: Instance,
+    from: Option<InstanceType>,
+    target: Result<Option<InstanceType>, CloudError>,
+    offered: Result<Vec<String>, CloudError>,
+    status: Result<InstanceStatus, CloudError>,
+    stop_protected: Result<bool, CloudError>,
+    /// `None` when monitoring is turned off.
+    ssm_online: Option<Result<bool, CloudError>>,
+}
+
+/// Asks the cloud, and judges. It never fails: what can't be asked is an unknown check.
+pub async fn run(cloud: &dyn Cloud, config: &Config, subject: Subject<'_>) -> Report {
+    let instance = match cloud.describe_instance(subject.instance_id).await {
+        Ok(instance) => instance,
+        Err(error) => {
+            let mut check = Check::unknown("instance_known", &error);
+            if error.kind == ErrorKind::NotFound {
+                check.verdict = Verdict::Block;
+            }
+            return Report {
+                checks: vec![check],
+                fallbacks: Vec::new(),
+            };
+        }
+    };
+    let id = subject.instance_id;
+    let target_family = family(subject.target);
+    let (offered, status, stop_protected, ssm_online) = tokio::join!(
+        cloud.offered_types(target_family, &instance.availability_zone),
+        cloud.status(id),
+        cloud.stop_protected(id),
+        async {
+            match config.monitoring.enabled {
+                true => Some(cloud.ssm_online(id).await),
+                false => None,
+            }
+        },
+    );
+    let mut names = vec![subject.target.to_owned(), instance.instance_type.clone()];
+    names.extend(offered.iter().flatten().cloned());
+    names.sort();
+    names.dedup();
+    names.truncate(100);
+    let types = cloud.describe_types(&names).await;
+    let find = |name: &str| {
+        types
+            .iter()
+            .flatten()
+            .find(|found| found.name == name)
+            .cloned()
+    };
+    let from = find(&instance.instance_type);
+    let fallbacks = from.as_ref().map_or_else(Vec::new, |from| {
+        judge::fallbacks(
+            &instance,
+            from,
+            subject.target,
+            types.iter().flatten(),
+            offered.iter().flatten(),
+        )
+    });
+    let answers = Answers {
+        target: types.clone().map(|_| find(subject.target)),
+        from,
+        instance,
+        offered,
+        status,
+        stop_protected,
+        ssm_online,
+    };
+    let mut report = Report {
+        checks: judge::verdicts(config, subject, &answers),
+        fallbacks,
+    };
+    // Four more calls, and AWS answers them in terms of a machine that could be resized: only when it could.
+    if report.obstacle(UnknownChecks::Allow).is_none() {
+        let from = answers.instance.instance_type;
+        for (name, mutation) in [
+            ("may_stop", Mutation::Stop),
+            ("may_modify_to_target", Mutation::ModifyType(subject.target.to_owned())),
+            ("may_modify_back", Mutation::ModifyType(from)),
+            ("may_start", Mutation::Start),
+        ] {
+            report.checks.push(match cloud.permitted(id, &mutation).await {
+                Ok(()) => Check::new(name, Verdict::Pass, "AWS would allow it"),
+                Err(error) if error.kind.is_transient() => Check::unknown(name, &error),
+                Err(error) => Check::new(
+                    name,
+                    Verdict::Block,
+                    format!("AWS would refuse it: {error}; {}", error.remedy()),
+                ),
+            });
+        }
+    }
+    report
+}
