@@ -1,17 +1,151 @@
 //! Decides whether a machine should be resized, remembers what was decided, and explains it.
 //!
-//! One call walks through the code like this: `grpc` checks and converts a request, `store` opens a transaction and
-//! reads what it remembers of the target, `threshold` decides, `store` writes the decision and commits.
+//! One call walks through the code like this: `grpc` checks and converts a request, `engine` opens a transaction,
+//! `store` reads what it remembers of the target, `threshold` decides, `store` writes the decision, `engine` commits.
 //!
 //! Invariant: nothing here touches a machine.
-//! Invariant: everything but `grpc`, `convert`, `store`, `service` and `stopwatch` is pure; time is an argument.
+//! Invariant: everything but `grpc`, `convert`, `engine`, `store`, `stopwatch`, `metrics` and `config` is pure; time is
+//! an argument.
 
+pub mod config;
+mod convert;
 pub mod cooldown;
+pub mod engine;
+pub mod explain;
+mod grpc;
 pub mod input;
+pub mod lease;
+pub mod metrics;
 pub mod outlook;
 pub mod policy;
 pub mod probability;
 pub mod record;
+pub mod stopwatch;
+pub mod store;
 pub mod text;
 pub mod threshold;
 pub mod verdict;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use common::{
+    clock::SharedClock,
+    exposition::{self, CallMetrics},
+    listen::Listeners,
+};
+use tokio_util::sync::CancellationToken;
+
+pub use crate::{config::Config, policy::Policy as PolicyConfig};
+use crate::{
+    engine::{Engine, Retention},
+    metrics::Metrics,
+    store::Store,
+};
+
+const GAUGES_EVERY: Duration = Duration::from_secs(60);
+/// In gauge rounds: old decisions go once an hour.
+const RETENTION_EVERY: u32 = 60;
+
+/// What the service needs from outside.
+#[derive(Clone)]
+pub struct Deps {
+    /// Wall time of decisions, and waits of the housekeeping.
+    pub clock: SharedClock,
+}
+
+impl fmt::Debug for Deps {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Deps").finish_non_exhaustive()
+    }
+}
+
+/// Opens the store and serves until `shutdown`. `policy` decides until another one is applied over gRPC.
+///
+/// # Errors
+/// A policy that can't be used, a database that is damaged or can't be written, a server that can't run.
+pub async fn serve(
+    config: Config,
+    policy: PolicyConfig,
+    deps: Deps,
+    listeners: Listeners,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    if let Some(violation) = policy.violations().into_iter().next() {
+        anyhow::bail!("policy.{}: {}", violation.field, violation.description);
+    }
+    let mut registry = exposition::registry("decision");
+    let calls = CallMetrics::register(&mut registry);
+    let metrics = Metrics::register(&mut registry);
+    let store = Store::open(&config.database, deps.clock.now()).await?;
+    let engine = Engine::new(store.clone(), deps.clock.clone(), policy, metrics).await?;
+    say_which_policy(&engine).await?;
+    tracing::info!(
+        listen = %listeners.grpc.local_addr()?,
+        database = %config.database.display(),
+        "decision service ready"
+    );
+
+    let retention = Retention {
+        actions_days: config.retention_days,
+        holds_days: config.hold_retention_days,
+    };
+    let housekeeping = tokio::spawn(keep_house(engine.clone(), deps.clock, retention));
+    let grpc = grpc::server(engine, calls).serve(listeners.grpc, shutdown.clone());
+    let served = match listeners.metrics {
+        Some(listener) => {
+            let exposition = exposition::serve(listener, Arc::new(registry), shutdown.clone());
+            let (grpc, exposition) = tokio::join!(
+                async {
+                    let result = grpc.await;
+                    // One server without the other helps nobody.
+                    shutdown.cancel();
+                    result
+                },
+                exposition
+            );
+            grpc.and(exposition.map_err(Into::into))
+        }
+        None => grpc.await,
+    };
+    housekeeping.abort();
+    store.close().await;
+    Ok(served?)
+}
+
+/// A policy that was applied over gRPC hides the configuration's: say so, or the next edit of the file surprises.
+async fn say_which_policy(engine: &Engine) -> Result<(), engine::EngineError> {
+    let in_force = engine.policy().await?;
+    match in_force.applied_at {
+        Some(at) => tracing::warn!(
+            version = in_force.version,
+            applied_at = %text::time(at),
+            "the policy in force was applied over gRPC; the `policy` section of the configuration is not used"
+        ),
+        None => tracing::info!(
+            version = in_force.version,
+            "the policy of the configuration is in force"
+        ),
+    }
+    Ok(())
+}
+
+/// Gauges that change without a call, and deletion of what is older than the retention.
+async fn keep_house(engine: Engine, clock: SharedClock, retention: Retention) {
+    let mut round = 0_u32;
+    loop {
+        clock.sleep(GAUGES_EVERY).await;
+        round = round.wrapping_add(1);
+        let mut result = engine.refresh_gauges().await;
+        if round.is_multiple_of(RETENTION_EVERY) && result.is_ok() {
+            result = engine.delete_old(retention).await.map(|deleted| {
+                if deleted > 0 {
+                    tracing::info!(deleted, "deleted decisions older than the retention");
+                }
+            });
+        }
+        if let Err(error) = result {
+            engine.count_failure(&error);
+            tracing::warn!(%error, "housekeeping failed; it is tried again");
+        }
+    }
+}

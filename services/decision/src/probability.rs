@@ -71,12 +71,12 @@ enum Side {
 /// density of the line between `left` and `right`.
 fn tail(distance: f64, left: Quantile, right: Quantile, mass: f64) -> f64 {
     let width = right.value - left.value;
-    if distance <= 0.0 {
-        return 1.0;
-    }
     if width <= 0.0 || mass <= 0.0 {
         // All of the neighbouring probability at one value: the tail has no length.
         return 0.0;
+    }
+    if distance <= 0.0 {
+        return 1.0;
     }
     let density = (right.quantile - left.quantile) / width;
     (-distance * density / mass).exp()

@@ -578,3 +578,6 @@ fn describe(pause: &Pause) -> String {
         text::time(pause.since)
     )
 }
+
+#[cfg(test)]
+mod tests;

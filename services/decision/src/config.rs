@@ -1,0 +1,128 @@
+//! The sections `decision` and `policy`.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use common::config::{ConfigError, Settings, invalid};
+use serde::{Deserialize, Serialize};
+
+use crate::policy::Policy;
+
+/// Section `decision`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Address of the gRPC server.
+    pub listen: SocketAddr,
+    /// Address of the Prometheus exposition; null turns it off.
+    pub metrics_listen: Option<SocketAddr>,
+    /// The SQLite file that holds decisions, cooldowns, pauses and leases. Created when it is not there.
+    pub database: PathBuf,
+    /// Days that decisions to act are kept, 1 to 3650.
+    pub retention_days: u32,
+    /// Days that decisions to hold are kept, 1 to 3650: about 1 MB per target and day at a tick of five minutes.
+    pub hold_retention_days: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 50052)),
+            metrics_listen: Some(SocketAddr::from(([127, 0, 0, 1], 9102))),
+            database: PathBuf::from("data/decision.db"),
+            retention_days: 90,
+            hold_retention_days: 7,
+        }
+    }
+}
+
+impl Config {
+    /// The section, validated.
+    ///
+    /// # Errors
+    /// Names the key that is wrong.
+    pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
+        let config: Self = settings.section("decision")?;
+        if config.database.as_os_str().is_empty() {
+            return Err(invalid("decision.database", "is empty; name a file"));
+        }
+        for (key, days) in [
+            ("decision.retention_days", config.retention_days),
+            ("decision.hold_retention_days", config.hold_retention_days),
+        ] {
+            if !(1..=3_650).contains(&days) {
+                return Err(invalid(key, format!("{days} is not between 1 and 3650")));
+            }
+        }
+        Ok(config)
+    }
+}
+
+impl Policy {
+    /// Section `policy`, validated.
+    ///
+    /// # Errors
+    /// Names the first key that is wrong.
+    pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
+        let policy: Self = settings.section("policy")?;
+        match policy.violations().into_iter().next() {
+            Some(violation) => Err(invalid(
+                &format!("policy.{}", violation.field),
+                violation.description,
+            )),
+            None => Ok(policy),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fault_50_bad_sections_name_their_key() {
+        for (yaml, expected) in [
+            (
+                "policy: {scale_down_cpu: 80}",
+                "configuration key `policy.scale_down_cpu`: 80 is not below scale_up_cpu (75)",
+            ),
+            ("policy: {ladder: [t2.small, t2.smal]}", ""),
+            (
+                "policy: {ladder: [t2.small, small]}",
+                "configuration key `policy.ladder[1]`: \"small\" is not an instance type",
+            ),
+            (
+                "policy: {ladder: []}",
+                "configuration key `policy.ladder`: is empty",
+            ),
+            (
+                "policy: {scale_up: 80}",
+                "unknown configuration key `policy.scale_up`; did you mean `scale_up_cpu`?",
+            ),
+            (
+                "decision: {retention_days: 0}",
+                "configuration key `decision.retention_days`: 0 is not between 1 and 3650",
+            ),
+            (
+                "decision: {database: ''}",
+                "configuration key `decision.database`: is empty",
+            ),
+            (
+                "policy: {min_confidence: 0.9}\ndecision: {metrics_listen: null}",
+                "",
+            ),
+        ] {
+            let settings = Settings::from_yaml_text(yaml).unwrap();
+            let message = Policy::read(&settings)
+                .and_then(|_| Config::read(&settings))
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default();
+            assert!(message.starts_with(expected), "{yaml}: {message:?}");
+            assert_eq!(
+                message.is_empty(),
+                expected.is_empty(),
+                "{yaml}: {message:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What must survive a restart, in SQLite.
+//!
+//! One connection writes, so writers of this process queue instead of colliding; a few others read. Every write is
+//! `BEGIN IMMEDIATE` to `COMMIT` with `synchronous = FULL`: what was answered is on the disk.
+//!
+//! Invariant: SQL stands in this file and below it, nowhere else.
+
+pub mod decisions;
+mod error;
+pub mod fleet;
+pub mod policies;
+mod rows;
+pub mod targets;
+
+use std::{fs, io::ErrorKind, path::Path, time::Duration};
+
+use jiff::Timestamp;
+use sqlx::{
+    Connection as _, Row as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+pub use self::{
+    decisions::{Filter, Page, Stored},
+    error::{OpenError, StoreError},
+};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// How long one attempt waits for another process that holds the database.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a call waits for a connection of its own.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+const READERS: u32 = 4;
+/// Up to this size every page is checked at the start; beyond it only the tables that guard machines, so that a long
+/// history doesn't delay the start.
+const FULL_CHECK_BYTES: u64 = 256 * 1024 * 1024;
+
+/// The decision store.
+#[derive(Clone, Debug)]
+pub struct Store {
+    writer: SqlitePool,
+    reader: SqlitePool,
+}
+
+impl Store {
+    /// Opens the database at `path`, checks it, and brings its schema up to date. Creates it, and its folder, when there
+    /// is none.
+    ///
+    /// # Errors
+    /// A damaged database (the file is left as it is), one that can't be written, or one of a newer version.
+    pub async fn open(path: &Path, now: Timestamp) -> Result<Self, OpenError> {
+        let open_error = |source| OpenError::from_sqlx(path, source);
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            fs::create_dir_all(folder).map_err(|source| OpenError::folder(folder, &source))?;
+        }
+        match fs::metadata(path) {
+            Ok(file) if file.len() > 0 => check(path, file.len()).await?,
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(OpenError::folder(path, &error)),
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .busy_timeout(BUSY_TIMEOUT);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(
+                options
+                    .clone()
+                    .create_if_missing(true)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    .foreign_keys(true),
+            )
+            .await
+            .map_err(open_error)?;
+        MIGRATIONS
+            .run(&writer)
+            .await
+            .map_err(|error| OpenError::from_migration(path, error))?;
+        // SQLite opens a file that it may not write as read-only, without a word: find out now.
+        sqlx::query(
+            "INSERT INTO starts (id, started_at) VALUES (1, ?1)
+             ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at",
+        )
+        .bind(now.as_microsecond())
+        .execute(&writer)
+        .await
+        .map_err(open_error)?;
+        let reader = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options.read_only(true))
+            .await
+            .map_err(open_error)?;
+        Ok(Self { writer, reader })
+    }
+
+    /// A write transaction; dropped without a commit it changes nothing.
+    ///
+    /// # Errors
+    /// The database is held by somebody else.
+    pub async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// A transaction that sees one state of the database.
+    ///
+    /// # Errors
+    /// No connection is free.
+    pub async fn read(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        Ok(self.reader.begin().await?)
+    }
+
+    /// Commits.
+    ///
+    /// # Errors
+    /// When it can't reach the disk: then nothing was written.
+    pub async fn commit(transaction: Transaction<'_, Sqlite>) -> Result<(), StoreError> {
+        Ok(transaction.commit().await?)
+    }
+
+    /// Ends every connection; the log is folded into the file.
+    pub async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn writer(&self) -> &SqlitePool {
+        &self.writer
+    }
+}
+
+/// Looks for damage without changing the file.
+async fn check(path: &Path, bytes: u64) -> Result<(), OpenError> {
+    let open_error = |source| OpenError::from_sqlx(path, source);
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY_TIMEOUT)
+        .read_only(true);
+    let mut connection = SqliteConnection::connect_with(&options)
+        .await
+        .map_err(open_error)?;
+    let checks: &[&'static str] = if bytes <= FULL_CHECK_BYTES {
+        &["PRAGMA quick_check(1)"]
+    } else {
+        &[
+            "PRAGMA quick_check('cooldowns')",
+            "PRAGMA quick_check('pauses')",
+            "PRAGMA quick_check('leases')",
+            "PRAGMA quick_check('target_epochs')",
+            "PRAGMA quick_check('policies')",
+            "PRAGMA quick_check('policy_applications')",
+        ]
+    };
+    for statement in checks {
+        let row = sqlx::query(*statement)
+            .fetch_one(&mut connection)
+            .await
+            .map_err(open_error)?;
+        let found: String = row.try_get(0).map_err(open_error)?;
+        if found != "ok" {
+            return Err(OpenError::damaged(path, &found));
+        }
+    }
+    connection.close().await.map_err(open_error)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,695 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    cooldown::Cooldowns,
+    input::{Basis, Forecast, Horizon, PendingAction, Quantile, Unknown},
+    record::Outcome,
+};
+
+const NOW: i64 = 1_800_000_000;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+/// Quantiles around `median`, ten percent of CPU from the first to the ninth decile.
+fn horizon(seconds: u32, median: f64) -> Horizon {
+    let around = [
+        (0.05, -8.0),
+        (0.1, -5.0),
+        (0.5, 0.0),
+        (0.9, 5.0),
+        (0.99, 12.0),
+    ];
+    let quantiles: Vec<Quantile> = around
+        .iter()
+        .map(|&(quantile, offset)| Quantile {
+            quantile,
+            value: f64::max(median + offset, 0.0),
+        })
+        .collect();
+    Horizon {
+        horizon_seconds: seconds,
+        peak: quantiles.clone(),
+        at_horizon: quantiles,
+        point: median,
+    }
+}
+
+/// One case: a t2.medium at rest in the middle, everything known; each test changes what it is about.
+#[derive(Clone, Debug)]
+struct Scene {
+    policy: Policy,
+    input: Input,
+    state: State,
+    now: Timestamp,
+}
+
+fn scene(forecast_cpu: f64) -> Scene {
+    let sizes = [
+        ("t2.small", 1, 2_048),
+        ("t2.medium", 2, 4_096),
+        ("t2.large", 2, 8_192),
+    ];
+    Scene {
+        policy: Policy::default(),
+        input: Input {
+            tick_id: "tick-1".into(),
+            target_id: "web-1".into(),
+            instance_id: "i-0abc".into(),
+            instance_type: "t2.medium".into(),
+            observation: Some(Observation {
+                observed_at: at(NOW - 12),
+                cpu_percent: 50.0,
+                memory_percent: Some(20.0),
+                memory_peak_mib: Some(900.0),
+                disk_bytes_per_second: Some(1_000.0),
+                samples: 60,
+                saturated_seconds: 0,
+            }),
+            forecast: Some(Forecast {
+                series_id: "web-1".into(),
+                basis: Basis::Model,
+                basis_reason: String::new(),
+                origin: Some(at(NOW - 12)),
+                last_cpu: 50.0,
+                horizons: vec![
+                    horizon(300, 50.0),
+                    horizon(900, forecast_cpu),
+                    horizon(1_800, 50.0),
+                ],
+                history: None,
+            }),
+            unknown: None,
+            dry_run: false,
+            lease_epoch: 1,
+            instance_types: sizes
+                .iter()
+                .map(|&(name, vcpus, memory_mib)| InstanceType {
+                    instance_type: name.into(),
+                    vcpus,
+                    memory_mib,
+                })
+                .collect(),
+            ladder: Vec::new(),
+        },
+        state: State::default(),
+        now: at(NOW),
+    }
+}
+
+impl Scene {
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn on(self, instance_type: &str) -> Self {
+        self.with(|scene| scene.input.instance_type = instance_type.into())
+    }
+
+    fn seen(self, change: impl FnOnce(&mut Observation)) -> Self {
+        self.with(|scene| change(scene.input.observation.as_mut().unwrap()))
+    }
+
+    fn saturated(self, seconds: u32) -> Self {
+        self.seen(|observation| {
+            observation.cpu_percent = 99.0;
+            observation.saturated_seconds = seconds;
+        })
+    }
+
+    fn unknown(self, code: ReasonCode) -> Self {
+        self.with(|scene| {
+            scene.input.unknown = Some(Unknown {
+                code,
+                reason: "prometheus did not answer".into(),
+            });
+        })
+    }
+
+    fn paused(self, direction: PauseDirection) -> Self {
+        self.with(|scene| {
+            scene.state.pauses.push(Pause {
+                target_id: String::new(),
+                direction,
+                reason: "release week".into(),
+                since: at(NOW - 60),
+                until: None,
+            });
+        })
+    }
+
+    fn ended(self, direction: Direction, outcome: Outcome, seconds_ago: i64) -> Self {
+        self.with(|scene| {
+            scene.state.cooldowns =
+                scene
+                    .state
+                    .cooldowns
+                    .after(direction, outcome, at(NOW - seconds_ago));
+        })
+    }
+
+    fn decide(&self) -> Verdict {
+        decide(&self.policy, &self.input, &self.state, self.now)
+    }
+
+    /// Decides and compares action, type, code and a part of the sentence.
+    #[track_caller]
+    fn check(&self, action: Action, to: &str, code: ReasonCode, sentence: &str) {
+        let verdict = self.decide();
+        assert_eq!(
+            (
+                verdict.action,
+                verdict.to_instance_type.as_str(),
+                verdict.reason_code
+            ),
+            (action, to, code),
+            "{verdict:#?}"
+        );
+        assert!(
+            verdict.reason.contains(sentence),
+            "{:?} lacks {sentence:?}",
+            verdict.reason
+        );
+        let names: Vec<&str> = verdict
+            .checks
+            .iter()
+            .map(|check| check.name.as_str())
+            .collect();
+        assert_eq!(names, CHECKS);
+        let blocks = verdict
+            .checks
+            .iter()
+            .filter(|check| check.verdict == CheckVerdict::Block)
+            .count();
+        assert_eq!(
+            blocks,
+            usize::from(action == Action::Hold),
+            "{:#?}",
+            verdict.checks
+        );
+        assert!(!verdict.reason.contains('\n') && !verdict.reason.ends_with('.'));
+    }
+
+    #[track_caller]
+    fn holds(&self, code: ReasonCode, sentence: &str) {
+        self.check(Action::Hold, &self.input.instance_type, code, sentence);
+    }
+}
+
+#[test]
+fn the_forecast_moves_one_rung() {
+    scene(82.4).on("t2.small").check(
+        Action::ScaleUp,
+        "t2.medium",
+        ReasonCode::ForecastAboveUpThreshold,
+        "forecast 82.4 % in 15 min is above 75 %, with probability 0.94; t2.small to t2.medium",
+    );
+    scene(12.0).check(
+        Action::ScaleDown,
+        "t2.small",
+        ReasonCode::ForecastBelowDownThreshold,
+        "forecast 12.0 % in 15 min is below 30 %, with probability 1.00; t2.medium to t2.small",
+    );
+    scene(50.0).holds(
+        ReasonCode::ForecastInRange,
+        "forecast 50.0 % in 15 min lies between 30 % and 75 %",
+    );
+}
+
+#[test]
+fn thresholds_themselves_are_in_range() {
+    scene(75.0).holds(ReasonCode::ForecastInRange, "forecast 75.0 %");
+    scene(30.0).holds(ReasonCode::ForecastInRange, "forecast 30.0 %");
+}
+
+#[test]
+fn the_nearest_horizon_at_or_above_the_policys_decides() {
+    let verdict = scene(90.0).decide();
+    assert_eq!(
+        (verdict.horizon_seconds, verdict.predicted_cpu_percent),
+        (900, Some(90.0))
+    );
+    let verdict = scene(90.0)
+        .with(|scene| scene.policy.horizon_seconds = 901)
+        .decide();
+    assert_eq!(
+        (verdict.horizon_seconds, verdict.predicted_cpu_percent),
+        (1_800, Some(50.0))
+    );
+    scene(90.0)
+        .with(|scene| scene.policy.horizon_seconds = 3_600)
+        .holds(
+            ReasonCode::ForecastUnavailable,
+            "the forecast reaches 30 min ahead; policy.horizon_seconds asks for 1 h",
+        );
+}
+
+#[test]
+fn the_ends_of_the_ladder_hold() {
+    scene(90.0).on("t2.large").holds(
+        ReasonCode::AtMaxRung,
+        "forecast 90.0 % in 15 min is above 75 %, but t2.large is the largest type of the ladder",
+    );
+    scene(5.0).on("t2.small").holds(
+        ReasonCode::AtMinRung,
+        "t2.small is the smallest type of the ladder",
+    );
+    scene(90.0).on("m5.large").holds(
+        ReasonCode::TypeOutsideLadder,
+        "m5.large is not on the ladder (t2.small, t2.medium, t2.large); put it into policy.ladder",
+    );
+}
+
+#[test]
+fn a_target_may_have_its_own_ladder() {
+    scene(90.0)
+        .on("m5.large")
+        .with(|scene| scene.input.ladder = vec!["m5.large".into(), "m5.xlarge".into()])
+        .check(
+            Action::ScaleUp,
+            "m5.xlarge",
+            ReasonCode::ForecastAboveUpThreshold,
+            "m5.large to m5.xlarge",
+        );
+}
+
+#[test]
+fn an_unsure_forecast_holds() {
+    scene(75.5).holds(
+        ReasonCode::ConfidenceTooLow,
+        "forecast 75.5 % in 15 min is above 75 %, but only with probability 0.54; 0.60 is asked",
+    );
+    scene(29.5).holds(
+        ReasonCode::ConfidenceTooLow,
+        "is below 30 %, but only with probability 0.54",
+    );
+}
+
+#[test]
+fn the_unknown_holds_and_says_why() {
+    for code in [
+        ReasonCode::MetricsUnknown,
+        ReasonCode::InstanceUnavailable,
+        ReasonCode::ForecastUnavailable,
+    ] {
+        for cpu in [5.0, 90.0] {
+            scene(cpu)
+                .unknown(code)
+                .holds(code, "prometheus did not answer");
+        }
+    }
+    scene(5.0)
+        .with(|scene| scene.input.observation = None)
+        .holds(ReasonCode::MetricsUnknown, "the request has no observation");
+    scene(5.0).with(|scene| scene.input.forecast = None).holds(
+        ReasonCode::ForecastUnavailable,
+        "the request has no forecast",
+    );
+}
+
+#[test]
+fn old_and_future_samples_are_unknown() {
+    scene(90.0)
+        .seen(|seen| seen.observed_at = at(NOW - 301))
+        .holds(
+            ReasonCode::MetricsUnknown,
+            "the last CPU sample is 5 min 1 s old; samples older than 5 min are unknown",
+        );
+    scene(90.0)
+        .seen(|seen| seen.observed_at = at(NOW + 7_200))
+        .holds(
+            ReasonCode::MetricsUnknown,
+            "the last CPU sample lies 2 h ahead of this machine's clock",
+        );
+    scene(90.0)
+        .with(|scene| scene.input.forecast.as_mut().unwrap().origin = Some(at(NOW - 900)))
+        .holds(
+            ReasonCode::ForecastUnavailable,
+            "the forecast starts from a sample that is 15 min old",
+        );
+}
+
+#[test]
+fn sustained_saturation_scales_up_whatever_the_forecast() {
+    let up = |scene: Scene, sentence| {
+        scene.check(Action::ScaleUp, "t2.large", ReasonCode::Saturated, sentence);
+    };
+    up(
+        scene(20.0).saturated(420),
+        "CPU has been at 95 % or above for 7 min, 5 min are enough whatever the forecast (forecast 20.0 % in 15 min)",
+    );
+    // Neither a doubtful forecast nor none at all takes the floor away.
+    up(scene(75.5).saturated(300), "forecast 75.5 %");
+    up(
+        scene(20.0)
+            .saturated(300)
+            .unknown(ReasonCode::ForecastUnavailable),
+        "there is no forecast",
+    );
+    up(
+        scene(20.0)
+            .saturated(300)
+            .with(|scene| scene.input.forecast = None),
+        "there is no forecast",
+    );
+    // A sure forecast is the better reason.
+    scene(90.0).saturated(300).check(
+        Action::ScaleUp,
+        "t2.large",
+        ReasonCode::ForecastAboveUpThreshold,
+        "forecast 90.0 %",
+    );
+    scene(50.0)
+        .saturated(299)
+        .holds(ReasonCode::ForecastInRange, "");
+    scene(50.0)
+        .saturated(9_000)
+        .with(|scene| scene.policy.saturation_seconds = 0)
+        .holds(ReasonCode::ForecastInRange, "");
+    scene(50.0)
+        .saturated(300)
+        .unknown(ReasonCode::MetricsUnknown)
+        .holds(ReasonCode::MetricsUnknown, "");
+    scene(50.0)
+        .saturated(300)
+        .on("t2.large")
+        .holds(ReasonCode::AtMaxRung, "at 95 % or above for 5 min");
+    scene(50.0)
+        .saturated(300)
+        .seen(|seen| seen.observed_at = at(NOW - 400))
+        .holds(ReasonCode::MetricsUnknown, "old");
+}
+
+#[test]
+fn pauses_forbid_what_they_name() {
+    scene(50.0).paused(PauseDirection::Both).holds(
+        ReasonCode::Paused,
+        "scaling of the whole fleet is paused since 2027-01-15T07:59:00Z until it is resumed (release week)",
+    );
+    scene(90.0).paused(PauseDirection::Up).holds(
+        ReasonCode::Paused,
+        "it holds back scaling up: forecast 90.0 % in 15 min is above 75 %",
+    );
+    scene(5.0).paused(PauseDirection::Up).check(
+        Action::ScaleDown,
+        "t2.small",
+        ReasonCode::ForecastBelowDownThreshold,
+        "",
+    );
+    scene(5.0)
+        .paused(PauseDirection::Down)
+        .holds(ReasonCode::Paused, "scaling down");
+    scene(50.0)
+        .paused(PauseDirection::Down)
+        .holds(ReasonCode::ForecastInRange, "");
+}
+
+#[test]
+fn an_action_under_way_is_waited_for() {
+    let pending = |target: &str| {
+        let target_id = target.to_owned();
+        scene(90.0).with(|scene| {
+            scene.state.pending = Some(PendingAction {
+                decision_id: "0190".into(),
+                target_id,
+                action: Action::ScaleUp,
+                from_instance_type: "t2.small".into(),
+                to_instance_type: "t2.medium".into(),
+                decided_at: at(NOW - 300),
+            });
+        })
+    };
+    pending("web-1").holds(
+        ReasonCode::ActionPending,
+        "t2.small to t2.medium has not ended; decided 5 min ago as 0190",
+    );
+    pending("web-2").holds(
+        ReasonCode::ActionPending,
+        "of target web-2, which names the same instance,",
+    );
+}
+
+#[test]
+fn cooldown_counts_from_the_end_of_a_resize() {
+    for direction in Direction::ALL {
+        scene(90.0).ended(direction, Outcome::Succeeded, 599).holds(
+            ReasonCode::Cooldown,
+            "is above 75 %, but the last resize ended 9 min 59 s ago; cooldown 10 min, 1 s left",
+        );
+        scene(90.0).ended(direction, Outcome::Succeeded, 600).check(
+            Action::ScaleUp,
+            "t2.large",
+            ReasonCode::ForecastAboveUpThreshold,
+            "",
+        );
+        scene(90.0).ended(direction, Outcome::DryRun, 1).check(
+            Action::ScaleUp,
+            "t2.large",
+            ReasonCode::ForecastAboveUpThreshold,
+            "",
+        );
+    }
+}
+
+#[test]
+fn memory_guards_the_way_down() {
+    let down = |scene: Scene| {
+        scene.check(
+            Action::ScaleDown,
+            "t2.small",
+            ReasonCode::ForecastBelowDownThreshold,
+            "",
+        );
+    };
+    // 2,048 MiB hold 1,706 MiB and 20 percent, but not 1,707.
+    down(scene(5.0).seen(|seen| seen.memory_peak_mib = Some(1_706.0)));
+    scene(5.0)
+        .seen(|seen| seen.memory_peak_mib = Some(1_707.0))
+        .holds(
+            ReasonCode::MemoryGuard,
+            "but t2.small has 2048 MiB; the peak of 1707 MiB plus 20 % is 2048 MiB",
+        );
+    scene(5.0)
+        .seen(|seen| seen.memory_peak_mib = None)
+        .holds(ReasonCode::MemoryGuard, "but the memory in use is unknown");
+    for forget in [
+        (|scene: &mut Scene| scene.input.instance_types.clear()) as fn(&mut Scene),
+        |scene| scene.input.instance_types[0].memory_mib = 0,
+    ] {
+        scene(5.0).with(forget).holds(
+            ReasonCode::MemoryGuard,
+            "but the memory of t2.small is unknown",
+        );
+        // The way up needs no proof.
+        scene(90.0).with(forget).check(
+            Action::ScaleUp,
+            "t2.large",
+            ReasonCode::ForecastAboveUpThreshold,
+            "",
+        );
+    }
+    // A rung up with less memory is guarded like a way down.
+    let lean = |peak| {
+        scene(90.0).on("t2.large").with(|scene| {
+            scene.input.ladder = vec!["t2.large".into(), "c5.large".into()];
+            scene.input.instance_types.push(InstanceType {
+                instance_type: "c5.large".into(),
+                vcpus: 2,
+                memory_mib: 4_096,
+            });
+            scene.input.observation.as_mut().unwrap().memory_peak_mib = peak;
+        })
+    };
+    lean(Some(1_000.0)).check(
+        Action::ScaleUp,
+        "c5.large",
+        ReasonCode::ForecastAboveUpThreshold,
+        "",
+    );
+    lean(Some(6_000.0)).holds(ReasonCode::MemoryGuard, "");
+    lean(None).holds(ReasonCode::MemoryGuard, "");
+}
+
+#[test]
+fn percent_is_worth_less_on_a_smaller_type() {
+    let from_four_to_one = |cpu| {
+        scene(cpu).with(|scene| {
+            scene.input.instance_types[1].vcpus = 4;
+            scene.input.observation.as_mut().unwrap().memory_peak_mib = Some(100.0);
+        })
+    };
+    from_four_to_one(25.0).holds(
+        ReasonCode::ForecastInRange,
+        "forecast 25.0 % in 15 min is below 30 %, but not below 18.8 %, which would be 75 % of t2.small (1 vCPU instead of 4)",
+    );
+    from_four_to_one(10.0).check(
+        Action::ScaleDown,
+        "t2.small",
+        ReasonCode::ForecastBelowDownThreshold,
+        "is below 18.8 %",
+    );
+}
+
+prop_compose! {
+    fn any_scene()(
+        cpu in 0.0..130.0_f64,
+        rung in 0..4_usize,
+        saturated in prop_oneof![Just(0_u32), 0..1_000_u32],
+        sample_age in -400..700_i64,
+        unknown in prop::option::weighted(0.3, prop_oneof![
+            Just(ReasonCode::MetricsUnknown),
+            Just(ReasonCode::InstanceUnavailable),
+            Just(ReasonCode::ForecastUnavailable),
+        ]),
+        has_observation in prop::bool::weighted(0.8),
+        has_forecast in prop::bool::weighted(0.8),
+        peak in prop::option::of(0.0..9_000.0_f64),
+        pause in prop::option::weighted(0.2, prop_oneof![
+            Just(PauseDirection::Both),
+            Just(PauseDirection::Up),
+            Just(PauseDirection::Down),
+        ]),
+        ended in prop::option::of((any::<bool>(), 0..2_000_i64)),
+    ) -> Scene {
+        let types = ["t2.small", "t2.medium", "t2.large", "m5.large"];
+        let mut scene = scene(cpu).on(types[rung]).seen(|seen| {
+            seen.saturated_seconds = saturated;
+            seen.observed_at = at(NOW - sample_age);
+            seen.memory_peak_mib = peak;
+        });
+        if let Some(code) = unknown {
+            scene = scene.unknown(code);
+        }
+        if !has_observation {
+            scene.input.observation = None;
+        }
+        if !has_forecast {
+            scene.input.forecast = None;
+        }
+        if let Some(direction) = pause {
+            scene = scene.paused(direction);
+        }
+        if let Some((failed, ago)) = ended {
+            let outcome = if failed { Outcome::RolledBack } else { Outcome::Succeeded };
+            scene = scene.ended(Direction::Up, outcome, ago);
+        }
+        scene
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_same_input_gives_the_same_decision(scene in any_scene()) {
+        // Also after a trip through the store, which keeps JSON.
+        let input: Input = serde_json::from_str(&serde_json::to_string(&scene.input).unwrap()).unwrap();
+        let state: State = serde_json::from_str(&serde_json::to_string(&scene.state).unwrap()).unwrap();
+        let replayed = decide(&scene.policy, &input, &state, scene.now);
+        prop_assert_eq!(scene.decide(), replayed);
+        prop_assert_eq!(scene.input.digest(), input.digest());
+    }
+
+    #[test]
+    fn the_unknown_never_scales(scene in any_scene()) {
+        let verdict = scene.decide();
+        let fresh = scene.input.observation.as_ref().is_some_and(|seen| {
+            (-60..=300).contains(&(NOW - seen.observed_at.as_second()))
+        });
+        let forecast = scene.input.forecast.is_some() && scene.input.unknown.is_none();
+        if verdict.action == Action::ScaleDown {
+            prop_assert!(fresh && forecast);
+        }
+        if verdict.action == Action::ScaleUp {
+            prop_assert!(fresh);
+            prop_assert!(forecast || verdict.reason_code == ReasonCode::Saturated);
+        }
+        prop_assert!((0.0..=1.0).contains(&verdict.confidence));
+        prop_assert_eq!(verdict.checks.len(), CHECKS.len());
+    }
+
+    #[test]
+    fn memory_is_never_given_up(scene in any_scene()) {
+        let verdict = scene.decide();
+        if verdict.action == Action::ScaleDown {
+            let peak = scene.input.observation.as_ref().unwrap().memory_peak_mib.unwrap();
+            let next = scene.input.size_of(&verdict.to_instance_type).unwrap().memory_mib;
+            prop_assert!(next as f64 >= peak * 1.2);
+        }
+    }
+
+    /// Whatever the load does, two actions are never closer than the cooldown.
+    #[test]
+    fn fault_49_oscillating_load_flaps_no_faster_than_the_cooldown(
+        loads in prop::collection::vec(0.0..100.0_f64, 60),
+        cooldown_seconds in 0..3_000_u32,
+    ) {
+        let ladder = Policy::default().ladder;
+        let mut scene = scene(0.0).seen(|seen| seen.memory_peak_mib = Some(100.0));
+        scene.policy.cooldown_seconds = cooldown_seconds;
+        let mut acted_at: Vec<i64> = Vec::new();
+        for (tick, load) in loads.iter().enumerate() {
+            let now = NOW + 300 * tick as i64;
+            scene.now = at(now);
+            scene.input.observation.as_mut().unwrap().observed_at = at(now);
+            let forecast = scene.input.forecast.as_mut().unwrap();
+            forecast.origin = Some(at(now));
+            forecast.horizons = vec![horizon(900, *load)];
+            let verdict = scene.decide();
+            if let Some(direction) = Direction::of(verdict.action) {
+                acted_at.push(now);
+                scene.state.cooldowns = scene.state.cooldowns.after(direction, Outcome::Succeeded, at(now));
+                scene.input.instance_type = verdict.to_instance_type;
+            }
+            prop_assert!(ladder.contains(&scene.input.instance_type));
+        }
+        for pair in acted_at.windows(2) {
+            prop_assert!(pair[1] - pair[0] >= cooldown_seconds.into(), "{acted_at:?}");
+        }
+    }
+
+    /// The same demand, in vCPU, never goes up and down again: whatever the thresholds and the steps of the ladder.
+    #[test]
+    fn fault_49_steady_demand_never_turns_around(
+        demand_vcpu in 0.0..40.0_f64,
+        start in 0..5_usize,
+        vcpus in prop::collection::vec(1..16_u32, 5),
+        up in 10.0..99.0_f64,
+        down_share in 0.0..0.99_f64,
+    ) {
+        let mut sizes = vcpus;
+        sizes.sort_unstable();
+        let mut scene = scene(0.0);
+        scene.policy.scale_up_cpu = up;
+        scene.policy.scale_down_cpu = up * down_share;
+        scene.policy.cooldown_seconds = 0;
+        scene.policy.ladder = (0..5).map(|rung| format!("x{rung}.large")).collect();
+        scene.input.instance_types = scene.policy.ladder.iter().zip(&sizes).map(|(name, vcpus)| InstanceType {
+            instance_type: name.clone(),
+            vcpus: *vcpus,
+            memory_mib: 4_096,
+        }).collect();
+        scene.input.instance_type = scene.policy.ladder[start].clone();
+        let mut directions = Vec::new();
+        for _ in 0..20 {
+            let vcpus = scene.input.size_of(&scene.input.instance_type).unwrap().vcpus;
+            let cpu = (demand_vcpu / f64::from(vcpus) * 100.0).min(100.0);
+            scene.input.forecast.as_mut().unwrap().horizons = vec![horizon(900, cpu)];
+            let verdict = scene.decide();
+            directions.extend(Direction::of(verdict.action));
+            scene.input.instance_type = verdict.to_instance_type;
+        }
+        directions.dedup();
+        prop_assert!(directions.len() <= 1, "{directions:?}");
+    }
+}
+
+#[test]
+fn a_state_without_memory_is_the_empty_state() {
+    // A row of an older version, before timers were kept, is still read.
+    let old = r#"{"pending":null,"pauses":[],"cooldowns":{"up":{"ended_at":"2026-01-01T00:00:00Z","failures":0},"down":null}}"#;
+    let state: State = serde_json::from_str(old).unwrap();
+    assert!(!state.cooldowns.up.unwrap().timer_running);
+    assert_eq!(State::default().cooldowns, Cooldowns::default());
+}
