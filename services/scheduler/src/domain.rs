@@ -299,6 +299,8 @@ pub struct TargetResult {
     pub disk_bytes_per_second: Option<f64>,
     /// "none", "dry_run", "started", "refused", or how the resize ended.
     pub action_taken: &'static str,
+    /// The type at the time of the decision.
+    pub from_type: String,
     /// The type decided for.
     pub target_instance_type: String,
     /// One line; empty when nothing went wrong.
@@ -328,6 +330,7 @@ impl TargetResult {
             memory_percent: None,
             disk_bytes_per_second: None,
             action_taken: "none",
+            from_type: String::new(),
             target_instance_type: String::new(),
             error: String::new(),
             at,

@@ -1,1 +1,190 @@
+//! The scheduler: fetches metrics, asks for forecasts and decisions, hands actions to the actuator, reports the outcome.
+//!
+//! `ticker` says when, `engine` is one tick, `gather` its first half; `observation` and `demand` judge samples without
+//! touching the world; `clients` and `metrics` are the edges. Invariant: what this process knows may be lost at any time;
+//! the decision store and the actuator's journal hold what counts.
 
+mod clients;
+pub mod config;
+mod convert;
+mod demand;
+mod domain;
+mod engine;
+mod events;
+mod followers;
+mod gather;
+mod grpc;
+mod http;
+mod lease;
+mod measures;
+pub mod metrics;
+mod observation;
+mod reconcile;
+mod report;
+mod state;
+mod text;
+mod ticker;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use common::{
+    clock::{SharedClock, SystemClock},
+    exposition,
+    grpc::GrpcServer,
+    listen::{self, Listeners},
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use config::Config;
+
+use crate::{
+    clients::Clients,
+    domain::Target,
+    engine::Engine,
+    events::Events,
+    followers::Followers,
+    http::App,
+    lease::LeaseKeeper,
+    measures::Measures,
+    metrics::Metrics,
+    report::Report,
+    state::State,
+    ticker::Ticker,
+};
+
+/// What the scheduler doesn't make itself.
+#[derive(Clone)]
+pub struct Deps {
+    /// Its time.
+    pub clock: SharedClock,
+}
+
+/// The sockets of the scheduler.
+#[derive(Debug)]
+pub struct SchedulerListeners {
+    /// gRPC and exposition.
+    pub service: Listeners,
+    /// The HTTP API.
+    pub http: TcpListener,
+}
+
+/// Binds what the configuration says and serves on the machine's clock until `shutdown`.
+///
+/// # Errors
+/// An address that is taken, or what [`serve`] says.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let listeners = SchedulerListeners {
+        service: Listeners::bind(config.listen, config.metrics_listen).await?,
+        http: listen::bind(config.http_listen, "HTTP").await?,
+    };
+    let deps = Deps {
+        clock: Arc::new(SystemClock),
+    };
+    serve(config, deps, listeners, shutdown).await
+}
+
+/// Serves until `shutdown`; then the running tick has its grace, what it left is handed over, and the lease is given
+/// back.
+///
+/// # Errors
+/// A URL that can't be used, or a server that breaks.
+pub async fn serve(
+    config: Config,
+    deps: Deps,
+    listeners: SchedulerListeners,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut registry = exposition::registry("scheduler");
+    let measures = Measures::register(&mut registry);
+    let registry = Arc::new(registry);
+
+    let stop = shutdown.child_token();
+    let address = listeners.service.grpc.local_addr()?;
+    let engine = Arc::new(engine(&config, deps.clock, lease::holder(address), measures)?);
+    let ticker = Arc::new(Ticker::new(Arc::clone(&engine), stop.clone()));
+    if config.targets.is_empty() {
+        tracing::warn!("no targets configured: ticks have nothing to do; see scheduler.targets");
+    }
+
+    let api = grpc::Api::server(Arc::clone(&engine), Arc::clone(&ticker), stop.clone());
+    let grpc = GrpcServer::always_ready(grpc::NAME)
+        .with_service(api)
+        .serve(listeners.service.grpc, stop.clone());
+    let app = App {
+        engine: Arc::clone(&engine),
+        ticker: Arc::clone(&ticker),
+        registry: Arc::clone(&registry),
+    };
+    let http = http::serve(listeners.http, app, stop.clone());
+    let exposition = async {
+        match listeners.service.metrics {
+            Some(listener) => {
+                let server = exposition::serve(listener, registry, stop.clone());
+                http::within_drain(server, stop.clone()).await
+            }
+            None => Ok(()),
+        }
+    };
+    let servers = async {
+        let result = tokio::try_join!(
+            async { grpc.await.context("gRPC server") },
+            async { http.await.context("HTTP server") },
+            async { exposition.await.context("metrics server") },
+        );
+        // One that broke takes the rest along.
+        stop.cancel();
+        result.map(|_| ())
+    };
+    let work = async {
+        if config.run_clock {
+            tokio::join!(ticker.run_clock(), ticker.keep_lease());
+        }
+        stop.cancelled().await;
+        ticker.finish(config::seconds(config.shutdown_grace_seconds)).await;
+        engine.followers.stop().await;
+        engine.lease.release().await;
+    };
+    tokio::join!(servers, work).0
+}
+
+fn engine(
+    config: &Config,
+    clock: SharedClock,
+    holder: String,
+    measures: Measures,
+) -> anyhow::Result<Engine> {
+    let clients = Clients::new(config, Arc::clone(&clock))?;
+    let state = Arc::new(State::new(clock.now()));
+    let events = Events::new(Arc::clone(&clock));
+    let targets = config
+        .targets
+        .iter()
+        .map(|target| Target {
+            id: target.id.clone(),
+            instance_id: target.instance_id.clone(),
+            label: target.label.clone(),
+            ladder: target.ladder.clone(),
+        })
+        .collect();
+    Ok(Engine {
+        targets,
+        metrics: Metrics::new(&config.prometheus)?,
+        lease: LeaseKeeper::new(clients.clone(), Arc::clone(&clock), holder, config.lease_seconds),
+        followers: Followers::new(
+            clients.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&state),
+            events.clone(),
+            measures.clone(),
+        ),
+        report: Report::new(config),
+        config: config.clone(),
+        clock,
+        clients,
+        state,
+        events,
+        measures,
+    })
+}

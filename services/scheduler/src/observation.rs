@@ -117,9 +117,14 @@ pub fn observe(
     {
         return Err(format!("the last CPU sample {why}; is the CPU expression right?"));
     }
+    // Without counts nobody knows the scale of what was before the last resize.
+    let begin = match rules.last_resize {
+        Some(end) if vcpus.is_empty() => end.as_second() as f64,
+        _ => f64::NEG_INFINITY,
+    };
     let kept: Vec<Sample> = cpu
         .iter()
-        .filter(|sample| !warming_up(sample.at))
+        .filter(|sample| sample.at >= begin && !warming_up(sample.at))
         .filter_map(|sample| {
             let value = percent(sample.value).ok()?;
             Some(Sample { at: sample.at, value })

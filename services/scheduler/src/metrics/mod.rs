@@ -14,6 +14,7 @@ use crate::{
     config::{Address, Mode, PrometheusConfig},
     domain::{Instance, Target},
     observation::{RawSeries, Sample},
+    text::one_line,
 };
 use matching::{Index, Wanted};
 use prometheus::{MetricsError, Prometheus, Range};
@@ -129,7 +130,7 @@ impl Metrics {
                     Ok(answer) => Err(format!(
                         "Prometheus at {} warns that its answer may be incomplete: {}",
                         prometheus::shown(url),
-                        wire::one_line(&answer.warnings.join("; "))
+                        one_line(&answer.warnings.join("; "))
                     )),
                     Err(error) => Err(error.to_string()),
                 }

@@ -17,7 +17,10 @@ use super::{
     guard::{self, Blocked, GuardedResolver},
     wire::{self, RangeAnswer},
 };
-use crate::config::{PrometheusConfig, seconds};
+use crate::{
+    config::{PrometheusConfig, seconds},
+    text::one_line,
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// So much of an error's body is read.
@@ -153,7 +156,7 @@ impl Prometheus {
                 .map_or("an unnamed place".into(), |to| String::from_utf8_lossy(to.as_bytes()));
             return Err(MetricsError::Redirect {
                 url: shown(base),
-                to: wire::one_line(&to),
+                to: one_line(&to),
             });
         }
         if !status.is_success() {
@@ -171,7 +174,7 @@ impl Prometheus {
         let content_type = response
             .headers()
             .get(CONTENT_TYPE)
-            .map(|value| wire::one_line(&String::from_utf8_lossy(value.as_bytes())))
+            .map(|value| one_line(&String::from_utf8_lossy(value.as_bytes())))
             .unwrap_or_default();
         if content_type.starts_with("text/html") {
             return Err(MetricsError::NotJson {
@@ -252,5 +255,5 @@ fn causes(error: &reqwest::Error) -> String {
         last = Some(inner.to_string());
         cause = inner.source();
     }
-    wire::one_line(&last.unwrap_or_else(|| error.to_string()))
+    one_line(&last.unwrap_or_else(|| error.to_string()))
 }

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::observation::Sample;
-
-/// Longest text of others that is repeated in a message, in characters.
-const MOST_REPEATED: usize = 200;
+use crate::{
+    observation::Sample,
+    text::{one_line, shortened},
+};
 
 /// One series with its labels.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +26,7 @@ impl LabelledSeries {
             .iter()
             .map(|(name, value)| format!("{}={:?}", name.escape_debug(), value))
             .collect();
-        cut(&format!("{{{}}}", pairs.join(", ")))
+        shortened(&format!("{{{}}}", pairs.join(", ")))
     }
 }
 
@@ -137,22 +137,6 @@ pub fn parse_error(body: &[u8]) -> Option<String> {
     (!envelope.error.is_empty()).then(|| one_line(&envelope.error))
 }
 
-/// Text of others, made fit for a message: no control characters, no great length.
-pub fn one_line(text: &str) -> String {
-    let printable: String = text
-        .chars()
-        .map(|character| if character.is_control() { ' ' } else { character })
-        .collect();
-    cut(printable.trim())
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(MOST_REPEATED) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,6 +191,6 @@ mod tests {
             labels: [("x".to_owned(), "y".repeat(100_000))].into(),
             samples: Vec::new(),
         };
-        assert!(long.name().len() < 300);
+        assert!(long.name().chars().count() < 500);
     }
 }

@@ -1,0 +1,419 @@
+//! Messages of the other services, to and from the scheduler's own terms.
+
+use common::time::{from_proto, to_proto};
+use jiff::Timestamp;
+use proto::{actuator, decision, predictor, scheduler};
+
+use crate::domain::{
+    Action, Decision, Ending, Event, EventKind, Instance, Lease, Outcome, Policy, Question, Resize,
+    Target, TargetResult, TickReport, TypeInfo, Unknown,
+};
+
+/// A message that lacks what the contract promises, or holds what it doesn't know.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the answer has no usable `{0}`; are both services of the same version?")]
+pub struct BadAnswer(pub &'static str);
+
+/// A forecast on its way from the predictor to the decision service: the scheduler passes it on unread.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forecast(predictor::v1::SeriesForecast);
+
+impl Forecast {
+    /// "model", "mixed" or "naive".
+    pub fn basis(&self) -> &'static str {
+        use predictor::v1::ForecastBasis as Basis;
+        match self.0.basis() {
+            Basis::Unspecified => "",
+            Basis::Model => "model",
+            Basis::Mixed => "mixed",
+            Basis::Naive => "naive",
+        }
+    }
+
+    /// Whose it is.
+    pub fn target_id(&self) -> &str {
+        &self.0.series_id
+    }
+}
+
+impl From<predictor::v1::SeriesForecast> for Forecast {
+    fn from(message: predictor::v1::SeriesForecast) -> Self {
+        Self(message)
+    }
+}
+
+/// A series as the predictor takes it.
+pub fn series(target_id: &str, series: &crate::domain::Series) -> predictor::v1::Series {
+    predictor::v1::Series {
+        series_id: target_id.to_owned(),
+        timestamps_seconds: series.timestamps.clone(),
+        cpu: series.cpu_percent.clone(),
+        capacity: series.capacity_percent,
+        memory_percent: series.memory_percent.clone(),
+        disk_bytes_per_second: series.disk_bytes_per_second.clone(),
+    }
+}
+
+/// A question as the decision service takes it.
+pub fn decide_request(question: &Question<'_>) -> decision::v1::DecideRequest {
+    let instance_type = question.instance.map(|instance| instance.instance_type.clone());
+    decision::v1::DecideRequest {
+        tick_id: question.tick_id.to_owned(),
+        target_id: question.target.id.clone(),
+        instance_id: question.target.instance_id.clone(),
+        instance_type: instance_type.unwrap_or_default(),
+        observation: question.observation.map(|observation| decision::v1::Observation {
+            observed_at: Some(to_proto(observation.observed_at)),
+            cpu_percent: observation.cpu_percent,
+            memory_percent: observation.memory_percent,
+            memory_peak_mib: observation.memory_peak_mib,
+            disk_bytes_per_second: observation.disk_bytes_per_second,
+            samples: observation.samples,
+            saturated_seconds: observation.saturated_seconds,
+        }),
+        forecast: question.forecast.map(|forecast| forecast.0.clone()),
+        unknown_reason: question
+            .unknown
+            .map(|unknown| unknown.reason().to_owned())
+            .unwrap_or_default(),
+        unknown_reason_code: question
+            .unknown
+            .map_or(decision::v1::ReasonCode::Unspecified, unknown_code)
+            .into(),
+        // Without a description nobody knows; a hold is all that can follow.
+        dry_run: question.instance.is_none_or(|instance| instance.dry_run),
+        lease_epoch: question.lease_epoch,
+        instance_types: question
+            .instance_types
+            .iter()
+            .map(|info| decision::v1::InstanceTypeInfo {
+                instance_type: info.name.clone(),
+                vcpus: info.vcpus,
+                memory_mib: info.memory_mib,
+            })
+            .collect(),
+        ladder: question.target.ladder.clone(),
+    }
+}
+
+fn unknown_code(unknown: &Unknown) -> decision::v1::ReasonCode {
+    use decision::v1::ReasonCode;
+    match unknown {
+        Unknown::Metrics(_) => ReasonCode::MetricsUnknown,
+        Unknown::Forecast(_) => ReasonCode::ForecastUnavailable,
+        Unknown::Instance(_) => ReasonCode::InstanceUnavailable,
+    }
+}
+
+impl TryFrom<decision::v1::Decision> for Decision {
+    type Error = BadAnswer;
+
+    fn try_from(message: decision::v1::Decision) -> Result<Self, BadAnswer> {
+        let action = match message.action() {
+            decision::v1::Action::Unspecified => return Err(BadAnswer("decision.action")),
+            decision::v1::Action::Hold => Action::Hold,
+            decision::v1::Action::ScaleUp => Action::ScaleUp,
+            decision::v1::Action::ScaleDown => Action::ScaleDown,
+        };
+        if message.decision_id.is_empty() {
+            return Err(BadAnswer("decision.decision_id"));
+        }
+        if action != Action::Hold && message.to_instance_type.is_empty() {
+            return Err(BadAnswer("decision.to_instance_type"));
+        }
+        Ok(Self {
+            reason_code: short_name(message.reason_code().as_str_name(), "REASON_CODE_"),
+            decided_at: message
+                .decided_at
+                .as_ref()
+                .and_then(from_proto)
+                .ok_or(BadAnswer("decision.decided_at"))?,
+            id: message.decision_id,
+            target_id: message.target_id,
+            instance_id: message.instance_id,
+            action,
+            from_type: message.from_instance_type,
+            to_type: message.to_instance_type,
+            reason: message.reason,
+            confidence: message.confidence,
+            predicted_cpu_percent: message.predicted_cpu_percent,
+            horizon_seconds: message.horizon_seconds,
+            dry_run: message.dry_run,
+            pending: message.pending,
+            lease_epoch: message.lease_epoch,
+        })
+    }
+}
+
+/// "forecast_in_range" of "REASON_CODE_FORECAST_IN_RANGE".
+fn short_name(name: &str, prefix: &str) -> String {
+    name.strip_prefix(prefix).unwrap_or(name).to_lowercase()
+}
+
+impl TryFrom<decision::v1::Lease> for Lease {
+    type Error = BadAnswer;
+
+    fn try_from(message: decision::v1::Lease) -> Result<Self, BadAnswer> {
+        Ok(Self {
+            epoch: message.epoch,
+            expires_at: message
+                .expires_at
+                .as_ref()
+                .and_then(from_proto)
+                .ok_or(BadAnswer("lease.expires_at"))?,
+        })
+    }
+}
+
+impl From<decision::v1::Policy> for Policy {
+    fn from(message: decision::v1::Policy) -> Self {
+        Self {
+            ladder: message.ladder,
+            max_sample_age_seconds: message.max_sample_age_seconds,
+        }
+    }
+}
+
+/// An ending as the decision service takes it.
+pub fn report_request(decision_id: &str, ending: &Ending) -> decision::v1::ReportOutcomeRequest {
+    use decision::v1::Outcome as Message;
+    decision::v1::ReportOutcomeRequest {
+        decision_id: decision_id.to_owned(),
+        outcome: match ending.outcome {
+            Outcome::Succeeded => Message::Succeeded,
+            Outcome::RolledBack => Message::RolledBack,
+            Outcome::FellBack => Message::FellBack,
+            Outcome::Gone => Message::Gone,
+            Outcome::Refused => Message::Refused,
+            Outcome::DryRun => Message::DryRun,
+            Outcome::NotStarted => Message::NotStarted,
+        }
+        .into(),
+        instance_type: ending.instance_type.clone(),
+        detail: ending.detail.clone(),
+        finished_at: Some(to_proto(ending.at)),
+    }
+}
+
+impl TryFrom<actuator::v1::DescribeInstanceResponse> for Instance {
+    type Error = BadAnswer;
+
+    fn try_from(message: actuator::v1::DescribeInstanceResponse) -> Result<Self, BadAnswer> {
+        use actuator::v1::InstanceState as State;
+        let instance = message.instance.ok_or(BadAnswer("instance"))?;
+        if instance.instance_type.is_empty() {
+            return Err(BadAnswer("instance.instance_type"));
+        }
+        Ok(Self {
+            state: match instance.state() {
+                State::Unspecified => return Err(BadAnswer("instance.state")),
+                State::Pending => "pending",
+                State::Running => "running",
+                State::Stopping => "stopping",
+                State::Stopped => "stopped",
+                State::ShuttingDown => "shutting down",
+                State::Terminated => "terminated",
+            },
+            instance_type: instance.instance_type,
+            private_ip: instance.private_ip,
+            public_ip: instance.public_ip,
+            dry_run: message.dry_run,
+        })
+    }
+}
+
+impl From<actuator::v1::InstanceType> for TypeInfo {
+    fn from(message: actuator::v1::InstanceType) -> Self {
+        Self {
+            name: message.instance_type,
+            vcpus: message.vcpus,
+            memory_mib: message.memory_mib,
+        }
+    }
+}
+
+/// A resize as the actuator has it; `now` stands in for an end without a time.
+///
+/// # Errors
+/// A phase that this version doesn't know.
+pub fn resize(message: actuator::v1::Resize, now: Timestamp) -> Result<Resize, BadAnswer> {
+    use actuator::v1::ResizePhase as Phase;
+    let phase = message.phase();
+    let outcome = match phase {
+        Phase::Unspecified => return Err(BadAnswer("resize.phase")),
+        Phase::Preflight
+        | Phase::Stopping
+        | Phase::Modifying
+        | Phase::Starting
+        | Phase::Checking
+        | Phase::Monitoring
+        | Phase::RollingBack => None,
+        Phase::Succeeded => Some(Outcome::Succeeded),
+        Phase::RolledBack => Some(Outcome::RolledBack),
+        Phase::FellBack => Some(Outcome::FellBack),
+        Phase::Gone => Some(Outcome::Gone),
+        Phase::Refused => Some(Outcome::Refused),
+        Phase::DryRun => Some(Outcome::DryRun),
+    };
+    let ending = outcome.map(|outcome| Ending {
+        outcome,
+        instance_type: message.running_instance_type.clone(),
+        detail: describe_end(&message, outcome),
+        at: message.finished_at.as_ref().and_then(from_proto).unwrap_or(now),
+    });
+    Ok(Resize {
+        phase: short_name(phase.as_str_name(), "RESIZE_PHASE_"),
+        ending,
+        dry_run: message.dry_run,
+    })
+}
+
+fn describe_end(resize: &actuator::v1::Resize, outcome: Outcome) -> String {
+    use actuator::v1::MonitoringState;
+    let (from, to) = (&resize.from_instance_type, &resize.target_instance_type);
+    let running = &resize.running_instance_type;
+    let mut text = match outcome {
+        Outcome::Succeeded => format!("went from {from} to {to}"),
+        Outcome::RolledBack => format!("could not go to {to}, runs on {running} again"),
+        Outcome::FellBack => format!("could not go to {to}, runs on {running}"),
+        Outcome::Gone => "was terminated by somebody else".to_owned(),
+        Outcome::Refused => format!("was not taken to {to}"),
+        Outcome::DryRun => format!("would go from {from} to {to}"),
+        Outcome::NotStarted => format!("was never taken to {to}"),
+    };
+    if !resize.error.is_empty() {
+        text += &format!(": {}", resize.error);
+    }
+    if resize.monitoring() == MonitoringState::Degraded {
+        text += "; monitoring is degraded";
+    }
+    text
+}
+
+/// A tick as the scheduler's API shows it.
+pub fn tick(report: &TickReport) -> scheduler::v1::Tick {
+    scheduler::v1::Tick {
+        tick_id: report.id.clone(),
+        started_at: Some(to_proto(report.started_at)),
+        finished_at: Some(to_proto(report.finished_at)),
+        results: report.results.iter().map(target_result).collect(),
+        dry_run: report.dry_run,
+    }
+}
+
+/// A target's result as the scheduler's API shows it.
+pub fn target_result(result: &TargetResult) -> scheduler::v1::TargetResult {
+    scheduler::v1::TargetResult {
+        target_id: result.target_id.clone(),
+        instance_id: result.instance_id.clone(),
+        instance_type: result.instance_type.clone(),
+        decision_id: result.decision_id.clone(),
+        action: result.action.name().to_owned(),
+        reason_code: result.reason_code.clone(),
+        reason: result.reason.clone(),
+        confidence: result.confidence,
+        predicted_cpu_percent: result.predicted_cpu_percent,
+        cpu_percent: result.cpu_percent,
+        action_taken: result.action_taken.to_owned(),
+        target_instance_type: result.target_instance_type.clone(),
+        error: result.error.clone(),
+        at: Some(to_proto(result.at)),
+        forecast_basis: result.forecast_basis.to_owned(),
+        memory_percent: result.memory_percent,
+        disk_bytes_per_second: result.disk_bytes_per_second,
+        horizon_seconds: result.horizon_seconds,
+    }
+}
+
+/// A target as the scheduler's API shows it.
+pub fn target(target: &Target, last_result: Option<&TargetResult>) -> scheduler::v1::Target {
+    scheduler::v1::Target {
+        target_id: target.id.clone(),
+        instance_id: target.instance_id.clone(),
+        ladder: target.ladder.clone(),
+        last_result: last_result.map(target_result),
+    }
+}
+
+/// An event as the scheduler's API shows it.
+pub fn event(event: &Event) -> scheduler::v1::WatchEventsResponse {
+    use scheduler::v1::EventKind as Message;
+    scheduler::v1::WatchEventsResponse {
+        at: Some(to_proto(event.at)),
+        kind: match event.kind {
+            EventKind::TickStarted => Message::TickStarted,
+            EventKind::TickFinished => Message::TickFinished,
+            EventKind::Decision => Message::Decision,
+            EventKind::ResizeStarted => Message::ResizeStarted,
+            EventKind::ResizeFinished => Message::ResizeFinished,
+            EventKind::Error => Message::Error,
+        }
+        .into(),
+        target_id: event.target_id.clone(),
+        message: event.message.clone(),
+        result: event.result.as_ref().map(target_result),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resize_in(phase: actuator::v1::ResizePhase) -> actuator::v1::Resize {
+        actuator::v1::Resize {
+            from_instance_type: "t2.small".into(),
+            target_instance_type: "t2.medium".into(),
+            running_instance_type: "t2.small".into(),
+            error: "no capacity".into(),
+            phase: phase.into(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn only_the_last_six_phases_end_a_resize() {
+        use actuator::v1::ResizePhase as Phase;
+        let now = Timestamp::UNIX_EPOCH;
+        for number in 1..=13 {
+            let phase = Phase::try_from(number).unwrap();
+            let resize = resize(resize_in(phase), now).unwrap();
+            assert_eq!(resize.ending.is_some(), number >= 8, "{phase:?}");
+        }
+        let rolled_back = resize(resize_in(Phase::RolledBack), now).unwrap();
+        let ending = rolled_back.ending.unwrap();
+        assert_eq!(rolled_back.phase, "rolled_back");
+        assert_eq!(
+            ending.detail,
+            "could not go to t2.medium, runs on t2.small again: no capacity"
+        );
+        assert_eq!(resize(resize_in(Phase::Unspecified), now), Err(BadAnswer("resize.phase")));
+    }
+
+    #[test]
+    fn a_decision_that_says_nothing_is_refused() {
+        let good = decision::v1::Decision {
+            decision_id: "1".into(),
+            action: decision::v1::Action::ScaleUp.into(),
+            to_instance_type: "t2.medium".into(),
+            reason_code: decision::v1::ReasonCode::Cooldown.into(),
+            decided_at: Some(to_proto(Timestamp::UNIX_EPOCH)),
+            ..Default::default()
+        };
+        let decision = Decision::try_from(good.clone()).unwrap();
+        assert_eq!(decision.reason_code, "cooldown");
+        for (bad, field) in [
+            (decision::v1::Decision { action: 99, ..good.clone() }, "decision.action"),
+            (
+                decision::v1::Decision { decision_id: String::new(), ..good.clone() },
+                "decision.decision_id",
+            ),
+            (
+                decision::v1::Decision { to_instance_type: String::new(), ..good.clone() },
+                "decision.to_instance_type",
+            ),
+            (decision::v1::Decision { decided_at: None, ..good }, "decision.decided_at"),
+        ] {
+            assert_eq!(Decision::try_from(bad), Err(BadAnswer(field)));
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The right to act (design rule 9): one scheduler holds it, and its epoch goes along with every action.
+
+use std::{
+    net::SocketAddr,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use common::clock::SharedClock;
+
+use crate::{
+    clients::{CallError, Clients, Failure},
+    domain::Lease,
+};
+
+/// Keeps the lease, and knows whether it is held.
+pub struct LeaseKeeper {
+    clients: Clients,
+    clock: SharedClock,
+    holder: String,
+    ttl_seconds: u32,
+    held: Mutex<Option<Lease>>,
+}
+
+/// Why this scheduler may not act now.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum NoLease {
+    /// The normal state of a second scheduler.
+    #[error("on standby, another scheduler holds the lease ({0})")]
+    Standby(String),
+    /// Nobody can tell.
+    #[error("the lease can't be had: {0}")]
+    Unknown(CallError),
+}
+
+impl LeaseKeeper {
+    /// `holder` names this scheduler; see [`holder`].
+    pub fn new(clients: Clients, clock: SharedClock, holder: String, ttl_seconds: u32) -> Self {
+        Self {
+            clients,
+            clock,
+            holder,
+            ttl_seconds,
+            held: Mutex::new(None),
+        }
+    }
+
+    /// Renews or acquires; returns the epoch to act under.
+    ///
+    /// # Errors
+    /// Then nothing may be done.
+    pub async fn ensure(&self) -> Result<u64, NoLease> {
+        if let Some(lease) = self.held() {
+            match self
+                .clients
+                .renew_lease(&self.holder, lease.epoch, self.ttl_seconds)
+                .await
+            {
+                Ok(renewed) => return Ok(self.keep(renewed)),
+                // Lost while this process slept, perhaps to nobody: try to get it back under a new epoch.
+                Err(error) if error.failure != Failure::Unsure => {
+                    tracing::warn!(%error, epoch = lease.epoch, "lease lost");
+                    self.set(None);
+                }
+                Err(error) => return Err(NoLease::Unknown(error)),
+            }
+        }
+        match self.clients.acquire_lease(&self.holder, self.ttl_seconds).await {
+            Ok(lease) => {
+                tracing::info!(epoch = lease.epoch, holder = self.holder, "lease acquired");
+                Ok(self.keep(lease))
+            }
+            Err(error) if error.failure == Failure::Taken => {
+                Err(NoLease::Standby(error.message().to_owned()))
+            }
+            Err(error) => Err(NoLease::Unknown(error)),
+        }
+    }
+
+    /// The epoch, when the lease holds for at least a third of its time; renewed when it doesn't.
+    ///
+    /// To be called before each action: a process that was paused must notice that its time is over.
+    ///
+    /// # Errors
+    /// Then nothing may be done.
+    pub async fn confirm(&self) -> Result<u64, NoLease> {
+        let margin = Duration::from_secs(u64::from(self.ttl_seconds) / 3);
+        let enough = self.clock.now().saturating_add(margin);
+        match (self.held(), enough) {
+            (Some(lease), Ok(enough)) if lease.expires_at > enough => Ok(lease.epoch),
+            _ => self.ensure().await,
+        }
+    }
+
+    /// How often to renew while nothing else does.
+    pub fn renewal_interval(&self) -> Duration {
+        Duration::from_secs(u64::from(self.ttl_seconds.div_ceil(3)))
+    }
+
+    /// Gives it back, so that another scheduler need not wait.
+    pub async fn release(&self) {
+        let Some(lease) = self.held() else { return };
+        self.set(None);
+        if let Err(error) = self.clients.release_lease(&self.holder, lease.epoch).await {
+            tracing::warn!(%error, "lease not given back; it ends by itself");
+        }
+    }
+
+    fn held(&self) -> Option<Lease> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn keep(&self, lease: Lease) -> u64 {
+        let epoch = lease.epoch;
+        self.set(Some(lease));
+        epoch
+    }
+
+    fn set(&self, lease: Option<Lease>) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = lease;
+    }
+}
+
+/// A name that no two running schedulers share and that a restarted one has again, so that it needn't wait for its own
+/// lease to expire: nothing else can listen on `address` in this network namespace of this boot.
+pub fn holder(address: SocketAddr) -> String {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    let namespace = std::fs::read_link("/proc/self/ns/net");
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map(|name| name.trim().to_owned())
+        .unwrap_or_default();
+    match (boot, namespace) {
+        (Ok(boot), Ok(namespace)) => {
+            format!("{host}/{}/{}/{address}", boot.trim(), namespace.display())
+        }
+        // Not Linux: then a restart waits for the old lease to end.
+        _ => format!("{host}/{}/{address}", uuid::Uuid::now_v7()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_is_the_same_after_a_restart_and_differs_by_port() {
+        let name = |port| holder(SocketAddr::from(([127, 0, 0, 1], port)));
+        if cfg!(target_os = "linux") {
+            assert_eq!(name(50054), name(50054));
+        }
+        assert_ne!(name(50054), name(50055));
+        assert!(name(50054).len() < 200);
+    }
+}

@@ -1,0 +1,202 @@
+//! What the scheduler counts of itself.
+
+use common::exposition::CallMetrics;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::Registry,
+};
+
+use crate::domain::{Action, Outcome, TickReport};
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ResultLabel {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct KindLabel {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ActionLabel {
+    action: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct DecisionLabels {
+    action: &'static str,
+    reason_code: String,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+/// Where something failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Trouble {
+    /// No lease.
+    Lease,
+    /// Instance not described.
+    Instance,
+    /// Metrics unknown.
+    Metrics,
+    /// No forecast.
+    Forecast,
+    /// Decision not stored.
+    Decision,
+    /// Resize not started.
+    Resize,
+    /// Outcome not reported, or pending decisions not settled.
+    Reconcile,
+}
+
+impl Trouble {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Lease => "lease",
+            Self::Instance => "instance",
+            Self::Metrics => "metrics",
+            Self::Forecast => "forecast",
+            Self::Decision => "decision",
+            Self::Resize => "resize",
+            Self::Reconcile => "reconcile",
+        }
+    }
+}
+
+/// The scheduler's own metrics.
+#[derive(Clone, Debug)]
+pub struct Measures {
+    /// Calls answered.
+    pub calls: CallMetrics,
+    ticks: Family<ResultLabel, Counter>,
+    tick_seconds: Histogram,
+    last_tick: Gauge,
+    targets: Family<ActionLabel, Gauge>,
+    decisions: Family<DecisionLabels, Counter>,
+    errors: Family<KindLabel, Counter>,
+    resizes: Family<OutcomeLabel, Counter>,
+    resizes_active: Gauge,
+    lease_held: Gauge,
+}
+
+impl Measures {
+    /// Registers all.
+    pub fn register(registry: &mut Registry) -> Self {
+        let measures = Self {
+            calls: CallMetrics::register(registry),
+            ticks: Family::default(),
+            // From five milliseconds to five minutes.
+            tick_seconds: Histogram::new(exponential_buckets(0.005, 2.0, 17)),
+            last_tick: Gauge::default(),
+            targets: Family::default(),
+            decisions: Family::default(),
+            errors: Family::default(),
+            resizes: Family::default(),
+            resizes_active: Gauge::default(),
+            lease_held: Gauge::default(),
+        };
+        registry.register(
+            "ticks",
+            "Ticks that ended, by whether every target had a decision",
+            measures.ticks.clone(),
+        );
+        registry.register(
+            "tick_seconds",
+            "Duration of a tick, in seconds",
+            measures.tick_seconds.clone(),
+        );
+        registry.register(
+            "last_tick_timestamp_seconds",
+            "End of the last tick, seconds since the Unix epoch",
+            measures.last_tick.clone(),
+        );
+        registry.register("targets", "Targets by their last action", measures.targets.clone());
+        registry.register(
+            "decisions",
+            "Decisions by action and reason",
+            measures.decisions.clone(),
+        );
+        registry.register("errors", "What failed, by kind", measures.errors.clone());
+        registry.register("resizes", "Resizes that ended, by outcome", measures.resizes.clone());
+        registry.register(
+            "resizes_active",
+            "Resizes that are being followed",
+            measures.resizes_active.clone(),
+        );
+        registry.register(
+            "lease_held",
+            "1 while this scheduler is the one actor",
+            measures.lease_held.clone(),
+        );
+        measures
+    }
+
+    /// A tick ended after `seconds`.
+    pub fn tick(&self, report: &TickReport, seconds: f64) {
+        let complete = report.results.iter().all(|result| !result.decision_id.is_empty());
+        let result = if complete { "complete" } else { "incomplete" };
+        self.ticks.get_or_create(&ResultLabel { result }).inc();
+        self.tick_seconds.observe(seconds);
+        self.last_tick.set(report.finished_at.as_second());
+        for result in report.results.iter().filter(|result| !result.decision_id.is_empty()) {
+            self.decisions
+                .get_or_create(&DecisionLabels {
+                    action: result.action.name(),
+                    reason_code: result.reason_code.clone(),
+                })
+                .inc();
+        }
+    }
+
+    /// How many targets had which action last.
+    pub fn targets(&self, actions: impl Iterator<Item = Action>) {
+        let mut counts = [(Action::Hold, 0), (Action::ScaleUp, 0), (Action::ScaleDown, 0)];
+        for action in actions {
+            for (known, count) in &mut counts {
+                *count += i64::from(*known == action);
+            }
+        }
+        for (action, count) in counts {
+            self.targets
+                .get_or_create(&ActionLabel { action: action.name() })
+                .set(count);
+        }
+    }
+
+    /// Something failed.
+    pub fn trouble(&self, trouble: Trouble) {
+        self.errors.get_or_create(&KindLabel { kind: trouble.name() }).inc();
+    }
+
+    /// A resize is being followed from now on.
+    pub fn resize_followed(&self) {
+        self.resizes_active.inc();
+    }
+
+    /// It is no longer followed.
+    pub fn resize_left(&self) {
+        self.resizes_active.dec();
+    }
+
+    /// A resize ended.
+    pub fn resize_ended(&self, outcome: Outcome) {
+        self.resizes
+            .get_or_create(&OutcomeLabel { outcome: outcome.name() })
+            .inc();
+    }
+
+    /// Whether this scheduler is the one actor.
+    pub fn lease(&self, held: bool) {
+        self.lease_held.set(i64::from(held));
+    }
+}

@@ -1,0 +1,281 @@
+//! Faults 37, 38, 41 and 43 on the level of samples, and what a good series gives.
+
+use super::*;
+
+const NOW: i64 = 1_700_000_100;
+const STEP: i64 = 300;
+const POINTS: i64 = 24;
+
+fn rules() -> Rules {
+    Rules {
+        now: Timestamp::from_second(NOW).unwrap(),
+        step_seconds: STEP as u32,
+        min_samples: 3,
+        warm_up_seconds: 120,
+        max_sample_age_seconds: 600,
+        last_resize: None,
+    }
+}
+
+/// One sample for each step up to now; `age` counts steps back from the newest.
+fn samples(value: impl Fn(i64) -> Option<f64>) -> Vec<Sample> {
+    (0..POINTS)
+        .rev()
+        .filter_map(|age| {
+            Some(Sample {
+                at: (NOW - age * STEP) as f64,
+                value: value(age)?,
+            })
+        })
+        .collect()
+}
+
+fn always(value: f64) -> Vec<Sample> {
+    samples(|_| Some(value))
+}
+
+fn healthy() -> RawSeries {
+    RawSeries {
+        cpu: samples(|age| Some(40.0 + age as f64)),
+        memory: always(50.0),
+        disk: always(1_000.0),
+        vcpus: always(2.0),
+        memory_total: always(4096.0 * BYTES_PER_MIB),
+    }
+}
+
+const MEDIUM: Option<CurrentType> = Some(CurrentType {
+    vcpus: 2,
+    memory_mib: 4_096,
+});
+
+fn unknown(raw: &RawSeries) -> String {
+    observe(raw, &rules(), MEDIUM).unwrap_err()
+}
+
+#[test]
+fn a_healthy_series_is_known() {
+    let known = observe(&healthy(), &rules(), MEDIUM).unwrap();
+    assert_eq!(known.observation.observed_at.as_second(), NOW);
+    assert_eq!(known.observation.cpu_percent, 40.0);
+    assert_eq!(known.observation.memory_percent, Some(50.0));
+    assert_eq!(known.observation.memory_peak_mib, Some(2048.0));
+    assert_eq!(known.observation.disk_bytes_per_second, Some(1_000.0));
+    assert_eq!(known.observation.samples, POINTS as u32);
+    assert_eq!(known.observation.saturated_seconds, 0);
+    assert_eq!(known.series.timestamps.len(), POINTS as usize);
+    assert_eq!(known.series.capacity_percent, 100.0);
+    assert!(known.notes.is_empty(), "{:?}", known.notes);
+}
+
+#[test]
+fn fault_37_a_last_sample_that_is_no_percentage_is_unknown() {
+    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -5.0, 150.0] {
+        let raw = RawSeries {
+            cpu: samples(|age| Some(if age == 0 { value } else { 40.0 })),
+            ..healthy()
+        };
+        let why = unknown(&raw);
+        assert!(why.contains("the last CPU sample is"), "{value}: {why}");
+    }
+}
+
+#[test]
+fn fault_37_bad_samples_of_the_past_are_left_out_and_never_become_zero() {
+    for value in [f64::NAN, f64::INFINITY, -5.0, 150.0] {
+        let raw = RawSeries {
+            cpu: samples(|age| Some(if age == 9 { value } else { 40.0 })),
+            ..healthy()
+        };
+        let known = observe(&raw, &rules(), MEDIUM).unwrap();
+        assert_eq!(known.series.cpu_percent.len(), POINTS as usize - 1);
+        assert!(known.series.cpu_percent.iter().all(|cpu| *cpu == 40.0));
+    }
+    let raw = RawSeries {
+        cpu: samples(|age| Some(if age > 0 { f64::NAN } else { 40.0 })),
+        ..healthy()
+    };
+    assert!(unknown(&raw).contains("only 1 usable CPU samples"), "{}", unknown(&raw));
+}
+
+#[test]
+fn the_noise_of_rates_is_cut_off() {
+    let raw = RawSeries {
+        cpu: samples(|age| Some(if age == 0 { -0.4 } else { 100.6 })),
+        ..healthy()
+    };
+    let known = observe(&raw, &rules(), MEDIUM).unwrap();
+    assert_eq!(known.observation.cpu_percent, 0.0);
+    assert_eq!(known.series.cpu_percent[0], 100.0);
+}
+
+#[test]
+fn fault_38_empty_stale_and_partial_series_are_unknown() {
+    let empty = RawSeries {
+        cpu: Vec::new(),
+        ..healthy()
+    };
+    assert!(unknown(&empty).contains("no CPU samples"));
+    let stale = RawSeries {
+        cpu: samples(|age| (age >= 3).then_some(40.0)),
+        ..healthy()
+    };
+    assert!(unknown(&stale).contains("is 900 s old, 600 s is the limit"), "{}", unknown(&stale));
+    // Every sample after a hole is warm-up: of a flapping exporter little is left.
+    let partial = RawSeries {
+        cpu: samples(|age| (age >= 20 || age <= 1 || age % 4 == 0).then_some(40.0)),
+        ..healthy()
+    };
+    assert!(unknown(&partial).contains("usable"), "{}", unknown(&partial));
+}
+
+#[test]
+fn without_an_age_in_the_policy_two_steps_are_the_limit() {
+    let rules = Rules {
+        max_sample_age_seconds: 0,
+        ..rules()
+    };
+    let raw = |newest: i64| RawSeries {
+        cpu: samples(|age| (age >= newest).then_some(40.0)),
+        ..healthy()
+    };
+    assert!(observe(&raw(2), &rules, MEDIUM).is_ok());
+    assert!(observe(&raw(3), &rules, MEDIUM).is_err());
+}
+
+#[test]
+fn fault_38_missing_memory_is_no_zero_and_is_said() {
+    let raw = RawSeries {
+        memory: Vec::new(),
+        disk: samples(|age| (age > 0).then_some(5.0)),
+        ..healthy()
+    };
+    let known = observe(&raw, &rules(), MEDIUM).unwrap();
+    assert_eq!(known.observation.memory_percent, None);
+    assert_eq!(known.observation.memory_peak_mib, None);
+    assert_eq!(known.observation.disk_bytes_per_second, None);
+    assert!(known.series.memory_percent.iter().all(|memory| memory.is_nan()));
+    assert!(known.notes.iter().any(|note| note.contains("memory is unknown")));
+}
+
+#[test]
+fn fault_41_future_and_reordered_timestamps_are_unknown() {
+    let mut future = healthy();
+    future.cpu.last_mut().unwrap().at += 400.0;
+    assert!(unknown(&future).contains("400 s in the future"), "{}", unknown(&future));
+    let mut reordered = healthy();
+    reordered.cpu.swap(4, 5);
+    assert!(unknown(&reordered).contains("out of order"));
+    let mut twice = healthy();
+    twice.cpu[5].at = twice.cpu[4].at;
+    assert!(unknown(&twice).contains("out of order"));
+    let mut endless = healthy();
+    endless.cpu.last_mut().unwrap().at = f64::INFINITY;
+    assert!(unknown(&endless).contains("future"));
+    // Memory out of order is unknown memory, no more.
+    let mut memory = healthy();
+    memory.memory.swap(4, 5);
+    let known = observe(&memory, &rules(), MEDIUM).unwrap();
+    assert_eq!(known.observation.memory_peak_mib, None);
+}
+
+#[test]
+fn fault_43_the_first_samples_after_a_resize_are_left_out() {
+    // Down between 5 and 4 steps ago, then busy booting.
+    let raw = RawSeries {
+        cpu: samples(|age| match age {
+            5 => None,
+            4 => Some(99.0),
+            _ => Some(40.0),
+        }),
+        vcpus: samples(|age| Some(if age > 4 { 1.0 } else { 2.0 })),
+        ..healthy()
+    };
+    let known = observe(&raw, &rules(), MEDIUM).unwrap();
+    assert!(!known.series.timestamps.contains(&(NOW - 4 * STEP)));
+    // 40 percent of one vCPU are 20 of two.
+    assert_eq!(known.series.cpu_percent[0], 20.0);
+    assert_eq!(known.observation.cpu_percent, 40.0);
+}
+
+#[test]
+fn fault_43_right_after_a_resize_the_last_sample_before_it_stands_for_the_present() {
+    let resized = Rules {
+        last_resize: Some(Timestamp::from_second(NOW - 30).unwrap()),
+        ..rules()
+    };
+    let raw = RawSeries {
+        cpu: samples(|age| Some(if age == 0 { 99.0 } else { 60.0 })),
+        vcpus: samples(|age| Some(if age == 0 { 2.0 } else { 1.0 })),
+        ..healthy()
+    };
+    let known = observe(&raw, &resized, MEDIUM).unwrap();
+    assert_eq!(known.observation.observed_at.as_second(), NOW - STEP);
+    assert_eq!(known.observation.cpu_percent, 30.0);
+    // When even that is too old, nothing is known, and the reason is no broken exporter.
+    let raw = RawSeries {
+        cpu: samples(|age| (age == 0 || age > 2).then_some(60.0)),
+        ..raw
+    };
+    let why = observe(&raw, &resized, MEDIUM).unwrap_err();
+    assert!(why.contains("came up less than 120 s ago"), "{why}");
+}
+
+#[test]
+fn without_vcpu_counts_history_begins_at_the_last_resize() {
+    let resized = Rules {
+        last_resize: Some(Timestamp::from_second(NOW - 6 * STEP - 200).unwrap()),
+        ..rules()
+    };
+    let raw = RawSeries {
+        vcpus: Vec::new(),
+        ..healthy()
+    };
+    let known = observe(&raw, &resized, MEDIUM).unwrap();
+    assert_eq!(known.series.timestamps[0], NOW - 6 * STEP);
+    assert_eq!(observe(&raw, &rules(), MEDIUM).unwrap().series.timestamps.len(), POINTS as usize);
+}
+
+#[test]
+fn saturation_is_the_unbroken_run_at_the_end() {
+    let seconds = |cpu: Vec<Sample>, vcpus: Vec<Sample>| {
+        let raw = RawSeries {
+            cpu,
+            vcpus,
+            ..healthy()
+        };
+        observe(&raw, &rules(), MEDIUM).unwrap().observation.saturated_seconds
+    };
+    let run = |length: i64| samples(move |age| Some(if age <= length { 97.0 } else { 90.0 }));
+    assert_eq!(seconds(run(4), always(2.0)), 4 * STEP as u32);
+    assert_eq!(seconds(run(0), always(2.0)), 0);
+    assert_eq!(seconds(always(90.0), always(2.0)), 0);
+    // Saturated on the smaller type says nothing about this one.
+    let resized = samples(|age| Some(if age > 2 { 1.0 } else { 2.0 }));
+    assert_eq!(seconds(run(9), resized), STEP as u32);
+}
+
+#[test]
+fn the_peak_of_memory_counts_bytes_across_types() {
+    // 80 percent of 4 GiB before, 50 percent of 8 GiB since.
+    let raw = RawSeries {
+        memory: samples(|age| Some(if age > 5 { 80.0 } else { 30.0 })),
+        memory_total: samples(|age| {
+            Some(if age > 5 { 4096.0 * BYTES_PER_MIB } else { 8192.0 * BYTES_PER_MIB })
+        }),
+        ..healthy()
+    };
+    let peak = observe(&raw, &rules(), MEDIUM).unwrap().observation.memory_peak_mib.unwrap();
+    assert!((peak - 3276.8).abs() < 0.01, "{peak}");
+    // Without the exporter's size the type's stands in.
+    let raw = RawSeries {
+        memory: always(50.0),
+        memory_total: Vec::new(),
+        ..healthy()
+    };
+    assert_eq!(
+        observe(&raw, &rules(), MEDIUM).unwrap().observation.memory_peak_mib,
+        Some(2048.0)
+    );
+    assert_eq!(observe(&raw, &rules(), None).unwrap().observation.memory_peak_mib, None);
+}
