@@ -85,7 +85,9 @@ impl GrpcServer {
         shutdown: CancellationToken,
     ) -> Result<(), ServeError> {
         let (reporter, health) = tonic_health::server::health_reporter();
-        report(&reporter, self.service, *self.ready.borrow()).await;
+        // Not inside the call: the borrow would be held across the await, and the server could not be spawned.
+        let ready = *self.ready.borrow();
+        report(&reporter, self.service, ready).await;
         let descriptors = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
