@@ -1,11 +1,13 @@
 //! `DecisionService` over gRPC: messages in, the engine, messages out.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use common::{
     exposition::CallMetrics,
     grpc::{GrpcServer, deadline},
-    retry,
     status::{self, FieldViolation},
 };
 use proto::decision::v1::{
@@ -21,7 +23,7 @@ use crate::{
     engine::{Engine, EngineError},
     explain,
     lease::LeaseError,
-    store::{Filter, StoreError},
+    store::{self, Filter, StoreError},
 };
 
 /// The longest that a write is tried again while the database is held by somebody else.
@@ -55,13 +57,16 @@ impl Service {
         let patience = deadline
             .map_or(MAX_PATIENCE, |left| left.saturating_sub(WAY_BACK))
             .min(MAX_PATIENCE);
+        let started = Instant::now();
         let work = async move {
-            retry::on_unavailable(patience, || {
-                let attempt = attempt(engine.clone());
-                let engine = &engine;
-                async move { attempt.await.map_err(|error| refuse(engine, &error)) }
-            })
-            .await
+            loop {
+                match attempt(engine.clone()).await {
+                    // SQLite has waited already, so there is no pause in between.
+                    Err(EngineError::Store(StoreError::Busy(_)))
+                        if started.elapsed() + store::BUSY_TIMEOUT <= patience => {}
+                    result => return result.map_err(|error| refuse(&engine, &error)),
+                }
+            }
         };
         match tokio::spawn(work.in_current_span()).await {
             Ok(result) => result,

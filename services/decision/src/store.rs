@@ -29,7 +29,7 @@ pub use self::{
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// How long one attempt waits for another process that holds the database.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long a call waits for a connection of its own.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const READERS: u32 = 4;

@@ -1,1 +1,259 @@
+use std::sync::Arc;
 
+use common::clock::ManualClock;
+use tempfile::TempDir;
+
+use super::*;
+use crate::{
+    engine::{Engine, EngineError, Retention},
+    input::{Basis, Forecast, Horizon, Input, InstanceType, Observation, Quantile},
+    metrics::Metrics,
+    policy::Policy,
+    record::{Decision, Outcome},
+    verdict::Action,
+};
+
+const START: i64 = 1_800_000_000;
+
+struct Bench {
+    _folder: TempDir,
+    store: Store,
+    engine: Engine,
+    clock: ManualClock,
+}
+
+async fn bench() -> Bench {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new(Timestamp::from_second(START).unwrap());
+    let store = Store::open(
+        &folder.path().join("new/folder/decision.db"),
+        clock_now(&clock),
+    )
+    .await
+    .unwrap();
+    let engine = Engine::new(
+        store.clone(),
+        Arc::new(clock.clone()),
+        Policy::default(),
+        Metrics::default(),
+    )
+    .await
+    .unwrap();
+    Bench {
+        _folder: folder,
+        store,
+        engine,
+        clock,
+    }
+}
+
+fn clock_now(clock: &ManualClock) -> Timestamp {
+    common::clock::Clock::now(clock)
+}
+
+impl Bench {
+    async fn decide(&self, tick: &str, cpu: f64) -> Result<Decision, EngineError> {
+        let now = clock_now(&self.clock);
+        let quantiles = [(0.1, cpu - 5.0), (0.9, cpu + 5.0)];
+        let quantiles = quantiles
+            .map(|(quantile, value)| Quantile { quantile, value })
+            .to_vec();
+        self.engine
+            .decide(Input {
+                tick_id: tick.into(),
+                target_id: "web-1".into(),
+                instance_id: "i-1".into(),
+                instance_type: "t2.small".into(),
+                observation: Some(Observation {
+                    observed_at: now,
+                    cpu_percent: 50.0,
+                    memory_percent: None,
+                    memory_peak_mib: None,
+                    disk_bytes_per_second: None,
+                    samples: 10,
+                    saturated_seconds: 0,
+                }),
+                forecast: Some(Forecast {
+                    series_id: "web-1".into(),
+                    basis: Basis::Naive,
+                    basis_reason: "short history".into(),
+                    origin: Some(now),
+                    last_cpu: 50.0,
+                    horizons: vec![Horizon {
+                        horizon_seconds: 900,
+                        at_horizon: quantiles,
+                        peak: Vec::new(),
+                        point: cpu,
+                    }],
+                    history: None,
+                }),
+                unknown: None,
+                dry_run: false,
+                lease_epoch: 0,
+                instance_types: vec![InstanceType {
+                    instance_type: "t2.small".into(),
+                    vcpus: 1,
+                    memory_mib: 2_048,
+                }],
+                ladder: Vec::new(),
+            })
+            .await
+    }
+
+    async fn pragma(&self, statement: &'static str) -> i64 {
+        let row = sqlx::query(statement)
+            .fetch_optional(self.store.writer())
+            .await
+            .unwrap();
+        row.map_or(0, |row| row.try_get(0).unwrap_or(0))
+    }
+
+    async fn all(&self) -> Vec<Decision> {
+        let filter = Filter {
+            limit: 1_000,
+            ..Filter::default()
+        };
+        self.engine.list(&filter).await.unwrap().decisions
+    }
+}
+
+fn kind(result: Result<Decision, EngineError>) -> &'static str {
+    match result {
+        Err(EngineError::Store(error)) => error.name(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_is_committed_is_on_the_disk() {
+    let bench = bench().await;
+    let mode: String = sqlx::query("PRAGMA journal_mode")
+        .fetch_one(bench.store.writer())
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(mode, "wal");
+    // 2 is FULL: the log is synced at each commit.
+    assert_eq!(bench.pragma("PRAGMA synchronous").await, 2);
+    assert_eq!(bench.pragma("PRAGMA foreign_keys").await, 1);
+}
+
+#[tokio::test]
+async fn fault_46_a_full_disk_takes_no_action_and_recovers() {
+    let bench = bench().await;
+    let pages = bench.pragma("PRAGMA page_count").await;
+    assert!(pages > 0);
+    // SQLite treats its own limit as it treats a disk without room: SQLITE_FULL.
+    bench.pragma("PRAGMA max_page_count = 1").await;
+    let mut ticks = 0;
+    let failed = loop {
+        let result = bench.decide(&format!("tick-{ticks}"), 50.0).await;
+        if result.is_err() {
+            break kind(result);
+        }
+        ticks += 1;
+        assert!(ticks < 1_000, "the limit does not hold");
+    };
+    assert_eq!(failed, "unwritable");
+    assert_eq!(kind(bench.decide("tick-up", 90.0).await), "unwritable");
+    assert!(
+        bench
+            .all()
+            .await
+            .iter()
+            .all(|decision| decision.verdict.action == Action::Hold)
+    );
+    bench.pragma("PRAGMA max_page_count = 1000000").await;
+    assert!(bench.decide("tick-up", 90.0).await.unwrap().pending);
+}
+
+#[tokio::test]
+async fn fault_46_a_read_only_database_takes_no_action() {
+    let bench = bench().await;
+    bench.pragma("PRAGMA query_only = 1").await;
+    assert_eq!(kind(bench.decide("tick-1", 90.0).await), "unwritable");
+    assert!(bench.all().await.is_empty());
+    bench.pragma("PRAGMA query_only = 0").await;
+    assert!(bench.decide("tick-1", 90.0).await.unwrap().pending);
+}
+
+#[tokio::test]
+async fn the_database_itself_allows_one_pending_action() {
+    let bench = bench().await;
+    bench.decide("tick-1", 90.0).await.unwrap();
+    bench.decide("tick-2", 50.0).await.unwrap();
+    for twin in [
+        "UPDATE decisions SET pending = 1, action = 'scale_up' WHERE tick_id = 'tick-2'",
+        "UPDATE decisions SET pending = 1, action = 'scale_up', target_id = 'web-2' WHERE tick_id = 'tick-2'",
+        "UPDATE decisions SET pending = 1, instance_id = 'i-2', target_id = 'web-2' WHERE tick_id = 'tick-2'",
+    ] {
+        let error = sqlx::query(twin)
+            .execute(bench.store.writer())
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains("constraint failed"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn retention_forgets_decisions_and_nothing_that_guards() {
+    const DAY: u64 = 86_400;
+    let bench = bench().await;
+    let retention = Retention {
+        actions_days: 90,
+        holds_days: 7,
+    };
+    let old_action = bench.decide("old-action", 90.0).await.unwrap();
+    bench
+        .engine
+        .report(
+            &old_action.decision_id,
+            Outcome::RolledBack,
+            String::new(),
+            String::new(),
+            None,
+        )
+        .await
+        .unwrap();
+    bench.decide("old-hold", 50.0).await.unwrap();
+    bench.clock.advance(Duration::from_secs(DAY));
+    let pending = bench.decide("pending", 90.0).await.unwrap();
+    assert!(pending.pending);
+    bench.clock.advance(Duration::from_secs(8 * DAY));
+    // Nothing is old relative to the newest decision: a clock that jumped deletes nothing.
+    assert_eq!(bench.engine.delete_old(retention).await.unwrap(), 0);
+    bench.decide("new-hold", 50.0).await.unwrap();
+    assert_eq!(bench.engine.delete_old(retention).await.unwrap(), 1);
+    let ticks = |decisions: Vec<Decision>| -> Vec<String> {
+        decisions
+            .into_iter()
+            .map(|decision| decision.tick_id)
+            .collect()
+    };
+    assert_eq!(
+        ticks(bench.all().await),
+        ["new-hold", "pending", "old-action"]
+    );
+    bench.clock.advance(Duration::from_secs(90 * DAY));
+    bench.decide("newest-hold", 50.0).await.unwrap();
+    assert_eq!(bench.engine.delete_old(retention).await.unwrap(), 2);
+    assert_eq!(ticks(bench.all().await), ["newest-hold", "pending"]);
+    let mut transaction = bench.store.read().await.unwrap();
+    let cooldowns = targets::cooldowns(&mut transaction, "web-1").await.unwrap();
+    assert_eq!(cooldowns.up.unwrap().failures, 1);
+}
+
+#[tokio::test]
+async fn a_lease_epoch_in_the_table_never_falls() {
+    let bench = bench().await;
+    let lease = bench.engine.acquire_lease("fleet", "a", 30).await.unwrap();
+    bench.clock.advance(Duration::from_secs(30));
+    bench.engine.acquire_lease("fleet", "b", 30).await.unwrap();
+    let mut transaction = bench.store.write().await.unwrap();
+    fleet::set_lease(&mut transaction, &lease).await.unwrap();
+    let found = fleet::lease(&mut transaction, "fleet")
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(found.epoch, 2);
+}

@@ -1,0 +1,322 @@
+//! A running service, and the requests that tests send to it.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use common::{
+    clock::{Clock, ManualClock},
+    grpc::{channel, local_url, outgoing},
+    listen::Listeners,
+};
+use decision::{Config, Deps, PolicyConfig};
+use jiff::Timestamp;
+use proto::{
+    decision::v1::{decision_service_client::DecisionServiceClient, *},
+    predictor::v1::{ForecastBasis, HorizonForecast, QuantileValue, SeriesForecast},
+};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, transport::Channel};
+
+pub const START: i64 = 1_800_000_000;
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A folder, a clock and a policy: what survives a restart.
+pub struct World {
+    pub folder: TempDir,
+    pub clock: ManualClock,
+    pub policy: PolicyConfig,
+    pub database_name: String,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            clock: ManualClock::new(Timestamp::from_second(START).unwrap()),
+            policy: PolicyConfig::default(),
+            database_name: "decision.db".into(),
+        }
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join(&self.database_name)
+    }
+
+    pub async fn start(&self) -> Server {
+        self.start_with(Arc::new(self.clock.clone())).await
+    }
+
+    pub async fn start_with(&self, clock: Arc<dyn Clock>) -> Server {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listeners = Listeners::bind(any, Some(any)).await.unwrap();
+        let address = listeners.grpc.local_addr().unwrap();
+        let metrics = listeners.metrics.as_ref().unwrap().local_addr().unwrap();
+        let config = Config {
+            database: self.database(),
+            ..Config::default()
+        };
+        let shutdown = CancellationToken::new();
+        let killed = CancellationToken::new();
+        // A runtime of its own: dropping it is as close to kill -9 as a thread gets.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let serving = decision::serve(config, self.policy.clone(), Deps { clock }, listeners, shutdown.clone());
+        let (ended, end) = oneshot::channel();
+        let kill = killed.clone();
+        std::thread::spawn(move || {
+            let result = runtime.block_on(async {
+                tokio::select! {
+                    result = serving => Some(result),
+                    () = kill.cancelled() => None,
+                }
+            });
+            drop(runtime);
+            let _ = ended.send(result);
+        });
+        let channel = channel(&local_url(address)).unwrap();
+        Server {
+            client: DecisionServiceClient::new(channel.clone()),
+            channel,
+            metrics,
+            shutdown,
+            killed,
+            end,
+        }
+    }
+
+    pub fn now(&self) -> i64 {
+        self.clock.now().as_second()
+    }
+
+    pub fn pass(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// A request about `web-1` on a t2.small whose CPU will be `forecast_cpu`, everything known, seen just now.
+    pub fn request(&self, tick: &str, forecast_cpu: f64) -> DecideRequest {
+        request_at(self.now(), tick, forecast_cpu)
+    }
+}
+
+pub fn request_at(now: i64, tick: &str, forecast_cpu: f64) -> DecideRequest {
+    let quantiles: Vec<QuantileValue> = [
+        (0.05, -8.0),
+        (0.1, -5.0),
+        (0.5, 0.0),
+        (0.9, 5.0),
+        (0.99, 12.0),
+    ]
+    .into_iter()
+    .map(|(quantile, offset)| QuantileValue {
+        quantile,
+        value: f64::max(forecast_cpu + offset, 0.0),
+    })
+    .collect();
+    let horizon = |horizon_seconds| HorizonForecast {
+        horizon_seconds,
+        at_horizon: quantiles.clone(),
+        peak: quantiles.clone(),
+        point: forecast_cpu,
+    };
+    let sizes = [
+        ("t2.small", 1, 2_048),
+        ("t2.medium", 2, 4_096),
+        ("t2.large", 2, 8_192),
+    ];
+    DecideRequest {
+        tick_id: tick.into(),
+        target_id: "web-1".into(),
+        instance_id: "i-0abc".into(),
+        instance_type: "t2.small".into(),
+        observation: Some(Observation {
+            observed_at: Some(wire(now)),
+            cpu_percent: 50.0,
+            memory_percent: Some(20.0),
+            memory_peak_mib: Some(400.0),
+            disk_bytes_per_second: Some(12_500.0),
+            samples: 60,
+            saturated_seconds: 0,
+        }),
+        forecast: Some(SeriesForecast {
+            series_id: "web-1".into(),
+            basis: ForecastBasis::Model.into(),
+            basis_reason: "enough history".into(),
+            origin: Some(wire(now)),
+            last_cpu: 50.0,
+            horizons: vec![horizon(300), horizon(900)],
+            history: None,
+        }),
+        unknown_reason: String::new(),
+        unknown_reason_code: 0,
+        dry_run: false,
+        lease_epoch: 1,
+        instance_types: sizes
+            .map(|(name, vcpus, memory_mib)| InstanceTypeInfo {
+                instance_type: name.into(),
+                vcpus,
+                memory_mib,
+            })
+            .to_vec(),
+        ladder: Vec::new(),
+    }
+}
+
+pub fn wire(second: i64) -> prost_types::Timestamp {
+    prost_types::Timestamp {
+        seconds: second,
+        nanos: 0,
+    }
+}
+
+/// A running service.
+pub struct Server {
+    pub client: DecisionServiceClient<Channel>,
+    pub channel: Channel,
+    pub metrics: SocketAddr,
+    shutdown: CancellationToken,
+    killed: CancellationToken,
+    end: oneshot::Receiver<Option<anyhow::Result<()>>>,
+}
+
+impl Server {
+    /// Ends it as a signal would.
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        // Idle connections keep a server draining.
+        drop((self.client, self.channel));
+        self.end.await.unwrap().unwrap().unwrap();
+    }
+
+    /// The same, but not before it has answered.
+    pub async fn stop_when_ready(self) {
+        self.list(ListDecisionsRequest::default()).await.unwrap();
+        self.stop().await;
+    }
+
+    /// Ends it as kill -9 would: nothing is closed.
+    pub async fn kill(self) {
+        self.killed.cancel();
+        let _ = self.end.await;
+    }
+
+    /// The error that ended it.
+    pub async fn error(self) -> String {
+        self.end.await.unwrap().unwrap().unwrap_err().to_string()
+    }
+
+    pub async fn decide(&self, request: DecideRequest) -> Result<Decision, Status> {
+        let response = self
+            .client
+            .clone()
+            .decide(outgoing(request, TIMEOUT))
+            .await?;
+        Ok(response.into_inner().decision.unwrap())
+    }
+
+    pub async fn report(
+        &self,
+        decision: &Decision,
+        outcome: Outcome,
+        finished_at: Option<i64>,
+    ) -> Result<Decision, Status> {
+        let request = ReportOutcomeRequest {
+            decision_id: decision.decision_id.clone(),
+            outcome: outcome.into(),
+            instance_type: decision.to_instance_type.clone(),
+            detail: "as planned".into(),
+            finished_at: finished_at.map(wire),
+        };
+        let response = self
+            .client
+            .clone()
+            .report_outcome(outgoing(request, TIMEOUT))
+            .await?;
+        Ok(response.into_inner().decision.unwrap())
+    }
+
+    pub async fn list(
+        &self,
+        request: ListDecisionsRequest,
+    ) -> Result<ListDecisionsResponse, Status> {
+        let response = self
+            .client
+            .clone()
+            .list_decisions(outgoing(request, TIMEOUT))
+            .await?;
+        Ok(response.into_inner())
+    }
+
+    pub async fn target(&self, target_id: &str) -> GetTargetStateResponse {
+        let request = GetTargetStateRequest {
+            target_id: target_id.into(),
+        };
+        let response = self
+            .client
+            .clone()
+            .get_target_state(outgoing(request, TIMEOUT))
+            .await;
+        response.unwrap().into_inner()
+    }
+
+    pub async fn explain(&self, decision_id: &str) -> Result<ExplainDecisionResponse, Status> {
+        let request = ExplainDecisionRequest {
+            decision_id: decision_id.into(),
+        };
+        let response = self
+            .client
+            .clone()
+            .explain_decision(outgoing(request, TIMEOUT))
+            .await?;
+        Ok(response.into_inner())
+    }
+
+    pub async fn pause(&self, target_id: &str, until: Option<i64>) -> Result<PauseState, Status> {
+        let request = PauseRequest {
+            target_id: target_id.into(),
+            direction: 0,
+            reason: "release\nweek".into(),
+            until: until.map(wire),
+        };
+        let response = self
+            .client
+            .clone()
+            .pause(outgoing(request, TIMEOUT))
+            .await?;
+        Ok(response.into_inner().pause.unwrap())
+    }
+
+    pub async fn resume(&self, target_id: &str) -> bool {
+        let request = ResumeRequest {
+            target_id: target_id.into(),
+        };
+        let response = self.client.clone().resume(outgoing(request, TIMEOUT)).await;
+        response.unwrap().into_inner().resumed
+    }
+
+    pub async fn acquire(&self, holder: &str, ttl_seconds: u32) -> Result<Lease, Status> {
+        let request = AcquireLeaseRequest {
+            resource: "fleet".into(),
+            holder: holder.into(),
+            ttl_seconds,
+        };
+        let response = self
+            .client
+            .clone()
+            .acquire_lease(outgoing(request, TIMEOUT))
+            .await?;
+        Ok(response.into_inner().lease.unwrap())
+    }
+
+    /// The exposition as text.
+    pub async fn scrape(&self) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut stream = tokio::net::TcpStream::connect(self.metrics).await.unwrap();
+        stream
+            .write_all(b"GET /metrics HTTP/1.0\r\nHost: test\r\n\r\n")
+            .await
+            .unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+}

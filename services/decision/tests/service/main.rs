@@ -1,0 +1,8 @@
+//! The service as its callers see it: over gRPC, on a port of its own, with a database of its own.
+
+mod decide;
+mod faults;
+mod harness;
+mod operate;
+mod restart;
+mod validate;

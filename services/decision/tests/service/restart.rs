@@ -1,0 +1,255 @@
+use std::{sync::Arc, time::Duration};
+
+use common::{clock::ManualClock, grpc::outgoing};
+use jiff::Timestamp;
+use proto::decision::v1::{
+    Action, ApplyPolicyRequest, GetPolicyRequest, Outcome, Policy, ReasonCode, RenewLeaseRequest,
+    Strategy,
+};
+use tonic::Code;
+
+use crate::harness::{START, Server, World, request_at, wire};
+
+/// Ends the service without closing anything, and starts it on the same database.
+async fn killed_and_started(world: &World, server: Server) -> Server {
+    server.kill().await;
+    world.start().await
+}
+
+#[tokio::test]
+async fn cooldown_pending_and_pause_survive() {
+    let world = World::new();
+    let mut server = world.start().await;
+    let decision = server.decide(world.request("tick-1", 90.0)).await.unwrap();
+    server = killed_and_started(&world, server).await;
+    assert_eq!(server.target("web-1").await.pending, Some(decision.clone()));
+    // A restart repeats nothing.
+    assert_eq!(
+        server.decide(world.request("tick-1", 90.0)).await.unwrap(),
+        decision
+    );
+    let held = server.decide(world.request("tick-2", 90.0)).await.unwrap();
+    assert_eq!(held.reason_code(), ReasonCode::ActionPending);
+
+    server
+        .report(&decision, Outcome::Succeeded, None)
+        .await
+        .unwrap();
+    server = killed_and_started(&world, server).await;
+    world.pass(599);
+    let held = server.decide(world.request("tick-3", 90.0)).await.unwrap();
+    assert_eq!(held.reason_code(), ReasonCode::Cooldown);
+    world.pass(1);
+
+    server.pause("", None).await.unwrap();
+    server = killed_and_started(&world, server).await;
+    let held = server.decide(world.request("tick-4", 90.0)).await.unwrap();
+    assert_eq!(held.reason_code(), ReasonCode::Paused);
+    assert!(server.resume("").await);
+    let decision = server.decide(world.request("tick-5", 90.0)).await.unwrap();
+    assert_eq!(decision.action(), Action::ScaleUp);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_lease_and_its_epoch_survive() {
+    let world = World::new();
+    let mut server = world.start().await;
+    assert_eq!(server.acquire("a", 30).await.unwrap().epoch, 1);
+    server = killed_and_started(&world, server).await;
+    let status = server.acquire("b", 30).await.unwrap_err();
+    assert_eq!(status.code(), Code::Aborted);
+    assert_eq!(
+        status.message(),
+        "lease fleet is held by a under epoch 1 for another 30 s"
+    );
+    let renew = |epoch| {
+        outgoing(
+            RenewLeaseRequest {
+                resource: "fleet".into(),
+                holder: "a".into(),
+                epoch,
+                ttl_seconds: 60,
+            },
+            Duration::from_secs(5),
+        )
+    };
+    let renewed = server
+        .client
+        .clone()
+        .renew_lease(renew(1))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(renewed.lease.unwrap().expires_at, Some(wire(START + 60)));
+    world.pass(60);
+    assert_eq!(server.acquire("b", 30).await.unwrap().epoch, 2);
+    server = killed_and_started(&world, server).await;
+    let status = server
+        .client
+        .clone()
+        .renew_lease(renew(1))
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::Aborted);
+
+    // A decision under the newer epoch fences the older one, also after a restart.
+    let mut request = world.request("tick-1", 50.0);
+    request.lease_epoch = 2;
+    server.decide(request.clone()).await.unwrap();
+    server = killed_and_started(&world, server).await;
+    request.tick_id = "tick-2".into();
+    request.lease_epoch = 1;
+    let status = server.decide(request).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert!(
+        status.message().contains("lease epoch 1 is older than 2"),
+        "{status}"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_applied_policy_wins_over_the_configuration_until_the_next() {
+    let mut world = World::new();
+    let mut server = world.start().await;
+    let in_force = |server: &Server| {
+        let mut client = server.client.clone();
+        async move {
+            let request = outgoing(GetPolicyRequest {}, Duration::from_secs(5));
+            client.get_policy(request).await.unwrap().into_inner()
+        }
+    };
+    let configured = in_force(&server).await;
+    assert_eq!(configured.source, "configuration");
+    let policy = Policy {
+        strategy: Strategy::Threshold.into(),
+        scale_up_cpu: 40.0,
+        ..configured.policy.clone().unwrap()
+    };
+    let request = ApplyPolicyRequest {
+        policy: Some(policy.clone()),
+    };
+    let applied = server
+        .client
+        .clone()
+        .apply_policy(outgoing(request, Duration::from_secs(5)))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_ne!(applied.version, configured.version);
+
+    world.policy.scale_up_cpu = 60.0;
+    server = killed_and_started(&world, server).await;
+    let found = in_force(&server).await;
+    assert_eq!(
+        (found.policy, found.version.as_str(), found.source.as_str()),
+        (Some(policy), applied.version.as_str(), "ApplyPolicy")
+    );
+    let decision = server.decide(world.request("tick-1", 50.0)).await.unwrap();
+    assert_eq!(decision.action(), Action::ScaleUp);
+    assert_eq!(decision.policy_version, applied.version);
+    server.stop().await;
+}
+
+/// A wall clock that can be set, over waits that don't notice.
+struct SettableClock {
+    monotonic: ManualClock,
+    offset_seconds: std::sync::atomic::AtomicI64,
+}
+
+impl SettableClock {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            monotonic: ManualClock::new(Timestamp::from_second(START).unwrap()),
+            offset_seconds: 0.into(),
+        })
+    }
+
+    fn set_by(&self, seconds: i64) {
+        self.offset_seconds
+            .fetch_add(seconds, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    fn second(&self) -> i64 {
+        common::clock::Clock::now(self).as_second()
+    }
+}
+
+#[tonic::async_trait]
+impl common::clock::Clock for SettableClock {
+    fn now(&self) -> Timestamp {
+        let offset = self
+            .offset_seconds
+            .load(std::sync::atomic::Ordering::SeqCst);
+        Timestamp::from_second(self.monotonic.now().as_second() + offset).unwrap()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.monotonic.sleep(duration).await;
+    }
+}
+
+#[tokio::test]
+async fn fault_48_a_clock_that_is_set_neither_loses_nor_prolongs_a_cooldown() {
+    for jump in [-7 * 86_400, -3_600, -10, 10, 3_600, 7 * 86_400] {
+        let world = World::new();
+        let clock = SettableClock::new();
+        let server = world.start_with(clock.clone()).await;
+        let decision = server
+            .decide(request_at(clock.second(), "tick-1", 90.0))
+            .await
+            .unwrap();
+        server
+            .report(&decision, Outcome::Succeeded, None)
+            .await
+            .unwrap();
+        clock.monotonic.advance(Duration::from_secs(300));
+        clock.set_by(jump);
+        let code = |seconds: u64, tick: &'static str| {
+            clock.monotonic.advance(Duration::from_secs(seconds));
+            let request = request_at(clock.second(), tick, 90.0);
+            async { server.decide(request).await.unwrap().reason_code() }
+        };
+        // Half the cooldown has really passed: not lost.
+        assert_eq!(code(0, "tick-2").await, ReasonCode::Cooldown, "{jump}");
+        assert_eq!(code(299, "tick-3").await, ReasonCode::Cooldown, "{jump}");
+        // A clock that was set back counts anew from the moment that it was noticed, at most: not endless.
+        assert_eq!(
+            code(301, "tick-4").await,
+            ReasonCode::ForecastAboveUpThreshold,
+            "{jump}"
+        );
+        server.kill().await;
+    }
+}
+
+#[tokio::test]
+async fn fault_48_set_back_and_started_again_is_not_endless() {
+    let world = World::new();
+    let clock = SettableClock::new();
+    let server = world.start_with(clock.clone()).await;
+    let decision = server
+        .decide(request_at(clock.second(), "tick-1", 90.0))
+        .await
+        .unwrap();
+    server
+        .report(&decision, Outcome::Succeeded, None)
+        .await
+        .unwrap();
+    server.kill().await;
+    clock.set_by(-86_400);
+    let server = world.start_with(clock.clone()).await;
+    let held = server
+        .decide(request_at(clock.second(), "tick-2", 90.0))
+        .await
+        .unwrap();
+    assert_eq!(held.reason_code(), ReasonCode::Cooldown);
+    clock.monotonic.advance(Duration::from_secs(600));
+    let decision = server
+        .decide(request_at(clock.second(), "tick-3", 90.0))
+        .await
+        .unwrap();
+    assert_eq!(decision.action(), Action::ScaleUp);
+    server.kill().await;
+}
