@@ -1,0 +1,486 @@
+//! The pure state machine: transitions by table, and properties over random clouds and random events.
+
+use std::time::Duration;
+
+use actuator::{
+    cloud::{Checks, ErrorKind, InstanceState},
+    resize::{Action, Event, Limits, Monitoring, Outcome, Resize, Step},
+};
+use proptest::prelude::*;
+
+const FROM: &str = "t2.small";
+const TARGET: &str = "t2.medium";
+
+fn machine() -> Resize {
+    Resize::new(FROM, TARGET, true, Limits::default())
+}
+
+fn passed() -> Event {
+    Event::Passed {
+        fallbacks: vec!["t2.large".to_owned()],
+    }
+}
+
+fn seen(state: InstanceState, instance_type: &str) -> Event {
+    Event::Seen {
+        state,
+        instance_type: instance_type.to_owned(),
+    }
+}
+
+fn failed(kind: ErrorKind) -> Event {
+    Event::Failed {
+        kind,
+        message: format!("{kind:?}"),
+    }
+}
+
+fn status(checks: Checks) -> Event {
+    Event::Status {
+        state: InstanceState::Running,
+        checks,
+    }
+}
+
+/// Feeds events, each after the time that the machine asked to wait, and returns where that leads.
+fn after(events: Vec<Event>) -> Resize {
+    let mut machine = machine();
+    for event in events {
+        let (_, pause) = machine.next();
+        let before = machine.step();
+        machine
+            .apply(event.clone(), pause)
+            .unwrap_or_else(|error| panic!("{error} (was in {before:?})"));
+    }
+    machine
+}
+
+fn stopped() -> Vec<Event> {
+    vec![
+        passed(),
+        seen(InstanceState::Running, FROM),
+        Event::Done,
+        seen(InstanceState::Stopping, FROM),
+        seen(InstanceState::Stopped, FROM),
+    ]
+}
+
+fn started_on(instance_type: &str) -> Vec<Event> {
+    let mut events = stopped();
+    events.extend([
+        Event::Done,
+        seen(InstanceState::Stopped, instance_type),
+        Event::Done,
+    ]);
+    events
+}
+
+fn then(mut events: Vec<Event>, more: impl IntoIterator<Item = Event>) -> Vec<Event> {
+    events.extend(more);
+    events
+}
+
+#[test]
+fn what_happens_decides_what_comes_next() {
+    use ErrorKind::{
+        InsufficientCapacity, LostReply, Protected, Throttled, TypeMismatch, Unauthorized, Unsupported,
+    };
+    use InstanceState::{Pending, Running, Stopped, Stopping, Terminated};
+    let ended = Action::Finish;
+    let modify = |name: &str| Action::Modify(name.to_owned());
+    for (name, events, expected) in [
+        ("the checks pass", vec![passed()], Action::Look),
+        ("the checks refuse", vec![Event::Refused { reason: "no".into() }], ended(Outcome::Refused)),
+        ("a dry run ends there", vec![Event::DryRun], ended(Outcome::DryRun)),
+        ("a user stopped it before us", vec![passed(), seen(Stopped, FROM)], ended(Outcome::Refused)),
+        ("a user resized it before us", vec![passed(), seen(Running, TARGET)], ended(Outcome::Refused)),
+        (
+            "the stop is forbidden",
+            vec![passed(), seen(Running, FROM), failed(Protected)],
+            ended(Outcome::Refused),
+        ),
+        (
+            "the stop is throttled",
+            vec![passed(), seen(Running, FROM), failed(Throttled)],
+            Action::Stop,
+        ),
+        (
+            "the answer to the stop is lost",
+            vec![passed(), seen(Running, FROM), failed(LostReply)],
+            Action::Look,
+        ),
+        ("it has stopped", stopped(), modify(TARGET)),
+        ("the modify is refused", then(stopped(), [failed(Unauthorized)]), Action::Start),
+        ("the answer to the modify is lost", then(stopped(), [failed(LostReply)]), Action::Look),
+        (
+            "the new type reads back",
+            then(stopped(), [Event::Done, seen(Stopped, TARGET)]),
+            Action::Start,
+        ),
+        (
+            "the type is not known everywhere",
+            then(stopped(), [Event::Done, seen(Stopped, TARGET), failed(TypeMismatch)]),
+            Action::Look,
+        ),
+        (
+            "no capacity, once",
+            then(stopped(), [Event::Done, seen(Stopped, TARGET), failed(InsufficientCapacity)]),
+            Action::Start,
+        ),
+        (
+            "no capacity, three times",
+            then(
+                stopped(),
+                [
+                    Event::Done,
+                    seen(Stopped, TARGET),
+                    failed(InsufficientCapacity),
+                    failed(InsufficientCapacity),
+                    failed(InsufficientCapacity),
+                ],
+            ),
+            modify(FROM),
+        ),
+        (
+            "not supported here",
+            then(stopped(), [Event::Done, seen(Stopped, TARGET), failed(Unsupported)]),
+            modify(FROM),
+        ),
+        ("it boots", then(started_on(TARGET), [seen(Pending, TARGET)]), Action::Look),
+        ("it runs", then(started_on(TARGET), [seen(Running, TARGET)]), Action::Status),
+        (
+            "it boots and stops again",
+            then(started_on(TARGET), [seen(Pending, TARGET), seen(Stopped, TARGET)]),
+            Action::Start,
+        ),
+        (
+            "somebody starts it while it is stopped",
+            then(stopped(), [Event::Done, seen(Running, FROM)]),
+            Action::Look,
+        ),
+        (
+            "somebody changes its type while it is stopping",
+            vec![passed(), seen(Running, FROM), Event::Done, seen(Stopping, FROM), seen(Stopped, "m5.large")],
+            Action::Start,
+        ),
+        ("terminated midway", then(started_on(TARGET), [seen(Terminated, TARGET)]), ended(Outcome::Gone)),
+        (
+            "healthy",
+            then(started_on(TARGET), [seen(Running, TARGET), status(Checks::Ok)]),
+            Action::Monitor,
+        ),
+        (
+            "monitoring fails",
+            then(
+                started_on(TARGET),
+                [
+                    seen(Running, TARGET),
+                    status(Checks::Ok),
+                    Event::Monitored(Monitoring::Degraded),
+                ],
+            ),
+            ended(Outcome::Succeeded),
+        ),
+        ("shutdown before the stop", vec![passed(), Event::Hurry], ended(Outcome::Refused)),
+        (
+            "shutdown while stopping: back on the old type",
+            vec![
+                passed(),
+                seen(Running, FROM),
+                Event::Done,
+                Event::Hurry,
+                seen(Stopped, FROM),
+            ],
+            Action::Start,
+        ),
+        (
+            "shutdown while starting: no checks",
+            then(started_on(TARGET), [Event::Hurry, seen(Running, TARGET)]),
+            ended(Outcome::Succeeded),
+        ),
+    ] {
+        assert_eq!(after(events).next().0, expected, "{name}");
+    }
+}
+
+#[test]
+fn a_stop_that_hangs_gives_the_change_up_but_not_the_machine() {
+    let mut machine = after(vec![passed(), seen(InstanceState::Running, FROM), Event::Done]);
+    for _ in 0..1_000 {
+        let pause = machine.next().1;
+        machine.apply(seen(InstanceState::Stopping, FROM), pause).unwrap();
+        assert_eq!(machine.next().0, Action::Look);
+    }
+    assert!(machine.needs_a_person());
+    machine.apply(seen(InstanceState::Stopped, FROM), Duration::ZERO).unwrap();
+    assert_eq!(machine.next().0, Action::Start);
+    assert_eq!(machine.wanted(), FROM);
+}
+
+#[test]
+fn pauses_grow_to_a_cap_and_the_ladder_goes_round_for_ever() {
+    let mut machine = after(then(stopped(), [Event::Done, seen(InstanceState::Stopped, TARGET)]));
+    let mut longest = Duration::ZERO;
+    let mut tried = std::collections::BTreeSet::new();
+    for _ in 0..500 {
+        let (action, pause) = machine.next();
+        longest = longest.max(pause);
+        let event = match action {
+            Action::Start => {
+                tried.insert(machine.wanted().to_owned());
+                failed(ErrorKind::InsufficientCapacity)
+            }
+            Action::Modify(_) => Event::Done,
+            Action::Look => {
+                let wanted = machine.wanted().to_owned();
+                seen(InstanceState::Stopped, &wanted)
+            }
+            other => panic!("{other:?} while there is no capacity"),
+        };
+        machine.apply(event, pause).unwrap();
+    }
+    assert_eq!(longest, Limits::default().longest_pause);
+    assert_eq!(tried.into_iter().collect::<Vec<_>>(), ["t2.large", TARGET, FROM]);
+    assert!(machine.needs_a_person());
+}
+
+// Random clouds
+
+#[derive(Clone, Debug)]
+enum Mishap {
+    None,
+    /// The call says no.
+    Refuse(ErrorKind),
+    DropBefore,
+    DropAfter,
+    /// What is seen is one change behind.
+    Stale,
+    Impaired,
+    BootFails,
+    SomebodyStarts,
+    SomebodyStops,
+    SomebodyModifies,
+    Terminate,
+    Shutdown,
+}
+
+fn error_kinds() -> impl Strategy<Value = ErrorKind> {
+    prop::sample::select(vec![
+        ErrorKind::InsufficientCapacity,
+        ErrorKind::Unsupported,
+        ErrorKind::LimitExceeded,
+        ErrorKind::Throttled,
+        ErrorKind::Unauthorized,
+        ErrorKind::CredentialsMissing,
+        ErrorKind::CredentialsExpired,
+        ErrorKind::NotFound,
+        ErrorKind::WrongState,
+        ErrorKind::TypeMismatch,
+        ErrorKind::Protected,
+        ErrorKind::NotOnline,
+        ErrorKind::NotConfigured,
+        ErrorKind::LostReply,
+        ErrorKind::Internal,
+        ErrorKind::Invalid,
+    ])
+}
+
+fn mishaps() -> impl Strategy<Value = Mishap> {
+    prop_oneof![
+        6 => Just(Mishap::None),
+        6 => error_kinds().prop_map(Mishap::Refuse),
+        2 => Just(Mishap::DropBefore),
+        2 => Just(Mishap::DropAfter),
+        2 => Just(Mishap::Stale),
+        1 => Just(Mishap::Impaired),
+        1 => Just(Mishap::BootFails),
+        1 => Just(Mishap::SomebodyStarts),
+        1 => Just(Mishap::SomebodyStops),
+        1 => Just(Mishap::SomebodyModifies),
+        1 => Just(Mishap::Terminate),
+        1 => Just(Mishap::Shutdown),
+    ]
+}
+
+/// A cloud in which every look moves things on by one.
+struct World {
+    state: InstanceState,
+    instance_type: String,
+    before: (InstanceState, String),
+    boot_fails: bool,
+    impaired: bool,
+    stopped_by_us: bool,
+}
+
+impl World {
+    fn set(&mut self, state: InstanceState, instance_type: &str) {
+        self.before = (self.state, self.instance_type.clone());
+        self.state = state;
+        instance_type.clone_into(&mut self.instance_type);
+    }
+
+    fn move_on(&mut self) {
+        let next = match self.state {
+            InstanceState::Stopping => InstanceState::Stopped,
+            InstanceState::Pending if self.boot_fails => InstanceState::Stopped,
+            InstanceState::Pending => InstanceState::Running,
+            other => other,
+        };
+        if next != self.state {
+            self.boot_fails = false;
+            let instance_type = self.instance_type.clone();
+            self.set(next, &instance_type);
+        }
+    }
+
+    fn carry_out(&mut self, action: &Action) -> Event {
+        let instance_type = self.instance_type.clone();
+        match (action, self.state) {
+            (Action::Stop, InstanceState::Running | InstanceState::Pending) => {
+                self.stopped_by_us = true;
+                self.set(InstanceState::Stopping, &instance_type);
+            }
+            (Action::Stop, InstanceState::Stopping | InstanceState::Stopped) => {}
+            (Action::Modify(wanted), InstanceState::Stopped) => {
+                self.set(InstanceState::Stopped, wanted);
+            }
+            (Action::Start, InstanceState::Stopped) => {
+                self.set(InstanceState::Pending, &instance_type);
+            }
+            (Action::Start, InstanceState::Running | InstanceState::Pending) => {}
+            _ => return failed(ErrorKind::WrongState),
+        }
+        Event::Done
+    }
+
+    fn answer(&mut self, action: &Action, mishap: &Mishap) -> Event {
+        let instance_type = self.instance_type.clone();
+        match mishap {
+            Mishap::Terminate => self.set(InstanceState::Terminated, &instance_type),
+            Mishap::SomebodyStarts if self.state == InstanceState::Stopped => {
+                self.set(InstanceState::Pending, &instance_type);
+            }
+            Mishap::SomebodyStops if self.state == InstanceState::Running => {
+                self.set(InstanceState::Stopping, &instance_type);
+            }
+            Mishap::SomebodyModifies if self.state == InstanceState::Stopped => {
+                self.set(InstanceState::Stopped, "m5.large");
+            }
+            Mishap::BootFails => self.boot_fails = true,
+            Mishap::Impaired => self.impaired = true,
+            _ => {}
+        }
+        match (action, mishap) {
+            (Action::Stop | Action::Modify(_) | Action::Start, Mishap::DropBefore) => {
+                failed(ErrorKind::LostReply)
+            }
+            (Action::Stop | Action::Modify(_) | Action::Start, Mishap::DropAfter) => {
+                let _ = self.carry_out(action);
+                failed(ErrorKind::LostReply)
+            }
+            (
+                Action::Look | Action::Status | Action::Stop | Action::Modify(_) | Action::Start,
+                Mishap::Refuse(kind),
+            ) => failed(*kind),
+            (Action::Look, Mishap::Stale) => seen(self.before.0, &self.before.1),
+            (Action::Look, _) => {
+                let event = seen(self.state, &self.instance_type);
+                self.move_on();
+                event
+            }
+            (Action::Status, _) => {
+                let checks = if self.impaired { Checks::Impaired } else { Checks::Ok };
+                let event = Event::Status {
+                    state: self.state,
+                    checks,
+                };
+                self.move_on();
+                event
+            }
+            (Action::Preflight, _) => passed(),
+            (Action::Monitor, _) => Event::Monitored(Monitoring::Ok),
+            (action, _) => self.carry_out(action),
+        }
+    }
+}
+
+/// Runs a resize in a cloud with these mishaps, one for each action, and none after them.
+fn run(mishaps: &[Mishap]) -> Result<(Outcome, World, usize), TestCaseError> {
+    let mut world = World {
+        state: InstanceState::Running,
+        instance_type: FROM.to_owned(),
+        before: (InstanceState::Running, FROM.to_owned()),
+        boot_fails: false,
+        impaired: false,
+        stopped_by_us: false,
+    };
+    let mut machine = machine();
+    for count in 0..3_000 {
+        let (action, pause) = machine.next();
+        if let Action::Finish(outcome) = action {
+            return Ok((outcome, world, count));
+        }
+        let mishap = mishaps.get(count).cloned().unwrap_or(Mishap::None);
+        let event = match mishap {
+            Mishap::Shutdown => Event::Hurry,
+            _ => world.answer(&action, &mishap),
+        };
+        machine.apply(event, pause).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    }
+    Err(TestCaseError::fail(format!("no end in 3,000 actions; {machine:?}")))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn finite_mishaps_end_running_or_gone(mishaps in prop::collection::vec(mishaps(), 0..60)) {
+        let (outcome, world, _) = run(&mishaps)?;
+        let types = || (world.state, world.instance_type.as_str());
+        match outcome {
+            // What others do after our last look is theirs.
+            Outcome::Refused | Outcome::DryRun => prop_assert!(!world.stopped_by_us, "{:?}", types()),
+            Outcome::Gone => {}
+            Outcome::Succeeded | Outcome::RolledBack | Outcome::FellBack => {
+                let up = matches!(world.state, InstanceState::Running | InstanceState::Terminated);
+                prop_assert!(up, "{outcome:?} {:?}", types());
+            }
+        }
+    }
+
+    #[test]
+    fn no_event_panics_and_an_illegal_one_changes_nothing(
+        choices in prop::collection::vec((0_u8..12, error_kinds(), any::<bool>()), 0..80),
+    ) {
+        let states = [
+            InstanceState::Pending, InstanceState::Running, InstanceState::Stopping,
+            InstanceState::Stopped, InstanceState::ShuttingDown, InstanceState::Terminated,
+        ];
+        let mut machine = machine();
+        for (number, (choice, kind, flag)) in choices.into_iter().enumerate() {
+            let state = states[number % states.len()];
+            let event = match choice {
+                0 => passed(),
+                1 => Event::Refused { reason: String::new() },
+                2 => Event::DryRun,
+                3..=5 => seen(state, if flag { FROM } else { TARGET }),
+                6 => Event::Status { state, checks: if flag { Checks::Ok } else { Checks::Impaired } },
+                7 | 8 => Event::Done,
+                9 => failed(kind),
+                10 => Event::Monitored(Monitoring::Ok),
+                _ => Event::Hurry,
+            };
+            let before = machine.clone();
+            let was_up_to = before.step();
+            if machine.apply(event, Duration::from_secs(30)).is_err() {
+                prop_assert_eq!(&machine, &before);
+            }
+            // No end from where it is certainly down.
+            if matches!(was_up_to, Step::Modify | Step::ReadBack | Step::Start) {
+                let ended_down = matches!(machine.outcome(), Some(outcome) if outcome != Outcome::Gone);
+                prop_assert!(!ended_down, "{was_up_to:?} -> {:?}", machine.step());
+            }
+            let _ = machine.next();
+        }
+    }
+}
