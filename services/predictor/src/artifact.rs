@@ -41,16 +41,22 @@ impl std::fmt::Display for Location {
 /// Why an artifact is not used. One line: cause and remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum RefusedArtifact {
-    #[error("{file} cannot be read: {source}; check the path and its permissions, or train one with `predictor train`")]
+    #[error(
+        "{file} cannot be read: {source}; check the path and its permissions, or train one with `predictor train`"
+    )]
     Read {
         file: String,
         source: std::io::Error,
     },
     #[error("manifest.json is not understood: {0}; train the artifact again")]
     Manifest(#[from] serde_json::Error),
-    #[error("manifest.json has format {0}, this program reads format {FORMAT}; train the artifact again")]
+    #[error(
+        "manifest.json has format {0}, this program reads format {FORMAT}; train the artifact again"
+    )]
     Format(u32),
-    #[error("{file} has another SHA-256 than the manifest says; it was changed or cut short, restore it")]
+    #[error(
+        "{file} has another SHA-256 than the manifest says; it was changed or cut short, restore it"
+    )]
     Hash { file: String },
     #[error("{file} is not whole gzip data: {source}; restore it")]
     Compression {
@@ -61,13 +67,25 @@ pub enum RefusedArtifact {
     Model { file: String, source: RefusedModel },
     #[error("{file} is refused: {source}")]
     Booster { file: String, source: BoosterError },
-    #[error("{file} has {model} features, the manifest names {manifest}; they belong to different artifacts")]
+    #[error(
+        "{file} has {model} features, the manifest names {manifest}; they belong to different artifacts"
+    )]
     FeatureCount {
         file: String,
         model: usize,
         manifest: usize,
     },
-    #[error("golden row {row} gives {got} with {file}, the manifest says {expected}; features are in another order, or model and manifest belong to different artifacts")]
+    #[error(
+        "{file} has its features in another order than the manifest, or others: feature {position} is `{model}` there; train the artifact again"
+    )]
+    FeatureOrder {
+        file: String,
+        position: usize,
+        model: String,
+    },
+    #[error(
+        "golden row {row} gives {got} with {file}, the manifest says {expected}; features are in another order, or model and manifest belong to different artifacts"
+    )]
     Golden {
         file: String,
         row: usize,
@@ -127,6 +145,14 @@ impl Artifact {
                     file: file(),
                     model: normal.features,
                     manifest: manifest.features.len(),
+                });
+            }
+            let mut named = normal.feature_names.iter().zip(&manifest.features);
+            if let Some(position) = named.position(|(model, manifest)| model != manifest) {
+                return Err(RefusedArtifact::FeatureOrder {
+                    file: file(),
+                    position,
+                    model: normal.feature_names[position].clone(),
                 });
             }
             let booster =
@@ -211,7 +237,9 @@ fn read(location: &Location, file: &str) -> Result<Vec<u8>, RefusedArtifact> {
     };
     // A manifest must not reach outside its folder.
     if Path::new(file).components().count() != 1 || file.contains("..") {
-        return Err(refused(std::io::Error::other("it is not a plain file name")));
+        return Err(refused(std::io::Error::other(
+            "it is not a plain file name",
+        )));
     }
     match location {
         Location::Embedded => EMBEDDED

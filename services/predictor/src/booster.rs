@@ -245,7 +245,9 @@ mod tests {
         let predictions = booster("[5E1]", Trees::All).predict(&rows).unwrap();
         // Missing goes right in these stumps.
         assert_eq!(predictions, [61.0, 72.0, 62.0, 72.0]);
-        let predictions = booster("5E-1", Trees::BestIteration).predict(&rows).unwrap();
+        let predictions = booster("5E-1", Trees::BestIteration)
+            .predict(&rows)
+            .unwrap();
         assert_eq!(predictions, [1.5, 2.5, 2.5, 2.5]);
     }
 
@@ -275,7 +277,10 @@ mod tests {
             };
             let rows = Rows::new(&values, 2).unwrap();
             let mut grower = Grower::new(rows, &[1.0; 100], shape, 1).unwrap();
-            (grower.grow(&targets, 1).unwrap(), grower.grow(&targets, 1).unwrap())
+            (
+                grower.grow(&targets, 1).unwrap(),
+                grower.grow(&targets, 1).unwrap(),
+            )
         };
         let (first, again) = grow();
         assert_eq!(first.model, again.model);

@@ -14,6 +14,7 @@ use crate::{
     artifact::{Artifact, Location},
     evaluate,
     forecast::Forecaster,
+    online::TUNING,
     serve, traces,
     train::{self, TrainArgs},
 };
@@ -62,7 +63,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Ok(config) => config,
         Err(error) => return service::usage_error("predictor", &error),
     };
-    match cli.command.unwrap_or(Command::Service(ServiceCommand::Serve)) {
+    match cli
+        .command
+        .unwrap_or(Command::Service(ServiceCommand::Serve))
+    {
         Command::Service(ServiceCommand::Serve) => {
             service::run("predictor", &settings, |shutdown| async move {
                 let listeners = Listeners::bind(config.listen, config.metrics_listen).await?;
@@ -109,6 +113,6 @@ fn evaluated(args: &EvaluateArgs) -> anyhow::Result<String> {
     for folder in &args.data {
         sources.extend(traces::read_folder(folder)?);
     }
-    let scores = evaluate::evaluate(&forecaster, &sources, args.stride as usize)?;
+    let scores = evaluate::evaluate(&forecaster, &sources, args.stride as usize, &TUNING)?;
     Ok(evaluate::table(&scores))
 }

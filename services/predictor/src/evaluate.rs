@@ -10,10 +10,10 @@ use rayon::prelude::*;
 use crate::{
     booster::BoosterError,
     features::View,
-    forecast::{Forecaster, PAST_SECONDS, Question, past_origins},
+    forecast::{Forecaster, Question, past_origins},
     history::History,
     manifest::Output,
-    online::{self, Outcome, RawForecast, TUNING},
+    online::{self, Outcome, RawForecast, Tuning},
     score::{PEAK_QUANTILES, Residuals, Score, Scored},
     traces::Source,
 };
@@ -44,6 +44,7 @@ pub fn evaluate(
     forecaster: &Forecaster,
     sources: &[Source],
     stride: usize,
+    tuning: &Tuning,
 ) -> Result<Scores, BoosterError> {
     let series: Vec<(&str, &History)> = sources
         .iter()
@@ -59,7 +60,7 @@ pub fn evaluate(
     let scores: Vec<Vec<(u32, Score)>> = series
         .par_iter()
         .map(|(_, history)| {
-            let scores = evaluate_series(forecaster, history, stride);
+            let scores = evaluate_series(forecaster, history, stride, tuning);
             progress.inc(1);
             scores
         })
@@ -79,12 +80,13 @@ fn evaluate_series(
     forecaster: &Forecaster,
     history: &History,
     stride: usize,
+    tuning: &Tuning,
 ) -> Result<Vec<(u32, Score)>, BoosterError> {
     let horizons = &forecaster.artifact().manifest.horizons_seconds;
     horizons
         .iter()
         .map(|horizon| {
-            let score = evaluate_horizon(forecaster, history, *horizon, stride)?;
+            let score = evaluate_horizon(forecaster, history, *horizon, stride, tuning)?;
             Ok((*horizon, score))
         })
         .collect()
@@ -95,13 +97,14 @@ fn evaluate_horizon(
     history: &History,
     horizon_seconds: u32,
     stride: usize,
+    tuning: &Tuning,
 ) -> Result<Score, BoosterError> {
     let step = history.step_seconds();
     let steps = (horizon_seconds / step) as usize;
     let least = forecaster.artifact().manifest.least_history_seconds;
     let first = first_scored(history);
     let last = history.len().saturating_sub(steps);
-    let reach = PAST_SECONDS / step as usize + steps + stride;
+    let reach = tuning.past_seconds / step as usize + steps + stride;
     let asked: Vec<usize> = (first.saturating_sub(reach)..last)
         .filter(|origin| origin % stride == 0 && !history.value(*origin).is_nan())
         .collect();
@@ -137,19 +140,20 @@ fn evaluate_horizon(
         if level.is_nan() || peak.is_nan() || history.observed(origin).is_nan() {
             continue;
         }
-        let outcomes: Vec<Outcome<'_>> = past_origins(history, origin, horizon_seconds, least)
-            .into_iter()
-            .filter_map(|past| {
-                let past = past - past % stride;
-                Some(Outcome {
-                    forecast: answers.get(&past)?,
-                    level: history.observed(past + steps),
-                    peak: history.observed_peak(past + 1, past + steps),
+        let outcomes: Vec<Outcome<'_>> =
+            past_origins(history, origin, horizon_seconds, least, tuning)
+                .into_iter()
+                .filter_map(|past| {
+                    let past = past - past % stride;
+                    Some(Outcome {
+                        forecast: answers.get(&past)?,
+                        level: history.observed(past + steps),
+                        peak: history.observed_peak(past + 1, past + steps),
+                    })
                 })
-            })
-            .filter(|outcome| !outcome.level.is_nan() && !outcome.peak.is_nan())
-            .collect();
-        let judgement = online::judge(targets, &outcomes, &TUNING);
+                .filter(|outcome| !outcome.level.is_nan() && !outcome.peak.is_nan())
+                .collect();
+        let judgement = online::judge(targets, &outcomes, tuning);
         let values = online::apply(targets, answer, &judgement);
         let now = history.value(origin);
         let level_of = |q| read(&values, Output::Level, q);
@@ -170,8 +174,7 @@ fn evaluate_horizon(
             ],
             peaks: PEAK_QUANTILES.map(|q| read(&values, Output::Peak, q)),
             model_peaks: PEAK_QUANTILES.map(|q| read(&answer.values, Output::Peak, q)),
-            naive_peaks: PEAK_QUANTILES
-                .map(|q| (hold + peak_misses.quantile(q)).clamp(0.0, 100.0)),
+            naive_peaks: PEAK_QUANTILES.map(|q| (hold + peak_misses.quantile(q)).clamp(0.0, 100.0)),
         });
     }
     Ok(score)
@@ -204,14 +207,31 @@ fn ask(
 pub fn bar(length: u64, what: &'static str) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(length).with_style(style).with_message(what)
+    ProgressBar::new(length)
+        .with_style(style)
+        .with_message(what)
 }
 
 /// The scores as a table for people.
 pub fn table(scores: &Scores) -> String {
     let mut lines = vec![format!(
         "{:<22} {:>4} {:>8} {:>7} | {:>7} {:>7} {:>7} | {:>6} {:>6} {:>6} {:>6} | {:>6} | {:>5} {:>5} {:>5} {:>5}",
-        "source", "min", "n", "mae", "v pers", "v best", "raw", "pk q90", "pk q95", "raw90", "raw95", "level", "c90", "c95", "pc90", "pc95"
+        "source",
+        "min",
+        "n",
+        "mae",
+        "v pers",
+        "v best",
+        "raw",
+        "pk q90",
+        "pk q95",
+        "raw90",
+        "raw95",
+        "level",
+        "c90",
+        "c95",
+        "pc90",
+        "pc95"
     )];
     for ((source, horizon), score) in scores {
         let n = score.count as f64;

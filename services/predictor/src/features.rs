@@ -141,7 +141,14 @@ mod tests {
         names.sort();
         names.dedup();
         assert_eq!(names.len(), features.len());
-        for unknown in ["", "mean_60", "mean_m", "is_anomaly_iso", "lag_0m", "lag_99999999m"] {
+        for unknown in [
+            "",
+            "mean_60",
+            "mean_m",
+            "is_anomaly_iso",
+            "lag_0m",
+            "lag_99999999m",
+        ] {
             assert!(unknown.parse::<Feature>().is_err(), "{unknown}");
         }
     }

@@ -10,17 +10,13 @@ use crate::{
     history::History,
     manifest::Output,
     naive::{self, Naive, PastChanges},
-    online::{self, Judgement, Outcome, RawForecast, TUNING, Target},
+    online::{self, Judgement, Outcome, RawForecast, TUNING, Target, Tuning},
     quantile,
     series::Series,
 };
 
 /// Series that share one matrix: enough to keep the library busy, few enough to keep memory flat.
 const SERIES_PER_CHUNK: usize = 64;
-/// Past origins per horizon that the model is judged by.
-const PAST_ORIGINS: usize = 32;
-/// How far back those origins may lie, in seconds.
-pub const PAST_SECONDS: usize = 3 * 86_400;
 /// Past origins for the quantiles of a naive forecast.
 const NAIVE_ORIGINS: usize = 2_000;
 /// Weight of the model below which its answer counts as naive, and above `1 -` which it counts as the model's.
@@ -139,9 +135,11 @@ impl Forecaster {
             || !horizons.is_sorted_by(|left, right| left < right)
             || steps.is_empty()
             || steps.contains(&0)
-            || horizons
-                .iter()
-                .any(|horizon| steps.iter().any(|step| horizon % step != 0 || horizon < step))
+            || horizons.iter().any(|horizon| {
+                steps
+                    .iter()
+                    .any(|step| horizon % step != 0 || horizon < step)
+            })
         {
             return incomplete(
                 "cannot be served: it needs quantiles, steps, and horizons that are multiples of the steps, ascending".into(),
@@ -178,17 +176,20 @@ impl Forecaster {
             }
         }
         let quantiles = manifest.quantiles.len();
-        let tables_fit = manifest.usual_changes.iter().all(|usual| {
-            usual.level.len() == quantiles && usual.peak.len() == quantiles
-        }) && horizons.iter().all(|horizon| {
-            manifest
-                .usual_changes
-                .iter()
-                .any(|usual| usual.horizon_seconds == *horizon)
-        }) && manifest
-            .calibration
+        let tables_fit = manifest
+            .usual_changes
             .iter()
-            .all(|calibration| calibration.offsets.len() == targets.len());
+            .all(|usual| usual.level.len() == quantiles && usual.peak.len() == quantiles)
+            && horizons.iter().all(|horizon| {
+                manifest
+                    .usual_changes
+                    .iter()
+                    .any(|usual| usual.horizon_seconds == *horizon)
+            })
+            && manifest
+                .calibration
+                .iter()
+                .all(|calibration| calibration.offsets.len() == targets.len());
         if !tables_fit {
             return incomplete(
                 "cannot be served: usual changes and calibration do not fit its horizons, quantiles and models".into(),
@@ -254,7 +255,12 @@ impl Forecaster {
         let columns = self.features.len();
         let mut values = Vec::with_capacity(questions.len() * columns);
         for question in questions {
-            features::append(&self.features, &question.view, question.steps(), &mut values);
+            features::append(
+                &self.features,
+                &question.view,
+                question.steps(),
+                &mut values,
+            );
         }
         let outputs = self.artifact.predict(&Rows::new(&values, columns)?)?;
         let answers = questions.iter().enumerate().map(|(row, question)| {
@@ -325,7 +331,13 @@ impl Forecaster {
                 .iter()
                 .map(|horizon| {
                     let last = history.len().saturating_sub(1);
-                    past_origins(&history, last, *horizon, manifest.least_history_seconds)
+                    past_origins(
+                        &history,
+                        last,
+                        *horizon,
+                        manifest.least_history_seconds,
+                        &TUNING,
+                    )
                 })
                 .collect(),
         };
@@ -382,7 +394,9 @@ impl Forecaster {
             let asked = |row: &[f64]| -> Vec<f64> {
                 quantiles
                     .iter()
-                    .map(|q| (quantile::interpolate(all, row, *q) * unit).clamp(0.0, series.capacity))
+                    .map(|q| {
+                        (quantile::interpolate(all, row, *q) * unit).clamp(0.0, series.capacity)
+                    })
                     .collect()
             };
             horizons.push(HorizonForecast {
@@ -525,6 +539,7 @@ pub fn past_origins(
     last: usize,
     horizon_seconds: u32,
     least_history_seconds: u32,
+    tuning: &Tuning,
 ) -> Vec<usize> {
     let step = history.step_seconds();
     let horizon = (horizon_seconds / step) as usize;
@@ -532,10 +547,12 @@ pub fn past_origins(
     let Some(newest) = last.checked_sub(horizon) else {
         return Vec::new();
     };
-    let room = newest.saturating_sub(least).min(PAST_SECONDS / step as usize);
+    let room = newest
+        .saturating_sub(least)
+        .min(tuning.past_seconds / step as usize);
     // An odd stride meets every phase of an hour in turn.
-    let stride = (room / PAST_ORIGINS).max(1) | 1;
-    (0..PAST_ORIGINS)
+    let stride = (room / tuning.past_origins).max(1) | 1;
+    (0..tuning.past_origins)
         .map_while(|turn| (turn * stride <= room).then(|| newest - turn * stride))
         .filter(|origin| {
             !history.value(*origin).is_nan()
@@ -559,7 +576,10 @@ fn explain(judgements: &[Judgement], horizons_seconds: &[u32]) -> (Basis, String
             "the model; the history is too short to judge it by".to_owned(),
         );
     }
-    let highest = judgements.iter().map(|found| found.weight).fold(0.0, f64::max);
+    let highest = judgements
+        .iter()
+        .map(|found| found.weight)
+        .fold(0.0, f64::max);
     let basis = if judgement.weight >= 1.0 - NEGLIGIBLE_WEIGHT {
         Basis::Model
     } else if highest <= NEGLIGIBLE_WEIGHT {
@@ -570,7 +590,9 @@ fn explain(judgements: &[Judgement], horizons_seconds: &[u32]) -> (Basis, String
     let errors = Errors(judgement);
     let minutes = horizon / 60;
     let reason = match basis {
-        Basis::Model => format!("the model beats the naive forecasts at every horizon; {errors} at {minutes} min"),
+        Basis::Model => format!(
+            "the model beats the naive forecasts at every horizon; {errors} at {minutes} min"
+        ),
         Basis::Mixed => format!(
             "model weighted {:.0} % at {minutes} min, where it is weakest; {errors}",
             judgement.weight * 100.0

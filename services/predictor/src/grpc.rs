@@ -163,7 +163,12 @@ impl PredictorService for Service {
             match self.store.reload().await {
                 Ok((loaded, changed)) => {
                     let artifact = loaded.forecaster.artifact();
-                    tracing::info!(version = artifact.manifest.version, sha256 = artifact.sha256, changed, "model reloaded");
+                    tracing::info!(
+                        version = artifact.manifest.version,
+                        sha256 = artifact.sha256,
+                        changed,
+                        "model reloaded"
+                    );
                     Ok(ReloadModelResponse {
                         model: Some(convert::identity(artifact)),
                         changed,

@@ -222,10 +222,7 @@ mod tests {
                 assert!(close(history.lowest(from, to), low));
                 if known.len() > 1 {
                     let squares: f64 = known.iter().map(|value| (value - mean).powi(2)).sum();
-                    assert!(close(
-                        history.deviation(from, to),
-                        (squares / count).sqrt()
-                    ));
+                    assert!(close(history.deviation(from, to), (squares / count).sqrt()));
                 }
             }
         }

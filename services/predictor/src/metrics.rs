@@ -5,7 +5,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{artifact::Artifact, forecast::{Basis, Forecast}};
+use crate::{
+    artifact::Artifact,
+    forecast::{Basis, Forecast},
+};
 
 type Labels<const N: usize> = [(&'static str, String); N];
 

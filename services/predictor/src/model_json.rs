@@ -38,7 +38,9 @@ pub enum RefusedModel {
     Unsupported(&'static str),
     #[error("base_score `{0}` is not one finite number")]
     BaseScore(String),
-    #[error("the manifest asks for the best iteration, but the model records none within its trees")]
+    #[error(
+        "the manifest asks for the best iteration, but the model records none within its trees"
+    )]
     NoBestIteration,
 }
 
@@ -49,6 +51,8 @@ pub struct ModelJson {
     pub text: String,
     /// Features it was trained on.
     pub features: usize,
+    /// Their names; empty when the model doesn't record them.
+    pub feature_names: Vec<String>,
     /// Trees that count.
     pub trees: usize,
     /// What is added to the sum of the leaves.
@@ -68,10 +72,18 @@ pub fn normalise(bytes: &[u8], keep: Trees) -> Result<ModelJson, RefusedModel> {
     let learner = object(&mut model, "learner")?;
     check_objective(learner)?;
 
+    let feature_names = learner["feature_names"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|name| name.as_str().unwrap_or_default().to_owned())
+        .collect();
     let parameters = object(learner, "learner_model_param")?;
     for (key, most) in [("num_class", 0), ("num_target", 1)] {
         if number(parameters, key).is_some_and(|value| value > most) {
-            return Err(RefusedModel::Unsupported("a model of several targets or classes"));
+            return Err(RefusedModel::Unsupported(
+                "a model of several targets or classes",
+            ));
         }
     }
     let features = number(parameters, "num_feature").ok_or(RefusedModel::Missing("num_feature"))?;
@@ -110,6 +122,7 @@ pub fn normalise(bytes: &[u8], keep: Trees) -> Result<ModelJson, RefusedModel> {
     Ok(ModelJson {
         text: model.to_string(),
         features,
+        feature_names,
         trees: kept,
         base_score,
     })
@@ -149,7 +162,11 @@ fn check_tree(tree: &Value, features: usize) -> Result<(), RefusedModel> {
     let list = |key: &'static str| tree[key].as_array().ok_or(RefusedModel::Missing(key));
     let categorical = |key: &str| tree[key].as_array().is_some_and(|list| !list.is_empty());
     let nonzero = |value: &Value| value.as_u64() != Some(0) && value.as_bool() != Some(false);
-    if categorical("categories_nodes") || tree["split_type"].as_array().is_some_and(|types| types.iter().any(nonzero)) {
+    if categorical("categories_nodes")
+        || tree["split_type"]
+            .as_array()
+            .is_some_and(|types| types.iter().any(nonzero))
+    {
         return Err(RefusedModel::Unsupported("a categorical split"));
     }
     if number(&tree["tree_param"], "size_leaf_vector").is_some_and(|size| size > 1) {
@@ -161,7 +178,9 @@ fn check_tree(tree: &Value, features: usize) -> Result<(), RefusedModel> {
     let split_features = list("split_indices")?;
     let conditions = list("split_conditions")?;
     if nodes == 0 || [right.len(), split_features.len(), conditions.len()] != [nodes; 3] {
-        return Err(RefusedModel::Unsupported("a tree with arrays of different lengths"));
+        return Err(RefusedModel::Unsupported(
+            "a tree with arrays of different lengths",
+        ));
     }
     for node in 0..nodes {
         let (left, right) = (left[node].as_i64(), right[node].as_i64());
@@ -175,7 +194,9 @@ fn check_tree(tree: &Value, features: usize) -> Result<(), RefusedModel> {
             return Err(RefusedModel::Unsupported("a tree with broken links"));
         }
         if !conditions[node].as_f64().is_some_and(f64::is_finite) {
-            return Err(RefusedModel::Unsupported("a tree with a number that is not finite"));
+            return Err(RefusedModel::Unsupported(
+                "a tree with a number that is not finite",
+            ));
         }
     }
     Ok(())
@@ -229,18 +250,17 @@ pub(crate) mod tests {
 
     #[test]
     fn base_scores_of_all_versions_are_understood() {
-        for (written, read) in [
-            ("5E-1", 0.5),
-            ("[5.0303474E1]", 50.303_474),
-            ("-3", -3.0),
-        ] {
+        for (written, read) in [("5E-1", 0.5), ("[5.0303474E1]", 50.303_474), ("-3", -3.0)] {
             let model = normalise(stumps(written).to_string().as_bytes(), Trees::All).unwrap();
             assert_eq!(model.base_score, read, "{written}");
             assert!(!model.text.contains('[') || !model.text.contains("\"["));
         }
         for written in ["[1E0,2E0]", "", "nan", "[inf]"] {
             let refused = normalise(stumps(written).to_string().as_bytes(), Trees::All);
-            assert!(matches!(refused, Err(RefusedModel::BaseScore(_))), "{written}");
+            assert!(
+                matches!(refused, Err(RefusedModel::BaseScore(_))),
+                "{written}"
+            );
         }
     }
 
@@ -248,18 +268,66 @@ pub(crate) mod tests {
     fn what_would_be_misread_is_refused() {
         let gbtree = "/learner/gradient_booster/model";
         for (pointer, value, expected) in [
-            ("/learner/gradient_booster/name", json!("dart"), "booster `dart`"),
-            ("/learner/gradient_booster/name", json!("gblinear"), "booster `gblinear`"),
-            ("/learner/objective/name", json!("binary:logistic"), "objective `binary:logistic`"),
-            ("/learner/learner_model_param/num_target", json!("2"), "several targets"),
-            ("/learner/learner_model_param/num_class", json!("3"), "several targets"),
-            (&format!("{gbtree}/trees/0/split_type"), json!([1, 0, 0]), "categorical"),
-            (&format!("{gbtree}/trees/0/categories_nodes"), json!([0]), "categorical"),
-            (&format!("{gbtree}/trees/0/left_children"), json!([0, -1, -1]), "broken links"),
-            (&format!("{gbtree}/trees/0/left_children"), json!([9, -1, -1]), "broken links"),
-            (&format!("{gbtree}/trees/0/split_indices"), json!([2, 0, 0]), "broken links"),
-            (&format!("{gbtree}/trees/0/split_indices"), json!([0]), "different lengths"),
-            (&format!("{gbtree}/trees/0/tree_param/size_leaf_vector"), json!("4"), "vector leaves"),
+            (
+                "/learner/gradient_booster/name",
+                json!("dart"),
+                "booster `dart`",
+            ),
+            (
+                "/learner/gradient_booster/name",
+                json!("gblinear"),
+                "booster `gblinear`",
+            ),
+            (
+                "/learner/objective/name",
+                json!("binary:logistic"),
+                "objective `binary:logistic`",
+            ),
+            (
+                "/learner/learner_model_param/num_target",
+                json!("2"),
+                "several targets",
+            ),
+            (
+                "/learner/learner_model_param/num_class",
+                json!("3"),
+                "several targets",
+            ),
+            (
+                &format!("{gbtree}/trees/0/split_type"),
+                json!([1, 0, 0]),
+                "categorical",
+            ),
+            (
+                &format!("{gbtree}/trees/0/categories_nodes"),
+                json!([0]),
+                "categorical",
+            ),
+            (
+                &format!("{gbtree}/trees/0/left_children"),
+                json!([0, -1, -1]),
+                "broken links",
+            ),
+            (
+                &format!("{gbtree}/trees/0/left_children"),
+                json!([9, -1, -1]),
+                "broken links",
+            ),
+            (
+                &format!("{gbtree}/trees/0/split_indices"),
+                json!([2, 0, 0]),
+                "broken links",
+            ),
+            (
+                &format!("{gbtree}/trees/0/split_indices"),
+                json!([0]),
+                "different lengths",
+            ),
+            (
+                &format!("{gbtree}/trees/0/tree_param/size_leaf_vector"),
+                json!("4"),
+                "vector leaves",
+            ),
         ] {
             let mut model = stumps("5E-1");
             *model.pointer_mut(pointer).unwrap() = value;
@@ -271,7 +339,10 @@ pub(crate) mod tests {
             normalise(&text.as_bytes()[..text.len() / 2], Trees::All),
             Err(RefusedModel::Syntax(_))
         ));
-        assert!(matches!(normalise(b"{}", Trees::All), Err(RefusedModel::Missing("learner"))));
+        assert!(matches!(
+            normalise(b"{}", Trees::All),
+            Err(RefusedModel::Missing("learner"))
+        ));
     }
 
     #[test]
@@ -280,7 +351,11 @@ pub(crate) mod tests {
         let all = normalise(model.to_string().as_bytes(), Trees::All).unwrap();
         let best = normalise(model.to_string().as_bytes(), Trees::BestIteration).unwrap();
         assert_eq!((all.trees, best.trees), (2, 1));
-        for attributes in [json!({}), json!({"best_iteration": "2"}), json!({"best_iteration": "18446744073709551615"})] {
+        for attributes in [
+            json!({}),
+            json!({"best_iteration": "2"}),
+            json!({"best_iteration": "18446744073709551615"}),
+        ] {
             model["learner"]["attributes"] = attributes;
             assert_eq!(
                 normalise(model.to_string().as_bytes(), Trees::BestIteration).unwrap_err(),

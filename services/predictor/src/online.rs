@@ -2,11 +2,7 @@
 //!
 //! The past is a handful of origins of the window itself, forecast again and compared with what came.
 
-use crate::{
-    manifest::Output,
-    naive::Naive,
-    quantile,
-};
+use crate::{manifest::Output, naive::Naive, quantile};
 
 /// An output of the model: which quantile of what.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,6 +38,10 @@ pub struct Outcome<'a> {
 /// How the past is used.
 #[derive(Clone, Copy, Debug)]
 pub struct Tuning {
+    /// Past origins per horizon.
+    pub past_origins: usize,
+    /// How far back they may lie, in seconds.
+    pub past_seconds: usize,
     /// The sharper, the sooner the better of model and naive gets all the weight.
     pub gate_sharpness: f64,
     /// The naive forecast must be this much better before it counts as equal.
@@ -54,6 +54,8 @@ pub struct Tuning {
 
 /// Found on the training data's held-out part; see the table in the artifact's card.
 pub const TUNING: Tuning = Tuning {
+    past_origins: 32,
+    past_seconds: 3 * 86_400,
     gate_sharpness: 6.0,
     gate_prior: 0.9,
     gate_least: 8,
@@ -170,9 +172,8 @@ pub fn apply(targets: &[Target], forecast: &RawForecast, judgement: &Judgement) 
         let mut positions: Vec<usize> = (0..targets.len())
             .filter(|index| targets[*index].output == output)
             .collect();
-        positions.sort_by(|left, right| {
-            targets[*left].quantile.total_cmp(&targets[*right].quantile)
-        });
+        positions
+            .sort_by(|left, right| targets[*left].quantile.total_cmp(&targets[*right].quantile));
         order(&positions, &mut values);
     }
     values

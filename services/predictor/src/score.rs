@@ -68,7 +68,10 @@ impl Score {
             *sum += (level - naive).abs();
         }
         let rows = [
-            (&mut self.level_loss, [scored.levels[0], scored.median, scored.levels[1]]),
+            (
+                &mut self.level_loss,
+                [scored.levels[0], scored.median, scored.levels[1]],
+            ),
             (&mut self.level_naive_loss, scored.naive_levels),
         ];
         for (sum, row) in rows {
@@ -118,8 +121,12 @@ impl Score {
     pub fn held_out(&self, source: &str, horizon_seconds: u32) -> HeldOut {
         let share = |count: u64| rounded(count as f64 / self.count as f64);
         let mean = |sum: f64| rounded(sum / self.count as f64);
-        let peak_skill =
-            |index: usize| rounded(Self::skill(self.peak_loss[index], self.peak_naive_loss[index]));
+        let peak_skill = |index: usize| {
+            rounded(Self::skill(
+                self.peak_loss[index],
+                self.peak_naive_loss[index],
+            ))
+        };
         HeldOut {
             source: source.to_owned(),
             horizon_seconds,

@@ -47,7 +47,9 @@ pub fn read_folder(folder: &Path) -> Result<Vec<Source>, TraceError> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
         let Some(name) = name else { continue };
         if let Some(stem) = name.strip_suffix(".csv.gz").or(name.strip_suffix(".csv")) {
             files.push((stem.to_owned(), path.clone()));
@@ -128,7 +130,11 @@ mod tests {
         std::fs::write(&path, "cpu,series,timestamp\n5,b,300\n7,b,0\n120,a,0\n").unwrap();
         let sources = read_folder(folder.path()).unwrap();
         assert_eq!(sources[0].name, "one");
-        let names: Vec<&str> = sources[0].series.iter().map(|(id, _)| id.as_str()).collect();
+        let names: Vec<&str> = sources[0]
+            .series
+            .iter()
+            .map(|(id, _)| id.as_str())
+            .collect();
         assert_eq!(names, ["a", "b"]);
         assert_eq!(sources[0].series[0].1.value(0), 100.0);
         assert_eq!(sources[0].series[1].1.value(1), 5.0);

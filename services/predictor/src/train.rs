@@ -14,6 +14,7 @@ use crate::{
     forecast::Forecaster,
     manifest::{FORMAT, Golden, Manifest, ModelFile, Output, Source as SourceCard, Training},
     model_json::Trees,
+    online::TUNING,
     traces,
 };
 
@@ -112,7 +113,11 @@ pub fn train(args: &TrainArgs) -> anyhow::Result<String> {
             };
             let targets = data.training.targets(output);
             let weights = &data.training.weights;
-            let model = boosting::boost(&mut grower, targets, weights, plan, &progress)?;
+            let mut model = boosting::boost(&mut grower, targets, weights, plan, &progress)?;
+            // What the columns mean travels with the model, so that another order in a manifest is noticed.
+            let names: Vec<String> = features.iter().map(ToString::to_string).collect();
+            model["learner"]["feature_types"] = serde_json::json!(vec!["float"; names.len()]);
+            model["learner"]["feature_names"] = serde_json::json!(names);
             models.push((output, q, model));
         }
     }
@@ -184,7 +189,11 @@ fn finish(
     manifest.golden.expected = predict(&golden)?;
     manifest.golden.rows = golden
         .chunks(features.len())
-        .map(|row| row.iter().map(|value| (!value.is_nan()).then_some(*value)).collect())
+        .map(|row| {
+            row.iter()
+                .map(|value| (!value.is_nan()).then_some(*value))
+                .collect()
+        })
         .collect();
     if !data.unseen.is_empty() {
         let predictions = predict(&data.unseen.features)?;
@@ -193,7 +202,7 @@ fn finish(
     package::write_manifest(&args.out, &manifest)?;
 
     let forecaster = Forecaster::new(Artifact::open(&location, 1)?)?;
-    let scores = evaluate::evaluate(&forecaster, sources, args.stride)?;
+    let scores = evaluate::evaluate(&forecaster, sources, args.stride, &TUNING)?;
     manifest.held_out = scores
         .iter()
         .map(|((source, horizon), score)| score.held_out(source, *horizon))

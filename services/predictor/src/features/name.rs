@@ -260,7 +260,12 @@ pub fn default_features() -> Vec<Feature> {
         F::StepLag(2),
         F::StepLag(3),
     ];
-    features.extend([5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 90, 120, 180, 360].map(F::Lag));
+    features.extend(
+        [
+            5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 90, 120, 180, 360,
+        ]
+        .map(F::Lag),
+    );
     features.extend([15, 30, 60, 120, 360, 1440, 10_080].map(F::Mean));
     features.extend([15, 30, 60, 180, 720, 10_080].map(F::Deviation));
     features.extend([15, 30, 60, 180, 1440].map(F::Highest));

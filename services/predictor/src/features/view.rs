@@ -163,7 +163,8 @@ impl<'a> View<'a> {
 
     /// Mean of the last `steps` points.
     pub fn mean_of_steps(&self, steps: usize) -> f64 {
-        self.history.mean(self.clip(self.origin, steps), self.origin)
+        self.history
+            .mean(self.clip(self.origin, steps), self.origin)
     }
 
     /// The same view, towards `steps` ahead (at least one).
@@ -354,7 +355,10 @@ impl Ahead<'_> {
         let lag = self.steps.div_ceil(period) * period;
         let (mut recurring, mut persisting, mut known) = (0.0, 0.0, 0);
         for target in self.past_targets(window_minutes) {
-            let Some(then) = target.checked_sub(lag).filter(|then| *then >= self.view.first) else {
+            let Some(then) = target
+                .checked_sub(lag)
+                .filter(|then| *then >= self.view.first)
+            else {
                 break;
             };
             let value = history.value(target);

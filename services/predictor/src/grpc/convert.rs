@@ -172,10 +172,17 @@ fn check(
     if characters == 0 || characters > limits.id_characters {
         violations.add(
             format!("{path}.series_id"),
-            format!("has {characters} characters, send 1 to {}", limits.id_characters),
+            format!(
+                "has {characters} characters, send 1 to {}",
+                limits.id_characters
+            ),
         );
     }
-    let capacity = if message.capacity == 0.0 { 100.0 } else { message.capacity };
+    let capacity = if message.capacity == 0.0 {
+        100.0
+    } else {
+        message.capacity
+    };
     if !(1e-6..=1e9).contains(&capacity) {
         let what = format!("is {capacity}, send 0 for percent or the vCPU count");
         violations.add(format!("{path}.capacity"), what);
@@ -184,11 +191,21 @@ fn check(
     if times.is_empty() {
         violations.add(format!("{path}.timestamps_seconds"), "is empty");
     } else if times.len() > limits.points {
-        let what = format!("has {} entries, send at most {}", times.len(), limits.points);
+        let what = format!(
+            "has {} entries, send at most {}",
+            times.len(),
+            limits.points
+        );
         violations.add(format!("{path}.timestamps_seconds"), what);
     }
-    if let Some(index) = times.iter().position(|time| Timestamp::from_second(*time).is_err()) {
-        let what = format!("is {}, which is no time in seconds since 1970", times[index]);
+    if let Some(index) = times
+        .iter()
+        .position(|time| Timestamp::from_second(*time).is_err())
+    {
+        let what = format!(
+            "is {}, which is no time in seconds since 1970",
+            times[index]
+        );
         violations.add(format!("{path}.timestamps_seconds[{index}]"), what);
     }
     if let Some(index) = times.windows(2).position(|pair| pair[0] >= pair[1]) {
@@ -196,10 +213,22 @@ fn check(
         violations.add(format!("{path}.timestamps_seconds[{}]", index + 1), what);
     }
     let most = capacity * (1.0 + ROUNDING);
-    check_values(path, "cpu", &message.cpu, times.len(), false, most, violations);
+    check_values(
+        path,
+        "cpu",
+        &message.cpu,
+        times.len(),
+        false,
+        most,
+        violations,
+    );
     for (field, values, most) in [
         ("memory_percent", &message.memory_percent, 100.0),
-        ("disk_bytes_per_second", &message.disk_bytes_per_second, f64::MAX),
+        (
+            "disk_bytes_per_second",
+            &message.disk_bytes_per_second,
+            f64::MAX,
+        ),
     ] {
         if !values.is_empty() {
             check_values(path, field, values, times.len(), true, most, violations);

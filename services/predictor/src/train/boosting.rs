@@ -34,7 +34,11 @@ pub fn boost(
     progress: &ProgressBar,
 ) -> Result<Value, BoosterError> {
     let q = plan.quantile as f32;
-    let mut all: Vec<(f32, f32)> = targets.iter().copied().zip(weights.iter().copied()).collect();
+    let mut all: Vec<(f32, f32)> = targets
+        .iter()
+        .copied()
+        .zip(weights.iter().copied())
+        .collect();
     let base_score = weighted_quantile(&mut all, plan.quantile);
     let mut forecasts = vec![base_score; targets.len()];
     let mut gradients = vec![0.0; targets.len()];
@@ -46,7 +50,10 @@ pub fn boost(
         {
             *gradient = if target > forecast { q } else { q - 1.0 };
         }
-        let seed = plan.seed.wrapping_mul(1_000_003).wrapping_add(u64::from(round));
+        let seed = plan
+            .seed
+            .wrapping_mul(1_000_003)
+            .wrapping_add(u64::from(round));
         let grown = grower.grow(&gradients, seed & 0x7FFF_FFFF)?;
         let mut model = grown.model;
         let mut tree = model["learner"]["gradient_booster"]["model"]["trees"][0].take();
@@ -166,7 +173,9 @@ mod tests {
         let normal = normalise(model.to_string().as_bytes(), Trees::All).unwrap();
         assert_eq!(normal.trees, 60);
         let booster = Booster::load(&normal, 1).unwrap();
-        let predictions = booster.predict(&Rows::new(&[0.0, 1.0], 1).unwrap()).unwrap();
+        let predictions = booster
+            .predict(&Rows::new(&[0.0, 1.0], 1).unwrap())
+            .unwrap();
         for (got, expected) in predictions.iter().zip([90.0, 290.0]) {
             assert!((got - expected).abs() < 3.0, "{predictions:?}");
         }

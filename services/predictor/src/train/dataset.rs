@@ -128,7 +128,10 @@ impl Dataset {
                 .map(|(_, history)| history)
                 .filter(|history| evaluate::moves(history))
                 .collect();
-            let points: usize = moving.iter().map(|history| evaluate::first_scored(history)).sum();
+            let points: usize = moving
+                .iter()
+                .map(|history| evaluate::first_scored(history))
+                .sum();
             let tables: Vec<Table> = moving
                 .par_iter()
                 .enumerate()
@@ -236,7 +239,9 @@ fn draw_series(
             continue;
         };
         features::append(features, &view, steps, &mut table.features);
-        table.level.push(((level - view.now()) / view.scale()) as f32);
+        table
+            .level
+            .push(((level - view.now()) / view.scale()) as f32);
         table.peak.push(((peak - view.now()) / view.scale()) as f32);
         table.about.push(About {
             source,
@@ -256,7 +261,10 @@ fn weigh(table: &mut Table, restless: f64) {
         .map(|about| about.scale.powf(restless))
         .collect();
     let mean = raw.iter().sum::<f64>() / raw.len() as f64;
-    table.weights = raw.into_iter().map(|weight| (weight / mean) as f32).collect();
+    table.weights = raw
+        .into_iter()
+        .map(|weight| (weight / mean) as f32)
+        .collect();
 }
 
 /// SplitMix64: a seed gives the same draws everywhere and for ever.

@@ -1,10 +1,6 @@
 //! The artifact's files.
 
-use std::{
-    fs,
-    io::Write as _,
-    path::Path,
-};
+use std::{fs, io::Write as _, path::Path};
 
 use anyhow::Context as _;
 use flate2::{Compression, GzBuilder};
@@ -16,8 +12,7 @@ use crate::{
     features::{self, Feature, View},
     history::History,
     manifest::{Calibration, Manifest},
-    model_json,
-    quantile,
+    model_json, quantile,
     train::{HORIZONS_SECONDS, dataset::Table},
 };
 
@@ -27,7 +22,9 @@ const LEAST_ROWS: usize = 300;
 /// Writes a model, compressed, and returns the SHA-256 of the file.
 pub fn write_model(path: &Path, model: &Value) -> anyhow::Result<String> {
     // No name and no time in the header: same model, same bytes.
-    let mut packer = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
+    let mut packer = GzBuilder::new()
+        .mtime(0)
+        .write(Vec::new(), Compression::best());
     packer.write_all(model.to_string().as_bytes())?;
     let bytes = packer.finish()?;
     fs::write(path, &bytes).with_context(|| format!("cannot write {}", path.display()))?;
@@ -72,7 +69,12 @@ pub fn golden_rows(features: &[Feature]) -> Vec<f32> {
         let history = History::new(step_seconds, values);
         for (turn, horizon) in HORIZONS_SECONDS.into_iter().enumerate() {
             if let Some(view) = View::new(&history, history.len() - 1 - turn, 0) {
-                features::append(features, &view, (horizon / step_seconds) as usize, &mut rows);
+                features::append(
+                    features,
+                    &view,
+                    (horizon / step_seconds) as usize,
+                    &mut rows,
+                );
             }
         }
     }
@@ -91,8 +93,7 @@ pub fn calibrate(
             let rows: Vec<usize> = (0..unseen.len())
                 .filter(|row| {
                     let about = unseen.about[*row];
-                    about.step_seconds == *step_seconds
-                        && about.horizon_seconds == *horizon_seconds
+                    about.step_seconds == *step_seconds && about.horizon_seconds == *horizon_seconds
                 })
                 .collect();
             if rows.len() < LEAST_ROWS {
