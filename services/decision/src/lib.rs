@@ -7,24 +7,24 @@
 //! Invariant: everything but `grpc`, `convert`, `engine`, `store`, `stopwatch`, `metrics` and `config` is pure; time is
 //! an argument.
 
-pub mod config;
+mod config;
 mod convert;
-pub mod cooldown;
-pub mod engine;
-pub mod explain;
+mod cooldown;
+mod engine;
+mod explain;
 mod grpc;
-pub mod input;
-pub mod lease;
-pub mod metrics;
-pub mod outlook;
-pub mod policy;
-pub mod probability;
-pub mod record;
-pub mod stopwatch;
-pub mod store;
-pub mod text;
-pub mod threshold;
-pub mod verdict;
+mod input;
+mod lease;
+mod metrics;
+mod outlook;
+mod policy;
+mod probability;
+mod record;
+mod stopwatch;
+mod store;
+mod text;
+mod threshold;
+mod verdict;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -35,7 +35,7 @@ use common::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use crate::{config::Config, policy::Policy as PolicyConfig};
+pub use crate::{config::Config, policy::Policy};
 use crate::{
     engine::{Engine, Retention},
     metrics::Metrics,
@@ -65,7 +65,7 @@ impl fmt::Debug for Deps {
 /// A policy that can't be used, a database that is damaged or can't be written, a server that can't run.
 pub async fn serve(
     config: Config,
-    policy: PolicyConfig,
+    policy: Policy,
     deps: Deps,
     listeners: Listeners,
     shutdown: CancellationToken,

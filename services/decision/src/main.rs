@@ -7,7 +7,7 @@ use common::clock::SystemClock;
 use common::config::ConfigError;
 use common::listen::Listeners;
 use common::service::{self, ConfigArg, ServiceCommand};
-use decision::{Config, Deps, PolicyConfig};
+use decision::{Config, Deps, Policy};
 
 /// Decides whether instances should be resized, remembers what was decided, and explains it.
 #[derive(Debug, Parser)]
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<ExitCode, ConfigError> {
     let settings = arguments.config.load()?;
     let config = Config::read(&settings)?;
-    let policy = PolicyConfig::read(&settings)?;
+    let policy = Policy::read(&settings)?;
     let clock = Arc::new(SystemClock);
     Ok(match arguments.command.unwrap_or_default() {
         ServiceCommand::Health => service::report_health("decision", config.listen),

@@ -16,8 +16,9 @@ use std::{fs, io::ErrorKind, path::Path, time::Duration};
 
 use jiff::Timestamp;
 use sqlx::{
-    Connection as _, Row as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    Connection as _, Row as _, Sqlite, SqliteConnection, SqlitePool,
     migrate::Migrator,
+    pool::PoolConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -67,9 +68,7 @@ impl Store {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .busy_timeout(BUSY_TIMEOUT);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
+        let writer = pool(1)
             .connect_with(
                 options
                     .clone()
@@ -93,37 +92,42 @@ impl Store {
         .execute(&writer)
         .await
         .map_err(open_error)?;
-        let reader = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
+        let reader = pool(READERS)
             .connect_with(options.read_only(true))
             .await
             .map_err(open_error)?;
         Ok(Self { writer, reader })
     }
 
-    /// A write transaction; dropped without a commit it changes nothing.
+    /// A connection in a write transaction; dropped without a commit it changes nothing.
     ///
     /// # Errors
     /// The database is held by somebody else.
-    pub async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    pub async fn write(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        let mut connection = self.writer.acquire().await?;
+        sqlx::query("BEGIN IMMEDIATE")
+            .execute(&mut *connection)
+            .await?;
+        Ok(connection)
     }
 
-    /// A transaction that sees one state of the database.
+    /// A connection that sees one state of the database until it is dropped.
     ///
     /// # Errors
     /// No connection is free.
-    pub async fn read(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.reader.begin().await?)
+    pub async fn read(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        let mut connection = self.reader.acquire().await?;
+        sqlx::query("BEGIN").execute(&mut *connection).await?;
+        Ok(connection)
     }
 
-    /// Commits.
+    /// Commits what a connection of [`Store::write`] wrote.
     ///
     /// # Errors
     /// When it can't reach the disk: then nothing was written.
-    pub async fn commit(transaction: Transaction<'_, Sqlite>) -> Result<(), StoreError> {
-        Ok(transaction.commit().await?)
+    pub async fn commit(mut connection: PoolConnection<Sqlite>) -> Result<(), StoreError> {
+        sqlx::query("COMMIT").execute(&mut *connection).await?;
+        Ok(())
     }
 
     /// Ends every connection; the log is folded into the file.
@@ -136,6 +140,25 @@ impl Store {
     pub(crate) fn writer(&self) -> &SqlitePool {
         &self.writer
     }
+}
+
+/// Both pools hand out connections in a transaction and end what is left of it when they come back.
+///
+/// sqlx's own `Transaction` won't do: SQLite rolls back by itself when the disk is full, sqlx then counts a transaction
+/// that is not there, and the connection refuses every further one for ever.
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                match sqlx::query("ROLLBACK").execute(connection).await {
+                    Ok(_) => Ok(true),
+                    // It was committed, or rolled back by SQLite. Any other failure closes the connection.
+                    Err(error) => Ok(error.to_string().contains("no transaction is active")),
+                }
+            })
+        })
 }
 
 /// Looks for damage without changing the file.

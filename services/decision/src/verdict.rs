@@ -62,25 +62,6 @@ pub enum ReasonCode {
 }
 
 impl ReasonCode {
-    /// Every code.
-    pub const ALL: [Self; 15] = [
-        Self::ForecastAboveUpThreshold,
-        Self::ForecastBelowDownThreshold,
-        Self::ForecastInRange,
-        Self::ConfidenceTooLow,
-        Self::Cooldown,
-        Self::ActionPending,
-        Self::Paused,
-        Self::AtMaxRung,
-        Self::AtMinRung,
-        Self::TypeOutsideLadder,
-        Self::MetricsUnknown,
-        Self::MemoryGuard,
-        Self::ForecastUnavailable,
-        Self::InstanceUnavailable,
-        Self::Saturated,
-    ];
-
     /// As stored and as a metric label.
     pub fn name(self) -> &'static str {
         match self {

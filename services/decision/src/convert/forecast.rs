@@ -8,8 +8,8 @@ use proto::predictor::v1::{
 use super::Fields;
 use crate::input::{Basis, Forecast, History, Horizon, Quantile};
 
-/// Far beyond what a machine can be asked for: 100 times all of its CPU.
-const MAX_CPU_PERCENT: f64 = 10_000.0;
+/// Beyond 100 percent lies demand that a larger type had; beyond this no type's.
+const MAX_CPU_PERCENT: f64 = 1_000_000.0;
 const MAX_HORIZONS: usize = 64;
 const MAX_QUANTILES: usize = 64;
 

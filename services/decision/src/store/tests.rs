@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use common::clock::ManualClock;
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
@@ -256,4 +257,144 @@ async fn a_lease_epoch_in_the_table_never_falls() {
         .unwrap()
         .unwrap();
     assert_eq!(found.epoch, 2);
+}
+
+/// What an operator, a scheduler and a machine may do to the service, in any order.
+#[derive(Clone, Debug)]
+enum Step {
+    Pass(u64),
+    Decide(f64),
+    DecideAgain,
+    Report(Outcome),
+    Restart,
+    PauseFleet(bool),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0..900_u64).prop_map(Step::Pass),
+        4 => (0.0..100.0_f64).prop_map(Step::Decide),
+        1 => Just(Step::DecideAgain),
+        3 => prop::sample::select(vec![
+            Outcome::Succeeded,
+            Outcome::RolledBack,
+            Outcome::FellBack,
+            Outcome::Refused,
+            Outcome::NotStarted,
+            Outcome::Gone,
+        ]).prop_map(Step::Report),
+        1 => Just(Step::Restart),
+        1 => any::<bool>().prop_map(Step::PauseFleet),
+    ]
+}
+
+async fn run(steps: Vec<Step>) {
+    let mut bench = bench().await;
+    let mut tick = 0;
+    let mut pending: Option<Decision> = None;
+    let mut last_touched_at: Option<Timestamp> = None;
+    let mut paused = false;
+    let mut last: Option<Decision> = None;
+    for step in steps {
+        match step {
+            Step::Pass(seconds) => bench.clock.advance(Duration::from_secs(seconds)),
+            Step::Decide(cpu) => {
+                tick += 1;
+                let decision = bench.decide(&format!("tick-{tick}"), cpu).await.unwrap();
+                if decision.pending {
+                    assert!(pending.is_none(), "two actions at once");
+                    assert!(!paused, "acted in a pause");
+                    if let Some(touched) = last_touched_at {
+                        let since = text_seconds(touched, decision.decided_at);
+                        assert!(since >= 600, "acted {since} s after a resize ended");
+                    }
+                    pending = Some(decision.clone());
+                }
+                last = Some(decision);
+            }
+            Step::DecideAgain => {
+                if let Some(last) = &last {
+                    let again = bench.decide(&last.tick_id, 99.0).await.unwrap();
+                    assert_eq!(again.decision_id, last.decision_id);
+                    assert_eq!(again.verdict, last.verdict);
+                }
+            }
+            Step::Report(outcome) => {
+                if let Some(decision) = pending.take() {
+                    let id = decision.decision_id;
+                    for _ in 0..2 {
+                        let ended = bench
+                            .engine
+                            .report(&id, outcome, String::new(), String::new(), None)
+                            .await
+                            .unwrap();
+                        assert!(!ended.pending);
+                    }
+                    if outcome.touched_the_machine() {
+                        last_touched_at = Some(clock_now(&bench.clock));
+                    }
+                }
+            }
+            Step::Restart => {
+                bench.engine = Engine::new(
+                    bench.store.clone(),
+                    Arc::new(bench.clock.clone()),
+                    Policy::default(),
+                    Metrics::default(),
+                )
+                .await
+                .unwrap();
+            }
+            Step::PauseFleet(on) => {
+                if on {
+                    bench
+                        .engine
+                        .pause(
+                            String::new(),
+                            crate::input::PauseDirection::Both,
+                            String::new(),
+                            None,
+                        )
+                        .await
+                        .unwrap();
+                } else {
+                    assert_eq!(bench.engine.resume("").await.unwrap(), paused);
+                }
+                paused = on;
+            }
+        }
+    }
+    for decision in bench.all().await {
+        let stored = bench
+            .engine
+            .get_stored(&decision.decision_id)
+            .await
+            .unwrap();
+        let replayed = crate::explain::replay(
+            &stored.policy,
+            &stored.input,
+            &stored.state,
+            decision.decided_at,
+        );
+        assert_eq!(replayed, decision.verdict);
+    }
+}
+
+fn text_seconds(earlier: Timestamp, later: Timestamp) -> u64 {
+    crate::text::seconds_between(earlier, later)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn whatever_happens_one_action_at_a_time_never_within_a_cooldown_and_all_of_it_replays(
+        steps in prop::collection::vec(any_step(), 1..60),
+    ) {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(run(steps));
+    }
 }

@@ -7,7 +7,7 @@ use common::{
     grpc::{channel, local_url, outgoing},
     listen::Listeners,
 };
-use decision::{Config, Deps, PolicyConfig};
+use decision::{Config, Deps, Policy};
 use jiff::Timestamp;
 use proto::{
     decision::v1::{decision_service_client::DecisionServiceClient, *},
@@ -25,7 +25,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 pub struct World {
     pub folder: TempDir,
     pub clock: ManualClock,
-    pub policy: PolicyConfig,
+    pub policy: Policy,
     pub database_name: String,
 }
 
@@ -34,7 +34,7 @@ impl World {
         Self {
             folder: tempfile::tempdir().unwrap(),
             clock: ManualClock::new(Timestamp::from_second(START).unwrap()),
-            policy: PolicyConfig::default(),
+            policy: Policy::default(),
             database_name: "decision.db".into(),
         }
     }
@@ -59,8 +59,17 @@ impl World {
         let shutdown = CancellationToken::new();
         let killed = CancellationToken::new();
         // A runtime of its own: dropping it is as close to kill -9 as a thread gets.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let serving = decision::serve(config, self.policy.clone(), Deps { clock }, listeners, shutdown.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let serving = decision::serve(
+            config,
+            self.policy.clone(),
+            Deps { clock },
+            listeners,
+            shutdown.clone(),
+        );
         let (ended, end) = oneshot::channel();
         let kill = killed.clone();
         std::thread::spawn(move || {

@@ -30,7 +30,10 @@ async fn pauses_hold_one_target_or_all_until_they_end() {
         server.decide(other).await.unwrap().action(),
         Action::ScaleUp
     );
-    assert_eq!(server.target("web-1").await.pauses, [pause.clone()]);
+    assert_eq!(
+        server.target("web-1").await.pauses,
+        std::slice::from_ref(&pause)
+    );
     assert!(server.target("web-2").await.pauses.is_empty());
 
     // Paused again: longer, but since the same time.

@@ -25,7 +25,8 @@ fn fields(status: &Status) -> Vec<String> {
 async fn a_bad_request_names_every_bad_field_and_stores_nothing() {
     let world = World::new();
     let server = world.start().await;
-    let cases: Vec<(fn(&mut DecideRequest), &[&str])> = vec![
+    type Spoil = fn(&mut DecideRequest);
+    let cases: Vec<(Spoil, &[&str])> = vec![
         (|request| request.tick_id.clear(), &["tick_id"]),
         (
             |request| request.target_id = "x".repeat(257),

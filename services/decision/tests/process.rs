@@ -1,0 +1,227 @@
+//! The built binary, where only a process will do: kill -9, a disk without room, exit codes.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    time::Duration,
+};
+
+use common::grpc::{channel, outgoing};
+use proto::decision::v1::{
+    Action, DecideRequest, Decision, ListDecisionsRequest, ReasonCode,
+    decision_service_client::DecisionServiceClient,
+};
+use tonic::{Code, Status, transport::Channel};
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A running process; killed when dropped.
+struct Process {
+    child: Child,
+    client: DecisionServiceClient<Channel>,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn configuration(folder: &Path) -> String {
+    let path = folder.join("autoscaler.yaml");
+    let text = format!(
+        "decision:\n  listen: 127.0.0.1:0\n  metrics_listen: null\n  database: {}\n",
+        folder.join("decision.db").display()
+    );
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+/// Starts the binary by `command`, and waits until it says where it listens.
+fn start(mut command: Command) -> Process {
+    let mut child = command
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let log = BufReader::new(child.stderr.take().unwrap());
+    let (found, listening) = mpsc::channel();
+    // Reads on to the end, or the process would block on a full pipe.
+    std::thread::spawn(move || {
+        for line in log.lines().map_while(Result::ok) {
+            if let Some((_, rest)) = line.split_once("listen=") {
+                let _ = found.send(rest.split_whitespace().next().unwrap().to_owned());
+            }
+        }
+    });
+    let address = listening.recv_timeout(Duration::from_secs(30)).unwrap();
+    let client = DecisionServiceClient::new(channel(&format!("http://{address}")).unwrap());
+    Process { child, client }
+}
+
+fn binary(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_decision"));
+    command
+        .args(["--config", &configuration(folder)])
+        .current_dir(folder);
+    command
+}
+
+/// A hold that needs no metrics, so no clock.
+fn hold(tick: usize) -> DecideRequest {
+    DecideRequest {
+        tick_id: format!("tick-{tick}"),
+        target_id: "web-1".into(),
+        instance_id: "i-1".into(),
+        unknown_reason: "prometheus did not answer, ".repeat(30),
+        unknown_reason_code: ReasonCode::MetricsUnknown.into(),
+        ..DecideRequest::default()
+    }
+}
+
+async fn decide(process: &Process, tick: usize) -> Result<Decision, Status> {
+    let response = process
+        .client
+        .clone()
+        .decide(outgoing(hold(tick), TIMEOUT))
+        .await?;
+    Ok(response.into_inner().decision.unwrap())
+}
+
+async fn count(process: &Process) -> usize {
+    let request = ListDecisionsRequest {
+        page_size: 1_000,
+        ..Default::default()
+    };
+    let response = process
+        .client
+        .clone()
+        .list_decisions(outgoing(request, TIMEOUT))
+        .await;
+    response.unwrap().into_inner().decisions.len()
+}
+
+#[tokio::test]
+async fn what_was_answered_survives_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut answered = 0;
+    for round in 0..3 {
+        let mut process = start(binary(folder.path()));
+        assert_eq!(count(&process).await, answered);
+        for tick in 0..20 {
+            decide(&process, round * 20 + tick).await.unwrap();
+            answered += 1;
+        }
+        process.child.kill().unwrap();
+    }
+    let process = start(binary(folder.path()));
+    assert_eq!(count(&process).await, answered);
+}
+
+#[tokio::test]
+async fn fault_46_a_disk_without_room_takes_no_action_and_the_process_lives() {
+    let folder = tempfile::tempdir().unwrap();
+    // Files of this process can't grow beyond 200 blocks of 512 bytes: writes fail as on a full disk.
+    let mut command = Command::new("sh");
+    command
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -f 200; exec \"$0\" --config \"$1\"",
+        ])
+        .arg(env!("CARGO_BIN_EXE_decision"))
+        .arg(configuration(folder.path()));
+    let process = start(command);
+    let mut written = 0;
+    let status = loop {
+        match decide(&process, written).await {
+            Ok(decision) => assert_eq!(decision.action(), Action::Hold),
+            Err(status) => break status,
+        }
+        written += 1;
+        assert!(written < 1_000, "the limit does not hold");
+    };
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    assert!(
+        status.message().contains("is the disk full or read-only?"),
+        "{status}"
+    );
+    // What was answered is there, and nothing else.
+    assert_eq!(count(&process).await, written);
+    assert_eq!(
+        decide(&process, written).await.unwrap_err().code(),
+        Code::Unavailable
+    );
+    drop(process);
+
+    // With room again, all is as it was answered.
+    let process = start(binary(folder.path()));
+    assert_eq!(count(&process).await, written);
+    decide(&process, written).await.unwrap();
+}
+
+/// Runs the binary with a configuration that it must refuse; exit code and what it said.
+fn refused(yaml: &str) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("autoscaler.yaml");
+    fs::write(&path, yaml).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_decision"))
+        .arg("--config")
+        .arg(&path)
+        .current_dir(folder.path())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    (child.wait().unwrap().code(), said)
+}
+
+#[test]
+fn a_bad_configuration_is_one_line_that_names_the_key() {
+    for (yaml, line) in [
+        (
+            "policy: {scale_down_cpu: 80}",
+            "decision: configuration key `policy.scale_down_cpu`: 80 is not below scale_up_cpu (75): every forecast would ask for an action\n",
+        ),
+        (
+            "decision: {databse: x.db}",
+            "decision: unknown configuration key `decision.databse`; did you mean `database`?\n",
+        ),
+    ] {
+        assert_eq!(refused(yaml), (Some(64), line.to_owned()));
+    }
+}
+
+#[test]
+fn fault_47_a_corrupt_database_is_one_line_and_exit_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("decision.db");
+    fs::write(
+        &database,
+        "this is not a database, it only looks like one from afar",
+    )
+    .unwrap();
+    let (code, said) = refused(&format!(
+        "decision: {{listen: '127.0.0.1:0', metrics_listen: null, database: '{}'}}",
+        database.display()
+    ));
+    assert_eq!(code, Some(1), "{said}");
+    let line = said.lines().last().unwrap();
+    assert!(
+        line.starts_with("decision: database ") && line.contains("is damaged"),
+        "{said}"
+    );
+    assert!(line.contains("restore a backup"), "{said}");
+}
