@@ -1,0 +1,169 @@
+#![expect(dead_code, reason = "each test program uses its own part of it")]
+//! The actuator's service on port 0, over a fake cloud whose time passes as fast as somebody waits for it.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use actuator::{
+    Config, Deps,
+    cloud::InstanceState,
+    fake::FakeCloud,
+};
+use async_trait::async_trait;
+use common::{
+    clock::{Clock, SharedClock},
+    grpc, listen::Listeners,
+};
+use jiff::Timestamp;
+use proto::actuator::v1::{self as wire, actuator_service_client::ActuatorServiceClient};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status, transport::Channel};
+
+pub const ID: &str = "i-0123456789abcdef0";
+pub const FROM: &str = "t2.small";
+pub const TARGET: &str = "t2.medium";
+
+/// A clock that jumps over every wait. For one resize at a time: with several, each would pay for the others' waits.
+#[derive(Debug)]
+pub struct LeapingClock(Mutex<Timestamp>);
+
+#[async_trait]
+impl Clock for LeapingClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        *self.0.lock().unwrap() += duration;
+        tokio::task::yield_now().await;
+    }
+}
+
+pub struct Stage {
+    pub fake: FakeCloud,
+    pub client: ActuatorServiceClient<Channel>,
+    pub address: std::net::SocketAddr,
+    pub metrics_url: String,
+    pub shutdown: CancellationToken,
+    pub served: JoinHandle<anyhow::Result<()>>,
+}
+
+/// Not dry, and quick to give up where tests wait for that.
+pub fn config() -> Config {
+    Config {
+        dry_run: false,
+        shutdown_grace_seconds: 20,
+        ..Config::default()
+    }
+}
+
+impl Stage {
+    pub async fn new() -> Self {
+        Self::with(config()).await
+    }
+
+    pub async fn with(config: Config) -> Self {
+        let start: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        Self::on(config, Arc::new(LeapingClock(Mutex::new(start)))).await
+    }
+
+    pub async fn on(config: Config, clock: SharedClock) -> Self {
+        let fake = FakeCloud::new(Arc::clone(&clock));
+        Self::over(config, clock, fake).await
+    }
+
+    pub async fn over(config: Config, clock: SharedClock, fake: FakeCloud) -> Self {
+        fake.add_instance(ID, FROM);
+        let any = "127.0.0.1:0".parse().unwrap();
+        let listeners = Listeners::bind(any, Some(any)).await.unwrap();
+        let address = listeners.grpc.local_addr().unwrap();
+        let metrics = listeners.metrics.as_ref().unwrap().local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let deps = Deps {
+            clock,
+            cloud: Arc::new(fake.clone()),
+        };
+        let served = tokio::spawn(actuator::serve(config, deps, listeners, shutdown.clone()));
+        let client = ActuatorServiceClient::new(grpc::channel(&grpc::local_url(address)).unwrap());
+        Self {
+            fake,
+            client,
+            address,
+            metrics_url: metrics.to_string(),
+            shutdown,
+            served,
+        }
+    }
+
+    pub async fn start(&mut self, request: wire::StartResizeRequest) -> Result<wire::Resize, Status> {
+        let response = self.client.start_resize(request).await?;
+        Ok(response.into_inner().resize.unwrap())
+    }
+
+    /// Every message of the resize, the final one last.
+    pub async fn watch(&mut self, resize_id: &str) -> Vec<wire::Resize> {
+        let request = wire::WatchResizeRequest {
+            resize_id: resize_id.to_owned(),
+        };
+        let mut stream = self.client.watch_resize(request).await.unwrap().into_inner();
+        let mut messages = Vec::new();
+        while let Some(message) = stream.message().await.unwrap() {
+            messages.push(message.resize.unwrap());
+        }
+        messages
+    }
+
+    /// Starts a resize and follows it to its end.
+    pub async fn resize(&mut self) -> wire::Resize {
+        self.start(request("r1")).await.unwrap();
+        self.watch("r1").await.pop().unwrap()
+    }
+
+    /// What runs now: type and state.
+    pub fn runs(&self) -> (String, InstanceState) {
+        (
+            self.fake.instance_type(ID).unwrap(),
+            self.fake.state(ID).unwrap(),
+        )
+    }
+}
+
+pub fn request(resize_id: &str) -> wire::StartResizeRequest {
+    wire::StartResizeRequest {
+        resize_id: resize_id.to_owned(),
+        instance_id: ID.to_owned(),
+        target_instance_type: TARGET.to_owned(),
+        expected_instance_type: FROM.to_owned(),
+        lease_epoch: 0,
+        dry_run: false,
+        reason: "test".to_owned(),
+    }
+}
+
+pub fn running(instance_type: &str) -> (String, InstanceState) {
+    (instance_type.to_owned(), InstanceState::Running)
+}
+
+/// The code of a call that must fail, and what it said.
+pub fn refused<T: std::fmt::Debug>(result: Result<T, Status>) -> (Code, String) {
+    let status = result.unwrap_err();
+    (status.code(), status.message().to_owned())
+}
+
+pub fn names(resize: &wire::Resize) -> Vec<&str> {
+    resize.steps.iter().map(|step| step.name.as_str()).collect()
+}
+
+/// What the exposition says.
+pub async fn metrics(address: &str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    answer
+}
