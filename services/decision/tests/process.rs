@@ -128,12 +128,12 @@ async fn what_was_answered_survives_kill_9() {
 #[tokio::test]
 async fn fault_46_a_disk_without_room_takes_no_action_and_the_process_lives() {
     let folder = tempfile::tempdir().unwrap();
-    // Files of this process can't grow beyond 200 blocks of 512 bytes: writes fail as on a full disk.
+    // Files of this process can't grow beyond 2,000 blocks (of 512 bytes or 1 KiB, by shell): writes fail as on a full disk.
     let mut command = Command::new("sh");
     command
         .args([
             "-c",
-            "trap '' XFSZ; ulimit -f 200; exec \"$0\" --config \"$1\"",
+            "trap '' XFSZ; ulimit -f 2000; exec \"$0\" --config \"$1\"",
         ])
         .arg(env!("CARGO_BIN_EXE_decision"))
         .arg(configuration(folder.path()));
