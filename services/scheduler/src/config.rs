@@ -208,7 +208,9 @@ impl Config {
         ] {
             within(key, value, 1, 86_400)?;
         }
-        within("lease_seconds", self.lease_seconds, 5, 3_600)?;
+        // An action must be with the actuator before the lease under which it was decided can end.
+        let least = self.call_timeout_seconds.saturating_mul(3).max(5);
+        within("lease_seconds", self.lease_seconds, least, 3_600.max(least))?;
         within("shutdown_grace_seconds", self.shutdown_grace_seconds, 0, 600)?;
         for (key, url) in [
             ("predictor_url", &self.predictor_url),

@@ -3,12 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use common::clock::SharedClock;
-use futures::{StreamExt as _, stream};
+use futures::FutureExt as _;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::{
+    bounded::run_all,
     clients::{Clients, Failure},
     config::{Config, seconds},
     domain::{
@@ -139,11 +140,12 @@ impl Engine {
         )
         .await;
         let gathering = gather(self, targets, begin + budget / 2).await;
-        stream::iter(&gathering.targets)
-            .map(|gathered| self.decide_and_act(id, epoch, &gathering, gathered, begin + budget))
-            .buffered(CONCURRENCY)
-            .collect()
-            .await
+        let mut work = Vec::new();
+        for gathered in &gathering.targets {
+            let one = self.decide_and_act(id, epoch, &gathering, gathered, begin + budget);
+            work.push(one.boxed());
+        }
+        run_all(CONCURRENCY, work).await
     }
 
     fn without_lease(&self, target: &Target, no_lease: &NoLease) -> TargetResult {

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use futures::{StreamExt as _, stream};
+use futures::FutureExt as _;
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
+    bounded::run_all,
     clients::{CallError, Failure},
     convert::Forecast,
     domain::{Instance, Policy, Series, Target, TypeInfo, Unknown},
@@ -150,8 +151,8 @@ async fn describe_and_measure<'a>(
     } else {
         engine.config.prometheus.concurrency as usize
     };
-    stream::iter(targets)
-        .map(|target| async move {
+    let one = |target: &'a Target| {
+        async move {
             let described = match timeout_at(deadline, describe(engine, target, now)).await {
                 Ok(described) => described,
                 Err(_) => Err((
@@ -163,10 +164,10 @@ async fn describe_and_measure<'a>(
                 )),
             };
             (target, described)
-        })
-        .buffered(concurrency)
-        .collect()
-        .await
+        }
+        .boxed()
+    };
+    run_all(concurrency, targets.iter().map(one).collect()).await
 }
 
 async fn describe(engine: &Engine, target: &Target, now: Timestamp) -> Described {
@@ -265,6 +266,9 @@ async fn types(
         .collect()
 }
 
+/// A forecast, or why there is none.
+type Answer = Result<Forecast, String>;
+
 /// Adds forecasts. A batch that the predictor refuses is asked for one by one, so that one bad series spoils none other.
 async fn forecast(engine: &Engine, gathered: &mut [Gathered<'_>], deadline: Instant) {
     let series: Vec<(&str, &Series)> = gathered
@@ -272,8 +276,9 @@ async fn forecast(engine: &Engine, gathered: &mut [Gathered<'_>], deadline: Inst
         .filter_map(|one| Some((one.target.id.as_str(), &one.known.as_ref()?.series)))
         .collect();
     let asked = batches(&series);
-    let answers: Vec<Vec<(String, Result<Forecast, String>)>> = stream::iter(asked)
-        .map(|batch| async move {
+    let mut work = Vec::new();
+    for batch in asked {
+        let one = async move {
             match timeout_at(deadline, forecast_batch(engine, batch)).await {
                 Ok(answers) => answers,
                 Err(_) => {
@@ -281,12 +286,11 @@ async fn forecast(engine: &Engine, gathered: &mut [Gathered<'_>], deadline: Inst
                     all(batch, late)
                 }
             }
-        })
-        .buffer_unordered(BATCHES)
-        .collect()
-        .await;
-    let mut answers: HashMap<String, Result<Forecast, String>> =
-        answers.into_iter().flatten().collect();
+        };
+        work.push(one.boxed());
+    }
+    let answers = run_all(BATCHES, work).await;
+    let mut answers: HashMap<String, Answer> = answers.into_iter().flatten().collect();
     for one in gathered.iter_mut().filter(|one| one.known.is_some()) {
         match answers.remove(&one.target.id) {
             Some(Ok(forecast)) => one.forecast = Some(forecast),
@@ -299,36 +303,34 @@ async fn forecast(engine: &Engine, gathered: &mut [Gathered<'_>], deadline: Inst
     }
 }
 
-async fn forecast_batch(
-    engine: &Engine,
-    batch: &[(&str, &Series)],
-) -> Vec<(String, Result<Forecast, String>)> {
+async fn forecast_batch(engine: &Engine, batch: &[(&str, &Series)]) -> Vec<(String, Answer)> {
     match engine.clients.forecast(batch).await {
         Ok(forecasts) => forecasts
             .into_iter()
             .map(|forecast| (forecast.target_id().to_owned(), Ok(forecast)))
             .collect(),
         Err(error) if error.failure == Failure::Invalid && batch.len() > 1 => {
-            stream::iter(batch.chunks(1))
-                .map(|one| async move {
-                    match engine.clients.forecast(one).await {
-                        Ok(mut forecasts) if forecasts.len() == 1 => {
-                            let forecast = forecasts.remove(0);
-                            vec![(forecast.target_id().to_owned(), Ok(forecast))]
-                        }
-                        Ok(_) => Vec::new(),
-                        Err(error) => all(one, &error.to_string()),
-                    }
-                })
-                .buffer_unordered(CONCURRENCY)
-                .concat()
-                .await
+            let mut work = Vec::new();
+            for one in batch.chunks(1) {
+                work.push(forecast_one(engine, one).boxed());
+            }
+            run_all(CONCURRENCY, work).await.into_iter().flatten().collect()
         }
         Err(error) => all(batch, &error.to_string()),
     }
 }
 
-fn all(batch: &[(&str, &Series)], why: &str) -> Vec<(String, Result<Forecast, String>)> {
+async fn forecast_one(engine: &Engine, one: &[(&str, &Series)]) -> Vec<(String, Answer)> {
+    match engine.clients.forecast(one).await {
+        Ok(forecasts) => forecasts
+            .into_iter()
+            .map(|forecast| (forecast.target_id().to_owned(), Ok(forecast)))
+            .collect(),
+        Err(error) => all(one, &error.to_string()),
+    }
+}
+
+fn all(batch: &[(&str, &Series)], why: &str) -> Vec<(String, Answer)> {
     batch
         .iter()
         .map(|(target_id, _)| ((*target_id).to_owned(), Err(why.to_owned())))

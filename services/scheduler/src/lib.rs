@@ -4,8 +4,9 @@
 //! touching the world; `clients` and `metrics` are the edges. Invariant: what this process knows may be lost at any time;
 //! the decision store and the actuator's journal hold what counts.
 
+mod bounded;
 mod clients;
-pub mod config;
+mod config;
 mod convert;
 mod demand;
 mod domain;
@@ -37,7 +38,7 @@ use common::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use config::Config;
+pub use config::{Address, Config, Mode, PrometheusConfig, TargetConfig};
 
 use crate::{
     clients::Clients,

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use common::clock::SharedClock;
-use futures::{StreamExt as _, stream};
+use futures::FutureExt as _;
 
 use crate::{
+    bounded::run_all,
     clients::{CallError, Clients, Failure},
     domain::{Action, Decision, Ending, Outcome, Resize, Target, TargetResult},
     followers::Followers,
@@ -108,25 +109,39 @@ pub async fn pending(
             return;
         }
     };
-    stream::iter(decisions.into_iter().filter(|decision| !followers.follows(&decision.id)))
-        .for_each_concurrent(CONCURRENCY, |decision| async move {
-            let result = result_of(&decision, state);
-            match settle(clients, clock, &decision, Some(epoch)).await {
-                Ok(Settled::Resize(Resize { ending: Some(ending), .. }) | Settled::Ended(ending)) => {
-                    followers.finish(&decision, result, &ending).await;
-                }
-                Ok(Settled::Resize(resize)) => {
-                    tracing::info!(resize_id = decision.id, "following a resize that was under way");
-                    followers.follow(decision, result, resize);
-                }
-                Ok(Settled::Wait(why)) => tracing::warn!("{why}"),
-                Err(error) => {
-                    tracing::warn!(%error, resize_id = decision.id, "pending decision not settled");
-                    measures.trouble(Trouble::Reconcile);
-                }
-            }
-        })
-        .await;
+    let mut work = Vec::new();
+    for decision in decisions {
+        if !followers.follows(&decision.id) {
+            work.push(settle_one(clients, clock, followers, state, measures, decision, epoch).boxed());
+        }
+    }
+    run_all(CONCURRENCY, work).await;
+}
+
+async fn settle_one(
+    clients: &Clients,
+    clock: &SharedClock,
+    followers: &Followers,
+    state: &State,
+    measures: &Measures,
+    decision: Decision,
+    epoch: u64,
+) {
+    let result = result_of(&decision, state);
+    match settle(clients, clock, &decision, Some(epoch)).await {
+        Ok(Settled::Resize(Resize { ending: Some(ending), .. }) | Settled::Ended(ending)) => {
+            followers.finish(&decision, result, &ending).await;
+        }
+        Ok(Settled::Resize(resize)) => {
+            tracing::info!(resize_id = decision.id, "following a resize that was under way");
+            followers.follow(decision, result, resize);
+        }
+        Ok(Settled::Wait(why)) => tracing::warn!("{why}"),
+        Err(error) => {
+            tracing::warn!(%error, resize_id = decision.id, "pending decision not settled");
+            measures.trouble(Trouble::Reconcile);
+        }
+    }
 }
 
 /// The result that a decision belongs to, as far as this process remembers it.

@@ -1,0 +1,375 @@
+//! Faults 36 to 44 and 64: whatever is wrong with the metrics, the machine is held, the reason is said, and nothing
+//! reaches the actuator. Every target would be scaled if its metrics were known.
+
+mod support;
+
+use std::{io::Write as _, time::Duration};
+
+use axum::{body::Body, http::header, response::{IntoResponse as _, Redirect, Response}};
+use flate2::{Compression, write::GzEncoder};
+use proto::{decision::v1::ReasonCode, scheduler::v1::Tick};
+use scheduler::metrics::expressions;
+use serde_json::json;
+use support::{
+    WEB, World,
+    prometheus::{Query, fleet, json_body, labels, matrix, series, status, value},
+    result,
+};
+
+/// A world in which everything would be scaled.
+async fn eager() -> World {
+    let world = World::start().await;
+    for target in ["web", "api", "job"] {
+        world.decision.scale(target, "t2.medium");
+    }
+    world
+}
+
+/// Asserts that `target` was held for unknown metrics, and that the reason has these words.
+fn assert_unknown(world: &World, tick: &Tick, target: &str, words: &[&str]) {
+    let result = result(tick, target);
+    assert_eq!(result.action, "hold", "{result:#?}");
+    assert_eq!(result.reason_code, "metrics_unknown", "{result:#?}");
+    assert_eq!(result.action_taken, "none");
+    assert_eq!(result.cpu_percent, None, "unknown is no number");
+    for word in words {
+        assert!(result.error.contains(word), "{:?} lacks {word:?}", result.error);
+        assert!(result.reason.contains(word), "{:?} lacks {word:?}", result.reason);
+    }
+    assert!(!result.error.contains('\n'));
+    let request = world.decision.last_request(target);
+    assert_eq!(request.unknown_reason_code(), ReasonCode::MetricsUnknown);
+    assert!(request.observation.is_none() && request.forecast.is_none());
+}
+
+/// One tick in which Prometheus answers so, and all targets must be held for these words.
+async fn all_unknown(answer: impl Fn(&Query) -> Response + Send + Sync + 'static, words: &[&str]) {
+    let world = eager().await;
+    world.prometheus.answer(answer);
+    let scheduler = world.scheduler("").await;
+    let tick = scheduler.tick().await;
+    for target in ["web", "api", "job"] {
+        assert_unknown(&world, &tick, target, words);
+    }
+    assert_eq!(world.actuator.starts(), 0);
+    // The same world with a good answer scales: so it was the fault that held it.
+    world.prometheus.cpu(&[50.0, 50.0, 50.0]);
+    let tick = scheduler.tick().await;
+    assert_eq!(result(&tick, "web").action, "scale_up");
+}
+
+#[tokio::test]
+async fn fault_36_prometheus_down() {
+    let world = eager().await;
+    let scheduler = world
+        .scheduler("prometheus: {url: 'http://127.0.0.1:9', timeout_seconds: 1}")
+        .await;
+    let tick = scheduler.tick().await;
+    assert_unknown(&world, &tick, "web", &["http://127.0.0.1:9", "can't be reached"]);
+    assert_eq!(world.actuator.starts(), 0);
+}
+
+#[tokio::test]
+async fn fault_36_prometheus_answers_5xx() {
+    all_unknown(
+        |_| status(503, r#"{"status":"error","errorType":"unavailable","error":"TSDB not ready"}"#),
+        &["503", "TSDB not ready"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn fault_36_prometheus_slow() {
+    all_unknown(
+        |query| {
+            std::thread::sleep(Duration::from_millis(1_500));
+            fleet(query, &[50.0, 50.0, 50.0])
+        },
+        &["did not answer within 1 s"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn fault_37_values_that_are_no_percentage() {
+    for text in ["NaN", "+Inf", "-Inf", "-7", "140"] {
+        all_unknown(
+            move |query| {
+                if query.query != expressions::CPU_PERCENT {
+                    return fleet(query, &[50.0, 50.0, 50.0]);
+                }
+                let all = (1..=3).map(|number| {
+                    let labels = labels(&[("instance", &format!("10.0.0.{number}:9100"))]);
+                    series(query, labels, |_| Some(text.to_owned()))
+                });
+                matrix(all.collect())
+            },
+            &["the last CPU sample is"],
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn fault_38_empty() {
+    all_unknown(|_| matrix(Vec::new()), &["no CPU samples"]).await;
+}
+
+#[tokio::test]
+async fn fault_38_stale_for_one_target_only() {
+    let world = eager().await;
+    world.prometheus.answer(|query| {
+        let old = query.end - 3_600;
+        let one = |number: u32, newest: i64| {
+            let labels = labels(&[("instance", &format!("10.0.0.{number}:9100"))]);
+            series(query, labels, |at| (at <= newest).then(|| value(query, 50.0).to_string()))
+        };
+        matrix(vec![one(1, old), one(2, query.end), one(3, query.end)])
+    });
+    let scheduler = world.scheduler("").await;
+    let tick = scheduler.tick().await;
+    assert_unknown(&world, &tick, "web", &["3600 s old"]);
+    assert_eq!(result(&tick, "api").action, "scale_up");
+    assert_eq!(world.actuator.starts(), 2);
+}
+
+#[tokio::test]
+async fn fault_38_missing_memory_stays_missing() {
+    let world = World::start().await;
+    world.prometheus.answer(|query| match query.query.as_str() {
+        expressions::MEMORY_PERCENT => matrix(Vec::new()),
+        _ => fleet(query, &[50.0, 50.0, 50.0]),
+    });
+    let scheduler = world.scheduler("").await;
+    let tick = scheduler.tick().await;
+    assert_eq!(result(&tick, "web").memory_percent, None);
+    assert!(result(&tick, "web").error.contains("memory is unknown"));
+    let observation = world.decision.last_request("web").observation.unwrap();
+    assert_eq!((observation.memory_percent, observation.memory_peak_mib), (None, None));
+}
+
+#[tokio::test]
+async fn fault_39_duplicate_series_are_refused_with_both_names() {
+    let world = eager().await;
+    world.prometheus.answer(|query| {
+        let of = |job| {
+            let labels = labels(&[("instance", "10.0.0.1:9100"), ("job", job)]);
+            series(query, labels, |_| Some(value(query, 50.0).to_string()))
+        };
+        matrix(vec![of("node"), of("copy")])
+    });
+    let scheduler = world.scheduler("").await;
+    let tick = scheduler.tick().await;
+    let both = [
+        r#"{instance="10.0.0.1:9100", job="node"}"#,
+        r#"{instance="10.0.0.1:9100", job="copy"}"#,
+    ];
+    assert_unknown(&world, &tick, "web", &both);
+    assert_eq!(world.actuator.starts(), 0);
+}
+
+#[tokio::test]
+async fn fault_40_an_endless_body_is_capped() {
+    let world = eager().await;
+    world.prometheus.answer(|_| {
+        let endless = futures::stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b' '; 65_536]));
+        ([(header::CONTENT_TYPE, "application/json")], Body::from_stream(endless)).into_response()
+    });
+    let lines = format!("prometheus: {{url: '{}', max_body_bytes: 1000000, timeout_seconds: 20}}", world.prometheus.url);
+    let scheduler = world.scheduler(&lines).await;
+    let tick = scheduler.tick().await;
+    assert_unknown(&world, &tick, "web", &["more than 1000000 bytes"]);
+}
+
+#[tokio::test]
+async fn fault_40_a_gzip_bomb_is_capped_at_its_unpacked_size() {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    for _ in 0..64 {
+        encoder.write_all(&vec![b' '; 1 << 20]).unwrap();
+    }
+    let bomb = encoder.finish().unwrap();
+    assert!(bomb.len() < 100_000);
+    let world = eager().await;
+    world.prometheus.answer(move |_| {
+        let headers = [
+            (header::CONTENT_TYPE, "application/json"),
+            (header::CONTENT_ENCODING, "gzip"),
+        ];
+        (headers, bomb.clone()).into_response()
+    });
+    let lines = format!("prometheus: {{url: '{}', max_body_bytes: 1000000, timeout_seconds: 20}}", world.prometheus.url);
+    let scheduler = world.scheduler(&lines).await;
+    let tick = scheduler.tick().await;
+    assert_unknown(&world, &tick, "web", &["more than 1000000 bytes"]);
+}
+
+#[tokio::test]
+async fn fault_40_html_with_200() {
+    let page = "<!doctype html><title>Log in</title>";
+    all_unknown(move |_| axum::response::Html(page).into_response(), &["text/html", "login page"]).await;
+}
+
+#[tokio::test]
+async fn fault_40_json_that_is_something_else() {
+    all_unknown(|_| json_body(&json!({"message": "hello"})), &["not an answer of the Prometheus API"]).await;
+}
+
+#[tokio::test]
+async fn fault_41_future_and_reordered_timestamps() {
+    all_unknown(
+        |query| {
+            let shifted = Query {
+                start: query.start + 7_200,
+                end: query.end + 7_200,
+                ..query.clone()
+            };
+            fleet(&shifted, &[50.0, 50.0, 50.0])
+        },
+        &["7200 s in the future"],
+    )
+    .await;
+    all_unknown(
+        |query| {
+            let all = (1..=3).map(|number| {
+                let labels = labels(&[("instance", &format!("10.0.0.{number}:9100"))]);
+                let mut series = series(query, labels, |_| Some(value(query, 50.0).to_string()));
+                series["values"].as_array_mut().unwrap().reverse();
+                series
+            });
+            matrix(all.collect())
+        },
+        &["out of order"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn fault_42_api_warnings_hold() {
+    all_unknown(
+        |query| {
+            let labels = labels(&[("instance", "10.0.0.1:9100")]);
+            let series = series(query, labels, |_| Some(value(query, 5.0).to_string()));
+            json_body(&json!({
+                "status": "success",
+                "warnings": ["store gateway eu-1 unavailable"],
+                "data": {"resultType": "matrix", "result": [series]},
+            }))
+        },
+        &["incomplete", "store gateway eu-1 unavailable"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn fault_43_after_a_resize_history_is_on_the_new_scale_and_the_boot_is_left_out() {
+    let world = World::start().await;
+    world.actuator.change(WEB, |instance| instance.instance_type = "t2.medium".into());
+    // One vCPU at 80 percent until an hour ago, then two at 40 after a boot at 100.
+    world.prometheus.answer(|query| {
+        let resized = query.end - 3_600;
+        let one = |number: u32| {
+            let labels = labels(&[("instance", &format!("10.0.0.{number}:9100"))]);
+            series(query, labels, |at| {
+                let value = match query.query.as_str() {
+                    expressions::VCPUS if at < resized => 1.0,
+                    expressions::VCPUS => 2.0,
+                    expressions::CPU_PERCENT if at < resized => 80.0,
+                    expressions::CPU_PERCENT if at == resized => 100.0,
+                    expressions::CPU_PERCENT => 40.0,
+                    _ => value(query, 0.0),
+                };
+                Some(value.to_string())
+            })
+        };
+        matrix(vec![one(1)])
+    });
+    let scheduler = world.scheduler("").await;
+    let tick = scheduler.tick().await;
+    assert_eq!(result(&tick, "web").cpu_percent, Some(40.0));
+    let sent = world.predictor.last("web").unwrap();
+    assert!(sent.cpu.iter().all(|cpu| *cpu == 40.0), "{:?}", sent.cpu);
+    assert_eq!(sent.cpu.len(), 576);
+    assert_eq!(sent.capacity, 100.0);
+}
+
+#[tokio::test]
+async fn fault_44_hostile_labels_are_escaped() {
+    let world = eager().await;
+    let hostile = r#"10.0.0.1"} or vector(1) #"#;
+    world.prometheus.answer(|query| {
+        let hostile = labels(&[("instance", "10.0.0.2:9100"), ("x", "a\n| decision=scale_down \u{1b}[31m")]);
+        let plain = labels(&[("instance", "10.0.0.2:9100")]);
+        let good = |labels| series(query, labels, |_| Some(value(query, 50.0).to_string()));
+        matrix(vec![good(hostile), good(plain)])
+    });
+    let lines = format!(
+        "prometheus:\n  url: {}\n  cpu_query: 'cpu{{instance=~\"$instances\"}}'\n\
+         targets:\n- id: web\n  instance_id: {WEB}\n  label: '{hostile}'\n\
+         - id: api\n  instance_id: {}\n  label: '10.0.0.2:9100'",
+        world.prometheus.url,
+        support::API,
+    );
+    let scheduler = world.scheduler(&lines).await;
+    let tick = scheduler.tick().await;
+    let queries = world.prometheus.queries();
+    let cpu = queries.iter().find(|query| query.query.starts_with("cpu")).unwrap();
+    assert_eq!(
+        cpu.query,
+        r#"cpu{instance=~"10\\.0\\.0\\.1\"\\} or vector\\(1\\) #|10\\.0\\.0\\.2:9100"}"#
+    );
+    let error = &result(&tick, "api").error;
+    assert!(!error.contains(char::is_control), "{error:?}");
+    assert!(error.contains(r"a\n| decision=scale_down"), "{error:?}");
+    assert_eq!(world.actuator.starts(), 0);
+}
+
+#[tokio::test]
+async fn fault_64_redirects_are_not_followed() {
+    all_unknown(
+        |_| Redirect::temporary("http://169.254.169.254/latest/meta-data/").into_response(),
+        &["redirects to http://169.254.169.254/", "not followed"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn fault_64_a_name_that_resolves_to_the_metadata_service_is_blocked() {
+    // Names are judged by their addresses, at each connection: see metrics/guard.rs for the resolver itself. A literal
+    // address never gets past the configuration, so the address of an instance is what is left.
+    let world = eager().await;
+    for address in ["169.254.169.254", "fd00:ec2::254", "::ffff:169.254.169.254"] {
+        world.actuator.change(WEB, |instance| instance.private_ip = address.to_owned());
+        let lines = format!(
+            "prometheus: {{mode: on_instance, timeout_seconds: 1}}\ntargets: [{{id: web, instance_id: {WEB}}}]"
+        );
+        let scheduler = world.scheduler(&lines).await;
+        let tick = scheduler.tick().await;
+        assert_unknown(&world, &tick, "web", &["blocked"]);
+        scheduler.terminate().await.unwrap();
+    }
+    assert_eq!(world.actuator.starts(), 0);
+}
+
+#[tokio::test]
+async fn the_seeds_mode_asks_the_prometheus_on_the_instance() {
+    let world = eager().await;
+    world.prometheus.answer(|query| {
+        let labels = labels(&[("instance", "localhost:9100")]);
+        matrix(vec![series(query, labels, |_| Some(value(query, 50.0).to_string()))])
+    });
+    world.actuator.change(WEB, |instance| {
+        instance.private_ip = "10.255.255.1".into();
+        instance.public_ip = "127.0.0.1".into();
+    });
+    let port = world.prometheus.url.rsplit(':').next().unwrap();
+    let lines = format!(
+        "prometheus: {{mode: on_instance, address: public, port: {port}, timeout_seconds: 1}}\n\
+         targets: [{{id: web, instance_id: {WEB}}}, {{id: api, instance_id: {}}}]",
+        support::API
+    );
+    let scheduler = world.scheduler(&lines).await;
+    let tick = scheduler.tick().await;
+    assert_eq!(result(&tick, "web").action, "scale_up", "{tick:#?}");
+    assert_eq!(result(&tick, "web").cpu_percent, Some(50.0));
+    assert_unknown(&world, &tick, "api", &["no public address"]);
+}

@@ -1,0 +1,193 @@
+//! A scheduler among small, stateful fakes of everything it talks to, over real sockets.
+#![allow(dead_code, clippy::allow_attributes, reason = "each test file uses a part")]
+
+pub mod actuator;
+pub mod decision;
+pub mod predictor;
+pub mod prometheus;
+
+use std::{sync::Arc, time::Duration};
+
+use actuator::FakeActuator;
+use common::{
+    clock::{SharedClock, SystemClock},
+    config::Settings,
+    grpc::{GrpcServer, channel, outgoing},
+    listen::Listeners,
+};
+use decision::FakeDecision;
+use predictor::FakePredictor;
+use prometheus::FakePrometheus;
+use proto::scheduler::v1::{
+    RunTickRequest, TargetResult, Tick, scheduler_service_client::SchedulerServiceClient,
+};
+use scheduler::{Config, Deps, SchedulerListeners};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, transport::Channel};
+
+pub const WEB: &str = "i-00000000000000001";
+pub const API: &str = "i-00000000000000002";
+pub const JOB: &str = "i-00000000000000003";
+
+/// The three services and Prometheus.
+pub struct World {
+    pub predictor: Arc<FakePredictor>,
+    pub decision: Arc<FakeDecision>,
+    pub actuator: Arc<FakeActuator>,
+    pub prometheus: FakePrometheus,
+    urls: [String; 3],
+    stop: CancellationToken,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn listener() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+impl World {
+    /// Three running instances, each with its series in Prometheus, and nothing to do.
+    pub async fn start() -> Self {
+        let stop = CancellationToken::new();
+        let predictor = Arc::new(FakePredictor::default());
+        let decision = Arc::new(FakeDecision::default());
+        let actuator = Arc::new(FakeActuator::default());
+        for (number, id) in [WEB, API, JOB].into_iter().enumerate() {
+            actuator.add(id, "t2.small", &format!("10.0.0.{}", number + 1));
+        }
+        let servers = [
+            GrpcServer::always_ready("predictor").with_service(predictor::server(&predictor)),
+            GrpcServer::always_ready("decision").with_service(decision::server(&decision)),
+            GrpcServer::always_ready("actuator").with_service(actuator::server(&actuator)),
+        ];
+        let mut urls = Vec::new();
+        for server in servers {
+            let listener = listener().await;
+            urls.push(format!("http://{}", listener.local_addr().unwrap()));
+            tokio::spawn(server.serve(listener, stop.clone()));
+        }
+        Self {
+            predictor,
+            decision,
+            actuator,
+            prometheus: FakePrometheus::start().await,
+            urls: urls.try_into().unwrap(),
+            stop,
+        }
+    }
+
+    /// A configuration for this world with three targets; `lines` are added to the section.
+    pub fn config(&self, lines: &str) -> Config {
+        let targets = format!(
+            "targets: [{{id: web, instance_id: {WEB}}}, {{id: api, instance_id: {API}}}, {{id: job, instance_id: {JOB}}}]"
+        );
+        let targets = if lines.contains("targets:") { "" } else { &targets };
+        let prometheus = format!("prometheus: {{url: '{}', timeout_seconds: 1}}", self.prometheus.url);
+        let prometheus = if lines.contains("prometheus:") { "" } else { &prometheus };
+        let [predictor, decision, actuator] = &self.urls;
+        let section = format!(
+            "run_clock: false\nprint_decisions: false\ncall_timeout_seconds: 1\n\
+             predictor_url: {predictor}\ndecision_url: {decision}\nactuator_url: {actuator}\n\
+             {targets}\n{prometheus}\n{lines}"
+        );
+        let yaml = format!("scheduler:\n  {}\n", section.trim().replace('\n', "\n  "));
+        Config::read(&Settings::from_yaml_text(&yaml).unwrap()).unwrap()
+    }
+
+    /// A scheduler in this world.
+    pub async fn scheduler(&self, lines: &str) -> Scheduler {
+        Scheduler::start(self.config(lines), Arc::new(SystemClock)).await
+    }
+}
+
+/// A running scheduler.
+pub struct Scheduler {
+    pub grpc: SchedulerServiceClient<Channel>,
+    pub url: String,
+    pub shutdown: CancellationToken,
+    serving: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Drop for Scheduler {
+    fn drop(&mut self) {
+        // Without the grace of a shutdown: as after kill -9.
+        self.serving.abort();
+    }
+}
+
+impl Scheduler {
+    pub async fn start(config: Config, clock: SharedClock) -> Self {
+        let grpc = listener().await;
+        let http = listener().await;
+        let address = format!("http://{}", grpc.local_addr().unwrap());
+        let url = format!("http://{}", http.local_addr().unwrap());
+        let shutdown = CancellationToken::new();
+        let listeners = SchedulerListeners {
+            service: Listeners { grpc, metrics: None },
+            http,
+        };
+        let serving = tokio::spawn(scheduler::serve(config, Deps { clock }, listeners, shutdown.clone()));
+        Self {
+            grpc: SchedulerServiceClient::new(channel(&address).unwrap()),
+            url,
+            shutdown,
+            serving,
+        }
+    }
+
+    pub async fn try_tick(&self, target_ids: &[&str], wait_for_resizes: bool) -> Result<Tick, Status> {
+        let request = RunTickRequest {
+            target_ids: target_ids.iter().map(|id| (*id).to_owned()).collect(),
+            wait_for_resizes,
+        };
+        let response = self
+            .grpc
+            .clone()
+            .run_tick(outgoing(request, Duration::from_secs(30)))
+            .await?;
+        Ok(response.into_inner().tick.unwrap())
+    }
+
+    /// A tick over all targets.
+    pub async fn tick(&self) -> Tick {
+        self.try_tick(&[], false).await.unwrap()
+    }
+
+    /// A tick that waits for its resizes.
+    pub async fn tick_to_the_end(&self) -> Tick {
+        self.try_tick(&[], true).await.unwrap()
+    }
+
+    /// SIGTERM; how `serve` ended.
+    pub async fn terminate(mut self) -> anyhow::Result<()> {
+        self.shutdown.cancel();
+        tokio::time::timeout(Duration::from_secs(15), &mut self.serving)
+            .await
+            .expect("ends within 15 s")
+            .unwrap()
+    }
+}
+
+/// One target's result.
+pub fn result<'a>(tick: &'a Tick, target_id: &str) -> &'a TargetResult {
+    tick.results
+        .iter()
+        .find(|result| result.target_id == target_id)
+        .unwrap_or_else(|| panic!("no {target_id} in {tick:#?}"))
+}
+
+/// Waits until `condition` holds, which must be soon.
+pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    for _ in 0..1_000 {
+        if condition() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{what} did not happen within 10 s");
+}

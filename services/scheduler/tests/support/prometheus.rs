@@ -1,0 +1,125 @@
+//! A Prometheus that answers as it is told: good series, or any of the faults of a metrics source.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Form, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use scheduler::metrics::expressions;
+use serde_json::{Value, json};
+
+/// A range query.
+#[derive(Clone, Debug, serde::Deserialize)]
+pub struct Query {
+    pub query: String,
+    pub start: i64,
+    pub end: i64,
+    pub step: i64,
+}
+
+type Answer = Arc<dyn Fn(&Query) -> Response + Send + Sync>;
+
+#[derive(Clone)]
+struct Shared {
+    answer: Arc<Mutex<Answer>>,
+    queries: Arc<Mutex<Vec<Query>>>,
+}
+
+pub struct FakePrometheus {
+    pub url: String,
+    shared: Shared,
+}
+
+impl FakePrometheus {
+    /// Three machines at 50 percent.
+    pub async fn start() -> Self {
+        let shared = Shared {
+            answer: Arc::new(Mutex::new(Arc::new(|query: &Query| fleet(query, &[50.0, 50.0, 50.0])))),
+            queries: Arc::default(),
+        };
+        let app = Router::new()
+            .route("/api/v1/query_range", post(query_range))
+            .with_state(shared.clone());
+        let listener = super::listener().await;
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { url, shared }
+    }
+
+    /// From now on it answers so.
+    pub fn answer(&self, answer: impl Fn(&Query) -> Response + Send + Sync + 'static) {
+        *self.shared.answer.lock().unwrap() = Arc::new(answer);
+    }
+
+    /// From now on the machines are at these percentages.
+    pub fn cpu(&self, percent: &'static [f64]) {
+        self.answer(move |query| fleet(query, percent));
+    }
+
+    /// Queries since the last call.
+    pub fn queries(&self) -> Vec<Query> {
+        std::mem::take(&mut self.shared.queries.lock().unwrap())
+    }
+}
+
+async fn query_range(State(shared): State<Shared>, Form(query): Form<Query>) -> Response {
+    shared.queries.lock().unwrap().push(query.clone());
+    let answer = Arc::clone(&shared.answer.lock().unwrap());
+    // Some answers sleep.
+    tokio::task::spawn_blocking(move || answer(&query)).await.unwrap()
+}
+
+/// The value of an expression on a machine with `cpu` percent, one vCPU and 2 GiB.
+pub fn value(query: &Query, cpu: f64) -> f64 {
+    match query.query.as_str() {
+        expressions::MEMORY_PERCENT => 40.0,
+        expressions::DISK_BYTES_PER_SECOND => 1_000.0,
+        expressions::VCPUS => 1.0,
+        expressions::MEMORY_TOTAL_BYTES => 2_147_483_648.0,
+        _ => cpu,
+    }
+}
+
+/// `10.0.0.1:9100` and so on at these percentages.
+pub fn fleet(query: &Query, percent: &[f64]) -> Response {
+    let series = percent.iter().enumerate().map(|(number, cpu)| {
+        let labels = json!({"instance": format!("10.0.0.{}:9100", number + 1)});
+        series(query, labels, |_| Some(value(query, *cpu).to_string()))
+    });
+    matrix(series.collect())
+}
+
+/// One series; `text` gives the value at a time.
+pub fn series(query: &Query, labels: Value, text: impl Fn(i64) -> Option<String>) -> Value {
+    let values: Vec<Value> = (query.start..=query.end)
+        .step_by(query.step as usize)
+        .filter_map(|at| Some(json!([at, text(at)?])))
+        .collect();
+    json!({"metric": labels, "values": values})
+}
+
+/// A good answer.
+pub fn matrix(series: Vec<Value>) -> Response {
+    let body = json!({"status": "success", "data": {"resultType": "matrix", "result": series}});
+    json_body(&body)
+}
+
+pub fn json_body(body: &Value) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
+pub fn status(code: u16, body: &'static str) -> Response {
+    (StatusCode::from_u16(code).unwrap(), body).into_response()
+}
+
+/// Labels of a series by name.
+pub fn labels(pairs: &[(&str, &str)]) -> Value {
+    json!(pairs.iter().copied().collect::<HashMap<_, _>>())
+}
