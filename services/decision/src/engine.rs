@@ -1,22 +1,23 @@
 //! One method for each thing that the service does: a transaction around the pure parts.
 
-use std::time::Duration;
+mod actions;
+mod leases;
+mod upkeep;
 
 use common::clock::SharedClock;
 use jiff::Timestamp;
-use uuid::{NoContext, Uuid};
 
+pub use self::upkeep::Retention;
 use crate::{
-    cooldown::{Cooldowns, Direction},
-    input::{Input, Pause, PauseDirection},
-    lease::{self, Lease, LeaseError},
+    cooldown::Direction,
+    input::{Pause, PauseDirection},
+    lease::LeaseError,
     metrics::Metrics,
     policy::Policy,
-    record::{Decision, End, Outcome, OutcomeError},
+    record::{Decision, OutcomeError},
     stopwatch::Stopwatches,
     store::{Filter, Page, Store, StoreError, Stored, decisions, fleet, policies, targets},
-    text, threshold,
-    verdict::Action,
+    text,
 };
 
 /// Why something can't be done. Nothing was written.
@@ -79,15 +80,6 @@ pub struct TargetState {
     pub recent_resizes: Vec<Timestamp>,
 }
 
-/// Days that decisions are kept.
-#[derive(Clone, Copy, Debug)]
-pub struct Retention {
-    /// Decisions to act.
-    pub actions_days: u32,
-    /// Decisions to hold.
-    pub holds_days: u32,
-}
-
 /// The service without its wire.
 #[derive(Clone, Debug)]
 pub struct Engine {
@@ -134,133 +126,6 @@ impl Engine {
     pub fn now(&self) -> Timestamp {
         let now = self.clock.0.now();
         Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
-    }
-
-    /// Decides and stores, or returns what was decided for the same tick and target before.
-    ///
-    /// # Errors
-    /// The store, or a lease epoch that is not the newest.
-    pub async fn decide(&self, input: Input) -> Result<Decision, EngineError> {
-        let now = self.now();
-        let mut transaction = self.store.write().await?;
-        let connection = &mut *transaction;
-        if let Some(decision) =
-            decisions::of_tick(connection, &input.tick_id, &input.target_id).await?
-        {
-            return Ok(decision);
-        }
-        let highest = targets::highest_epoch(connection, &input.target_id).await?;
-        if input.lease_epoch < highest {
-            return Err(EngineError::StaleEpoch {
-                target_id: input.target_id,
-                given: input.lease_epoch,
-                highest,
-            });
-        }
-        let PolicyInForce {
-            policy, version, ..
-        } = self.policy_within(connection).await?;
-        let mut state =
-            targets::state(connection, &input.target_id, &input.instance_id, now).await?;
-        if state.cooldowns.anchor(now) {
-            tracing::warn!(
-                target_id = input.target_id,
-                "the wall clock was set back: the cooldown counts from now"
-            );
-            targets::set_cooldowns(connection, &input.target_id, &state.cooldowns).await?;
-        }
-        for direction in Direction::ALL {
-            if let Some(end) = state.cooldowns.get_mut(direction) {
-                end.timer_running = self.stopwatches.running(&input.target_id, direction);
-            }
-        }
-        let verdict = threshold::decide(&policy, &input, &state, now);
-        let decision = Decision {
-            decision_id: new_id(now),
-            tick_id: input.tick_id.clone(),
-            target_id: input.target_id.clone(),
-            instance_id: input.instance_id.clone(),
-            decided_at: now,
-            from_instance_type: input.instance_type.clone(),
-            pending: verdict.action != Action::Hold && !input.dry_run,
-            verdict,
-            dry_run: input.dry_run,
-            policy_version: version,
-            input_digest: input.digest(),
-            lease_epoch: input.lease_epoch,
-            end: None,
-        };
-        policies::remember(connection, &decision.policy_version, &policy, now).await?;
-        if input.lease_epoch > highest {
-            targets::raise_epoch(connection, &input.target_id, input.lease_epoch).await?;
-        }
-        let stored = Stored {
-            decision,
-            input,
-            state,
-            policy,
-        };
-        decisions::insert(connection, &stored).await?;
-        Store::commit(transaction).await?;
-        let decision = stored.decision;
-        self.metrics.decided(&decision);
-        if decision.pending {
-            self.show_standing().await;
-        }
-        Ok(decision)
-    }
-
-    /// Records how an action ended, and starts the cooldown.
-    ///
-    /// # Errors
-    /// The store, an unknown decision, or an outcome that contradicts the one recorded before.
-    pub async fn report(
-        &self,
-        decision_id: &str,
-        outcome: Outcome,
-        instance_type: String,
-        detail: String,
-        finished_at: Option<Timestamp>,
-    ) -> Result<Decision, EngineError> {
-        let now = self.now();
-        let mut transaction = self.store.write().await?;
-        let connection = &mut *transaction;
-        let Some(mut decision) = decisions::get(connection, decision_id).await? else {
-            return Err(EngineError::NotFound(decision_id.to_owned()));
-        };
-        if !decision.accepts(outcome)? {
-            return Ok(decision);
-        }
-        // Neither before the decision nor after now, whatever the reporter's clock says.
-        let earliest = decision.decided_at.min(now);
-        let end = End {
-            outcome,
-            instance_type,
-            detail,
-            at: micros(finished_at.unwrap_or(now)).clamp(earliest, now),
-        };
-        decisions::end(connection, decision_id, &end).await?;
-        let direction = Direction::of(decision.verdict.action).filter(|_| !decision.dry_run);
-        let mut started = Cooldowns::default();
-        let policy = self.policy_within(connection).await?.policy;
-        if let Some(direction) = direction {
-            let before = targets::cooldowns(connection, &decision.target_id).await?;
-            let after = before.after(direction, outcome, end.at);
-            targets::set_cooldowns(connection, &decision.target_id, &after).await?;
-            // A timer that runs for the other direction runs on.
-            for direction in Direction::ALL {
-                if after.get(direction) != before.get(direction) {
-                    *started.get_mut(direction) = after.get(direction).cloned();
-                }
-            }
-        }
-        Store::commit(transaction).await?;
-        self.start_timers(&decision.target_id, &started, &policy, now);
-        self.metrics.ended(&decision, outcome);
-        decision.pending = false;
-        decision.end = Some(end);
-        self.show_standing().await;
-        Ok(decision)
     }
 
     /// One decision.
@@ -425,171 +290,6 @@ impl Engine {
             recent_resizes: targets::recent_resizes(connection, target_id).await?,
         })
     }
-
-    /// Makes `holder` the one actor for `resource`.
-    ///
-    /// # Errors
-    /// The store, or somebody else holds it.
-    pub async fn acquire_lease(
-        &self,
-        resource: &str,
-        holder: &str,
-        ttl_seconds: u32,
-    ) -> Result<Lease, EngineError> {
-        let now = self.now();
-        let mut transaction = self.store.write().await?;
-        let mut current = fleet::lease(&mut transaction, resource).await?;
-        let set_back = current.as_mut().is_some_and(|lease| lease.anchor(now));
-        let acquired = lease::acquire(current.as_ref(), resource, holder, ttl_seconds, now);
-        if let Some(lease) = acquired
-            .as_ref()
-            .ok()
-            .or(current.as_ref().filter(|_| set_back))
-        {
-            fleet::set_lease(&mut transaction, lease).await?;
-            Store::commit(transaction).await?;
-        }
-        Ok(acquired?)
-    }
-
-    /// Extends a lease.
-    ///
-    /// # Errors
-    /// The store, or it was lost.
-    pub async fn renew_lease(
-        &self,
-        resource: &str,
-        holder: &str,
-        epoch: u64,
-        ttl_seconds: u32,
-    ) -> Result<Lease, EngineError> {
-        let mut transaction = self.store.write().await?;
-        let current = fleet::lease(&mut transaction, resource).await?;
-        let lease = lease::renew(
-            current.as_ref(),
-            resource,
-            holder,
-            epoch,
-            ttl_seconds,
-            self.now(),
-        )?;
-        fleet::set_lease(&mut transaction, &lease).await?;
-        Store::commit(transaction).await?;
-        Ok(lease)
-    }
-
-    /// Gives a lease back. False when it was not held under that epoch.
-    ///
-    /// # Errors
-    /// The store.
-    pub async fn release_lease(
-        &self,
-        resource: &str,
-        holder: &str,
-        epoch: u64,
-    ) -> Result<bool, EngineError> {
-        let mut transaction = self.store.write().await?;
-        let current = fleet::lease(&mut transaction, resource).await?;
-        let Some(released) = lease::release(current.as_ref(), holder, epoch, self.now()) else {
-            return Ok(false);
-        };
-        fleet::set_lease(&mut transaction, &released).await?;
-        Store::commit(transaction).await?;
-        Ok(true)
-    }
-
-    /// Counts an attempt that the store refused.
-    pub fn count_failure(&self, error: &StoreError) {
-        self.metrics.store_failed(error.name());
-    }
-
-    /// Sets the gauges; pauses end without a call.
-    ///
-    /// # Errors
-    /// The store.
-    pub async fn refresh_gauges(&self) -> Result<(), StoreError> {
-        let mut transaction = self.store.read().await?;
-        let pending = decisions::count_pending(&mut transaction).await?;
-        let pauses = fleet::pauses_in_force(&mut transaction, None, self.now()).await?;
-        self.metrics
-            .standing(pending, i64::try_from(pauses.len()).unwrap_or(i64::MAX));
-        Ok(())
-    }
-
-    /// Deletes what is older than the retention; never what is pending, never a cooldown or an epoch. Returns how many
-    /// decisions went.
-    ///
-    /// # Errors
-    /// The store.
-    pub async fn delete_old(&self, retention: Retention) -> Result<u64, StoreError> {
-        const BATCH: u32 = 500;
-        // A clock that jumped ahead must not delete the history: nothing is older than it is to the newest decision.
-        let newest = {
-            let mut transaction = self.store.read().await?;
-            decisions::newest(&mut transaction).await?
-        };
-        let Some(newest) = newest else { return Ok(0) };
-        let reference = newest.min(self.now());
-        let before = |days: u32| {
-            reference
-                .saturating_sub(Duration::from_secs(u64::from(days) * 86_400))
-                .unwrap_or(Timestamp::MIN)
-        };
-        let (holds, actions) = (before(retention.holds_days), before(retention.actions_days));
-        let mut deleted = 0;
-        loop {
-            let mut transaction = self.store.write().await?;
-            let batch = decisions::delete_old(&mut transaction, holds, actions, BATCH).await?;
-            Store::commit(transaction).await?;
-            deleted += batch;
-            if batch < BATCH.into() {
-                return Ok(deleted);
-            }
-        }
-    }
-
-    /// After a write that is committed: gauges that can't be read are no reason to call it failed.
-    async fn show_standing(&self) {
-        if let Err(error) = self.refresh_gauges().await {
-            tracing::debug!(%error, "gauges keep their values");
-        }
-    }
-
-    fn start_timers(
-        &self,
-        target_id: &str,
-        cooldowns: &Cooldowns,
-        policy: &Policy,
-        now: Timestamp,
-    ) {
-        for direction in Direction::ALL {
-            if let Some(end) = cooldowns.get(direction) {
-                let remaining = end.remaining(policy.cooldown_seconds, now);
-                self.stopwatches.start(target_id, direction, remaining);
-            }
-        }
-    }
-
-    /// For the cooldowns that a process before this one began.
-    async fn restart_timers(&self) -> Result<(), StoreError> {
-        const LONGEST_WAIT: Duration = Duration::from_secs(8 * 86_400);
-        let now = self.now();
-        let mut transaction = self.store.read().await?;
-        let policy = self.policy_within(&mut transaction).await?.policy;
-        let since = now.saturating_sub(LONGEST_WAIT).unwrap_or(Timestamp::MIN);
-        for target_id in targets::ended_since(&mut transaction, since).await? {
-            let cooldowns = targets::cooldowns(&mut transaction, &target_id).await?;
-            self.start_timers(&target_id, &cooldowns, &policy, now);
-        }
-        Ok(())
-    }
-}
-
-/// UUID, version 7: sorts by `now`.
-fn new_id(now: Timestamp) -> String {
-    let seconds = u64::try_from(now.as_second()).unwrap_or(0);
-    let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
-    Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanoseconds)).to_string()
 }
 
 fn micros(time: Timestamp) -> Timestamp {

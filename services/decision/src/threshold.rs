@@ -4,15 +4,22 @@
 //! Invariant: what is unknown never scales. The one exception is measured: a machine that has been saturated for long
 //! enough scales up although there is no forecast.
 
+mod trail;
+mod want;
+
 use jiff::Timestamp;
 
+use self::{
+    trail::{Stop, Trail, stop},
+    want::Want,
+};
 use crate::{
     cooldown::{self, Direction},
     input::{Input, InstanceType, Observation, Pause, PauseDirection, State},
     outlook::Outlook,
     policy::Policy,
     text,
-    verdict::{Action, Check, CheckVerdict, ReasonCode, Verdict},
+    verdict::{Action, ReasonCode, Verdict},
 };
 
 /// The checks in the order they run.
@@ -68,75 +75,6 @@ pub fn decide(policy: &Policy, input: &Input, state: &State, now: Timestamp) -> 
     }
 }
 
-/// Why the walk ended without an action.
-struct Stop {
-    code: ReasonCode,
-    sentence: String,
-}
-
-fn stop<T>(code: ReasonCode, sentence: impl Into<String>) -> Result<T, Stop> {
-    Err(Stop {
-        code,
-        sentence: sentence.into(),
-    })
-}
-
-#[derive(Default)]
-struct Trail {
-    checks: Vec<Check>,
-}
-
-impl Trail {
-    fn push(&mut self, verdict: CheckVerdict, detail: String) {
-        let name = CHECKS.get(self.checks.len()).copied().unwrap_or("check");
-        self.checks.push(Check {
-            name: name.to_owned(),
-            verdict,
-            detail,
-        });
-    }
-
-    /// Records a check and hands on what it found.
-    fn run<T>(&mut self, result: Result<(T, String), Stop>) -> Result<T, Stop> {
-        match result {
-            Ok((found, detail)) => {
-                self.push(CheckVerdict::Pass, detail);
-                Ok(found)
-            }
-            Err(stop) => {
-                self.push(CheckVerdict::Block, stop.sentence.clone());
-                Err(stop)
-            }
-        }
-    }
-
-    fn skip(&mut self, detail: impl Into<String>) {
-        self.push(CheckVerdict::Skip, detail.into());
-    }
-
-    fn skip_rest(&mut self) {
-        let settled = match self.checks.last() {
-            Some(last) => format!("settled by {}", last.name),
-            None => return,
-        };
-        while self.checks.len() < CHECKS.len() {
-            self.skip(settled.clone());
-        }
-    }
-}
-
-/// What the condition of the strategy asks for.
-struct Want {
-    direction: Direction,
-    code: ReasonCode,
-    /// Probability that the condition holds.
-    confidence: f64,
-    /// The condition as the begin of a sentence, without the probability.
-    sentence: String,
-    /// Measured, so that no forecast has to be confident.
-    measured: bool,
-}
-
 struct Case<'a> {
     policy: &'a Policy,
     input: &'a Input,
@@ -159,16 +97,13 @@ impl Case<'_> {
         });
         trail.run(self.nothing_pending())?;
         trail.run(self.not_paused(want.as_ref().ok()))?;
-        let want = match want {
+        let want = trail.run(match want {
             Ok(want) => {
-                trail.push(CheckVerdict::Pass, want.sentence.clone());
-                want
+                let sentence = want.sentence.clone();
+                Ok((want, sentence))
             }
-            Err((sentence, _)) => {
-                trail.run(stop::<((), String)>(ReasonCode::ForecastInRange, sentence))?;
-                return stop(ReasonCode::ForecastInRange, "");
-            }
-        };
+            Err((sentence, _)) => stop(ReasonCode::ForecastInRange, sentence),
+        })?;
         let to = trail.run(self.rung_available(&want, rung))?;
         if want.measured {
             trail.skip("saturation is measured, not forecast");
@@ -328,120 +263,6 @@ impl Case<'_> {
         ))
     }
 
-    fn saturated(&self, observation: &Observation) -> bool {
-        let floor = self.policy.saturation_seconds;
-        floor > 0 && observation.saturated_seconds >= floor
-    }
-
-    /// The direction that the condition asks for, or why none, with the probability of staying in range.
-    fn want(&self, observation: &Observation, rung: usize) -> Result<Want, (String, f64)> {
-        let policy = self.policy;
-        // A forecast that `inputs` refused was let pass for the sake of saturation only.
-        let outlook = match (&self.input.unknown, &self.outlook) {
-            (None, Ok(outlook)) if !self.stale(outlook) => Some(outlook),
-            _ => None,
-        };
-        let up = outlook
-            .filter(|outlook| outlook.cpu_percent > policy.scale_up_cpu)
-            .map(|outlook| Want {
-                direction: Direction::Up,
-                code: ReasonCode::ForecastAboveUpThreshold,
-                confidence: outlook.distribution.above(policy.scale_up_cpu),
-                sentence: format!("{} is above {} %", outlook.words(), policy.scale_up_cpu),
-                measured: false,
-            });
-        if let Some(up) = up
-            && (up.confidence >= policy.min_confidence || !self.saturated(observation))
-        {
-            return Ok(up);
-        }
-        if self.saturated(observation) {
-            let forecast = match outlook {
-                Some(outlook) => outlook.words(),
-                None => "there is no forecast".to_owned(),
-            };
-            return Ok(Want {
-                direction: Direction::Up,
-                code: ReasonCode::Saturated,
-                confidence: 1.0,
-                sentence: format!(
-                    "CPU has been at 95 % or above for {}, {} are enough whatever the forecast ({forecast})",
-                    text::duration(observation.saturated_seconds.into()),
-                    text::duration(policy.saturation_seconds.into()),
-                ),
-                measured: true,
-            });
-        }
-        // `inputs` lets nothing pass that is neither forecast nor saturated.
-        let Some(outlook) = outlook else {
-            return Err(("there is no forecast".to_owned(), 0.0));
-        };
-        let down = self.down_limit(rung);
-        if outlook.cpu_percent < down.cpu_percent {
-            return Ok(Want {
-                direction: Direction::Down,
-                code: ReasonCode::ForecastBelowDownThreshold,
-                confidence: outlook.distribution.below(down.cpu_percent),
-                sentence: format!("{} is below {}", outlook.words(), down.words),
-                measured: false,
-            });
-        }
-        let in_range = 1.0
-            - outlook.distribution.above(policy.scale_up_cpu)
-            - outlook.distribution.below(down.cpu_percent);
-        let sentence = if outlook.cpu_percent < policy.scale_down_cpu {
-            format!(
-                "{} is below {} %, but not below {}",
-                outlook.words(),
-                policy.scale_down_cpu,
-                down.words
-            )
-        } else {
-            format!(
-                "{} lies between {} % and {} %",
-                outlook.words(),
-                policy.scale_down_cpu,
-                policy.scale_up_cpu
-            )
-        };
-        Err((sentence, in_range.clamp(0.0, 1.0)))
-    }
-
-    fn stale(&self, outlook: &Outlook<'_>) -> bool {
-        text::seconds_between(outlook.origin, self.now) > self.policy.max_sample_age_seconds.into()
-    }
-
-    /// Below what a forecast scales down: the policy's threshold, or less where the same demand would be above the up
-    /// threshold of the smaller type. Percent means nothing across sizes.
-    fn down_limit(&self, rung: usize) -> DownLimit {
-        let policy = self.policy;
-        let plain = DownLimit {
-            cpu_percent: policy.scale_down_cpu,
-            words: format!("{} %", policy.scale_down_cpu),
-        };
-        let smaller = rung.checked_sub(1).map(|below| &self.ladder[below]);
-        let (Some(smaller), Some(now)) = (
-            smaller.and_then(|smaller| self.input.size_of(smaller)),
-            self.input.size_of(&self.input.instance_type),
-        ) else {
-            return plain;
-        };
-        if smaller.vcpus == 0 || now.vcpus == 0 {
-            return plain;
-        }
-        let capacity = policy.scale_up_cpu * f64::from(smaller.vcpus) / f64::from(now.vcpus);
-        if capacity >= policy.scale_down_cpu {
-            return plain;
-        }
-        DownLimit {
-            cpu_percent: capacity,
-            words: format!(
-                "{capacity:.1} %, which would be {} % of {} ({} vCPU instead of {})",
-                policy.scale_up_cpu, smaller.instance_type, smaller.vcpus, now.vcpus
-            ),
-        }
-    }
-
     fn rung_available(&self, want: &Want, rung: usize) -> Result<(&str, String), Stop> {
         let current = &self.input.instance_type;
         let (next, end, code) = match want.direction {
@@ -546,11 +367,6 @@ impl Case<'_> {
             blocked(numbers)
         }
     }
-}
-
-struct DownLimit {
-    cpu_percent: f64,
-    words: String,
 }
 
 fn describe(pause: &Pause) -> String {

@@ -1,10 +1,11 @@
-use proptest::prelude::*;
+mod properties;
 
 use super::*;
 use crate::{
     cooldown::Cooldowns,
     input::{Basis, Forecast, Horizon, PendingAction, Quantile, Unknown},
     record::Outcome,
+    verdict::CheckVerdict,
 };
 
 const NOW: i64 = 1_800_000_000;
@@ -531,158 +532,6 @@ fn percent_is_worth_less_on_a_smaller_type() {
         ReasonCode::ForecastBelowDownThreshold,
         "is below 18.8 %",
     );
-}
-
-prop_compose! {
-    fn any_scene()(
-        cpu in 0.0..130.0_f64,
-        rung in 0..4_usize,
-        saturated in prop_oneof![Just(0_u32), 0..1_000_u32],
-        sample_age in -400..700_i64,
-        unknown in prop::option::weighted(0.3, prop_oneof![
-            Just(ReasonCode::MetricsUnknown),
-            Just(ReasonCode::InstanceUnavailable),
-            Just(ReasonCode::ForecastUnavailable),
-        ]),
-        has_observation in prop::bool::weighted(0.8),
-        has_forecast in prop::bool::weighted(0.8),
-        peak in prop::option::of(0.0..9_000.0_f64),
-        pause in prop::option::weighted(0.2, prop_oneof![
-            Just(PauseDirection::Both),
-            Just(PauseDirection::Up),
-            Just(PauseDirection::Down),
-        ]),
-        ended in prop::option::of((any::<bool>(), 0..2_000_i64)),
-    ) -> Scene {
-        let types = ["t2.small", "t2.medium", "t2.large", "m5.large"];
-        let mut scene = scene(cpu).on(types[rung]).seen(|seen| {
-            seen.saturated_seconds = saturated;
-            seen.observed_at = at(NOW - sample_age);
-            seen.memory_peak_mib = peak;
-        });
-        if let Some(code) = unknown {
-            scene = scene.unknown(code);
-        }
-        if !has_observation {
-            scene.input.observation = None;
-        }
-        if !has_forecast {
-            scene.input.forecast = None;
-        }
-        if let Some(direction) = pause {
-            scene = scene.paused(direction);
-        }
-        if let Some((failed, ago)) = ended {
-            let outcome = if failed { Outcome::RolledBack } else { Outcome::Succeeded };
-            scene = scene.ended(Direction::Up, outcome, ago);
-        }
-        scene
-    }
-}
-
-proptest! {
-    #[test]
-    fn the_same_input_gives_the_same_decision(scene in any_scene()) {
-        // Also after a trip through the store, which keeps JSON.
-        let input: Input = serde_json::from_str(&serde_json::to_string(&scene.input).unwrap()).unwrap();
-        let state: State = serde_json::from_str(&serde_json::to_string(&scene.state).unwrap()).unwrap();
-        let replayed = decide(&scene.policy, &input, &state, scene.now);
-        prop_assert_eq!(scene.decide(), replayed);
-        prop_assert_eq!(scene.input.digest(), input.digest());
-    }
-
-    #[test]
-    fn the_unknown_never_scales(scene in any_scene()) {
-        let verdict = scene.decide();
-        let fresh = scene.input.observation.as_ref().is_some_and(|seen| {
-            (-60..=300).contains(&(NOW - seen.observed_at.as_second()))
-        });
-        let forecast = scene.input.forecast.is_some() && scene.input.unknown.is_none();
-        if verdict.action == Action::ScaleDown {
-            prop_assert!(fresh && forecast);
-        }
-        if verdict.action == Action::ScaleUp {
-            prop_assert!(fresh);
-            prop_assert!(forecast || verdict.reason_code == ReasonCode::Saturated);
-        }
-        prop_assert!((0.0..=1.0).contains(&verdict.confidence));
-        prop_assert_eq!(verdict.checks.len(), CHECKS.len());
-    }
-
-    #[test]
-    fn memory_is_never_given_up(scene in any_scene()) {
-        let verdict = scene.decide();
-        if verdict.action == Action::ScaleDown {
-            let peak = scene.input.observation.as_ref().unwrap().memory_peak_mib.unwrap();
-            let next = scene.input.size_of(&verdict.to_instance_type).unwrap().memory_mib;
-            prop_assert!(next as f64 >= peak * 1.2);
-        }
-    }
-
-    /// Whatever the load does, two actions are never closer than the cooldown.
-    #[test]
-    fn fault_49_oscillating_load_flaps_no_faster_than_the_cooldown(
-        loads in prop::collection::vec(0.0..100.0_f64, 60),
-        cooldown_seconds in 0..3_000_u32,
-    ) {
-        let ladder = Policy::default().ladder;
-        let mut scene = scene(0.0).seen(|seen| seen.memory_peak_mib = Some(100.0));
-        scene.policy.cooldown_seconds = cooldown_seconds;
-        let mut acted_at: Vec<i64> = Vec::new();
-        for (tick, load) in loads.iter().enumerate() {
-            let now = NOW + 300 * tick as i64;
-            scene.now = at(now);
-            scene.input.observation.as_mut().unwrap().observed_at = at(now);
-            let forecast = scene.input.forecast.as_mut().unwrap();
-            forecast.origin = Some(at(now));
-            forecast.horizons = vec![horizon(900, *load)];
-            let verdict = scene.decide();
-            if let Some(direction) = Direction::of(verdict.action) {
-                acted_at.push(now);
-                scene.state.cooldowns = scene.state.cooldowns.after(direction, Outcome::Succeeded, at(now));
-                scene.input.instance_type = verdict.to_instance_type;
-            }
-            prop_assert!(ladder.contains(&scene.input.instance_type));
-        }
-        for pair in acted_at.windows(2) {
-            prop_assert!(pair[1] - pair[0] >= cooldown_seconds.into(), "{acted_at:?}");
-        }
-    }
-
-    /// The same demand, in vCPU, never goes up and down again: whatever the thresholds and the steps of the ladder.
-    #[test]
-    fn fault_49_steady_demand_never_turns_around(
-        demand_vcpu in 0.0..40.0_f64,
-        start in 0..5_usize,
-        vcpus in prop::collection::vec(1..16_u32, 5),
-        up in 10.0..99.0_f64,
-        down_share in 0.0..0.99_f64,
-    ) {
-        let mut sizes = vcpus;
-        sizes.sort_unstable();
-        let mut scene = scene(0.0);
-        scene.policy.scale_up_cpu = up;
-        scene.policy.scale_down_cpu = up * down_share;
-        scene.policy.cooldown_seconds = 0;
-        scene.policy.ladder = (0..5).map(|rung| format!("x{rung}.large")).collect();
-        scene.input.instance_types = scene.policy.ladder.iter().zip(&sizes).map(|(name, vcpus)| InstanceType {
-            instance_type: name.clone(),
-            vcpus: *vcpus,
-            memory_mib: 4_096,
-        }).collect();
-        scene.input.instance_type = scene.policy.ladder[start].clone();
-        let mut directions = Vec::new();
-        for _ in 0..20 {
-            let vcpus = scene.input.size_of(&scene.input.instance_type).unwrap().vcpus;
-            let cpu = (demand_vcpu / f64::from(vcpus) * 100.0).min(100.0);
-            scene.input.forecast.as_mut().unwrap().horizons = vec![horizon(900, cpu)];
-            let verdict = scene.decide();
-            directions.extend(Direction::of(verdict.action));
-            scene.input.instance_type = verdict.to_instance_type;
-        }
-        directions.dedup();
-        prop_assert!(directions.len() <= 1, "{directions:?}");
-    }
 }
 
 #[test]

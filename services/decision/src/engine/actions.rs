@@ -1,0 +1,150 @@
+//! Deciding, and hearing how it ended.
+
+use jiff::Timestamp;
+use uuid::{NoContext, Uuid};
+
+use super::{Engine, EngineError, PolicyInForce, micros};
+use crate::{
+    cooldown::{Cooldowns, Direction},
+    input::Input,
+    record::{Decision, End, Outcome},
+    store::{Store, Stored, decisions, policies, targets},
+    threshold,
+    verdict::Action,
+};
+
+impl Engine {
+    /// Decides and stores, or returns what was decided for the same tick and target before.
+    ///
+    /// # Errors
+    /// The store, or a lease epoch that is not the newest.
+    pub async fn decide(&self, input: Input) -> Result<Decision, EngineError> {
+        let now = self.now();
+        let mut transaction = self.store.write().await?;
+        let connection = &mut *transaction;
+        if let Some(decision) =
+            decisions::of_tick(connection, &input.tick_id, &input.target_id).await?
+        {
+            return Ok(decision);
+        }
+        let highest = targets::highest_epoch(connection, &input.target_id).await?;
+        if input.lease_epoch < highest {
+            return Err(EngineError::StaleEpoch {
+                target_id: input.target_id,
+                given: input.lease_epoch,
+                highest,
+            });
+        }
+        let PolicyInForce {
+            policy, version, ..
+        } = self.policy_within(connection).await?;
+        let mut state =
+            targets::state(connection, &input.target_id, &input.instance_id, now).await?;
+        if state.cooldowns.anchor(now) {
+            tracing::warn!(
+                target_id = input.target_id,
+                "the wall clock was set back: the cooldown counts from now"
+            );
+            targets::set_cooldowns(connection, &input.target_id, &state.cooldowns).await?;
+        }
+        for direction in Direction::ALL {
+            if let Some(end) = state.cooldowns.get_mut(direction) {
+                end.timer_running = self.stopwatches.running(&input.target_id, direction);
+            }
+        }
+        let verdict = threshold::decide(&policy, &input, &state, now);
+        let decision = Decision {
+            decision_id: new_id(now),
+            tick_id: input.tick_id.clone(),
+            target_id: input.target_id.clone(),
+            instance_id: input.instance_id.clone(),
+            decided_at: now,
+            from_instance_type: input.instance_type.clone(),
+            pending: verdict.action != Action::Hold && !input.dry_run,
+            verdict,
+            dry_run: input.dry_run,
+            policy_version: version,
+            input_digest: input.digest(),
+            lease_epoch: input.lease_epoch,
+            end: None,
+        };
+        policies::remember(connection, &decision.policy_version, &policy, now).await?;
+        if input.lease_epoch > highest {
+            targets::raise_epoch(connection, &input.target_id, input.lease_epoch).await?;
+        }
+        let stored = Stored {
+            decision,
+            input,
+            state,
+            policy,
+        };
+        decisions::insert(connection, &stored).await?;
+        Store::commit(transaction).await?;
+        let decision = stored.decision;
+        self.metrics.decided(&decision);
+        if decision.pending {
+            self.show_standing().await;
+        }
+        Ok(decision)
+    }
+
+    /// Records how an action ended, and starts the cooldown.
+    ///
+    /// # Errors
+    /// The store, an unknown decision, or an outcome that contradicts the one recorded before.
+    pub async fn report(
+        &self,
+        decision_id: &str,
+        outcome: Outcome,
+        instance_type: String,
+        detail: String,
+        finished_at: Option<Timestamp>,
+    ) -> Result<Decision, EngineError> {
+        let now = self.now();
+        let mut transaction = self.store.write().await?;
+        let connection = &mut *transaction;
+        let Some(mut decision) = decisions::get(connection, decision_id).await? else {
+            return Err(EngineError::NotFound(decision_id.to_owned()));
+        };
+        if !decision.accepts(outcome)? {
+            return Ok(decision);
+        }
+        // Neither before the decision nor after now, whatever the reporter's clock says.
+        let earliest = decision.decided_at.min(now);
+        let end = End {
+            outcome,
+            instance_type,
+            detail,
+            at: micros(finished_at.unwrap_or(now)).clamp(earliest, now),
+        };
+        decisions::end(connection, decision_id, &end).await?;
+        let direction = Direction::of(decision.verdict.action).filter(|_| !decision.dry_run);
+        let mut started = Cooldowns::default();
+        let policy = self.policy_within(connection).await?.policy;
+        if let Some(direction) = direction {
+            let before = targets::cooldowns(connection, &decision.target_id).await?;
+            let after = before.after(direction, outcome, end.at);
+            targets::set_cooldowns(connection, &decision.target_id, &after).await?;
+            // A timer that runs for the other direction runs on.
+            for direction in Direction::ALL {
+                if after.get(direction) != before.get(direction) {
+                    *started.get_mut(direction) = after.get(direction).cloned();
+                }
+            }
+        }
+        Store::commit(transaction).await?;
+        self.start_timers(&decision.target_id, &started, &policy, now);
+        self.metrics.ended(&decision, outcome);
+        decision.pending = false;
+        decision.end = Some(end);
+        self.show_standing().await;
+        Ok(decision)
+    }
+}
+
+/// UUID, version 7: sorts by `now`.
+fn new_id(now: Timestamp) -> String {
+    let seconds = u64::try_from(now.as_second()).unwrap_or(0);
+    let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
+    Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanoseconds)).to_string()
+}
