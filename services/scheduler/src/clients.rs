@@ -34,9 +34,7 @@ use tonic::{Code, Response, Status, Streaming, transport::Channel};
 use crate::{
     config::Config,
     convert::{self, BadAnswer, Forecast},
-    domain::{
-        Decision, Ending, Instance, Lease, Policy, Question, Resize, Series, TypeInfo,
-    },
+    domain::{Decision, Ending, Instance, Lease, Policy, Question, Resize, Series, TypeInfo},
     text::one_line,
 };
 
@@ -128,7 +126,11 @@ impl Clients {
             }))
         };
         Ok(Self {
-            predictor: peer("predictor", "scheduler.predictor_url", &config.predictor_url)?,
+            predictor: peer(
+                "predictor",
+                "scheduler.predictor_url",
+                &config.predictor_url,
+            )?,
             decision: peer("decision", "scheduler.decision_url", &config.decision_url)?,
             actuator: peer("actuator", "scheduler.actuator_url", &config.actuator_url)?,
             timeout: config.call_timeout(),
@@ -177,9 +179,11 @@ impl Clients {
     /// Then nothing is stored for sure, and nothing may be done.
     pub async fn decide(&self, question: &Question<'_>) -> Result<Decision, CallError> {
         let answer = self
-            .call(&self.decision, convert::decide_request(question), async |channel, request| {
-                DecisionServiceClient::new(channel).decide(request).await
-            })
+            .call(
+                &self.decision,
+                convert::decide_request(question),
+                async |channel, request| DecisionServiceClient::new(channel).decide(request).await,
+            )
             .await?;
         let decision = answer.decision.ok_or(BadAnswer("decision"));
         self.understood(&self.decision, decision.and_then(Decision::try_from))
@@ -189,11 +193,19 @@ impl Clients {
     ///
     /// # Errors
     /// Then it is to be said again.
-    pub async fn report_outcome(&self, decision_id: &str, ending: &Ending) -> Result<(), CallError> {
+    pub async fn report_outcome(
+        &self,
+        decision_id: &str,
+        ending: &Ending,
+    ) -> Result<(), CallError> {
         self.call(
             &self.decision,
             convert::report_request(decision_id, ending),
-            async |channel, request| DecisionServiceClient::new(channel).report_outcome(request).await,
+            async |channel, request| {
+                DecisionServiceClient::new(channel)
+                    .report_outcome(request)
+                    .await
+            },
         )
         .await?;
         Ok(())
@@ -215,11 +227,16 @@ impl Clients {
             };
             let answer = self
                 .call(&self.decision, request, async |channel, request| {
-                    DecisionServiceClient::new(channel).list_decisions(request).await
+                    DecisionServiceClient::new(channel)
+                        .list_decisions(request)
+                        .await
                 })
                 .await?;
-            let page: Result<Vec<_>, _> =
-                answer.decisions.into_iter().map(Decision::try_from).collect();
+            let page: Result<Vec<_>, _> = answer
+                .decisions
+                .into_iter()
+                .map(Decision::try_from)
+                .collect();
             decisions.extend(self.understood(&self.decision, page)?);
             if answer.next_page_token.is_empty() {
                 return Ok(decisions);
@@ -234,11 +251,20 @@ impl Clients {
     /// When it can't be read.
     pub async fn policy(&self) -> Result<Policy, CallError> {
         let answer = self
-            .call(&self.decision, GetPolicyRequest {}, async |channel, request| {
-                DecisionServiceClient::new(channel).get_policy(request).await
-            })
+            .call(
+                &self.decision,
+                GetPolicyRequest {},
+                async |channel, request| {
+                    DecisionServiceClient::new(channel)
+                        .get_policy(request)
+                        .await
+                },
+            )
             .await?;
-        self.understood(&self.decision, answer.policy.map(Policy::from).ok_or(BadAnswer("policy")))
+        self.understood(
+            &self.decision,
+            answer.policy.map(Policy::from).ok_or(BadAnswer("policy")),
+        )
     }
 
     /// When the last resize of a target ended.
@@ -251,7 +277,9 @@ impl Clients {
         };
         let answer = self
             .call(&self.decision, request, async |channel, request| {
-                DecisionServiceClient::new(channel).get_target_state(request).await
+                DecisionServiceClient::new(channel)
+                    .get_target_state(request)
+                    .await
             })
             .await?;
         Ok(answer.recent_resizes.first().and_then(from_proto))
@@ -269,7 +297,9 @@ impl Clients {
         };
         let answer = self
             .call(&self.decision, request, async |channel, request| {
-                DecisionServiceClient::new(channel).acquire_lease(request).await
+                DecisionServiceClient::new(channel)
+                    .acquire_lease(request)
+                    .await
             })
             .await?;
         let lease = answer.lease.ok_or(BadAnswer("lease"));
@@ -294,7 +324,9 @@ impl Clients {
         };
         let answer = self
             .call(&self.decision, request, async |channel, request| {
-                DecisionServiceClient::new(channel).renew_lease(request).await
+                DecisionServiceClient::new(channel)
+                    .renew_lease(request)
+                    .await
             })
             .await?;
         let lease = answer.lease.ok_or(BadAnswer("lease"));
@@ -312,7 +344,9 @@ impl Clients {
             epoch,
         };
         self.call(&self.decision, request, async |channel, request| {
-            DecisionServiceClient::new(channel).release_lease(request).await
+            DecisionServiceClient::new(channel)
+                .release_lease(request)
+                .await
         })
         .await?;
         Ok(())
@@ -328,7 +362,9 @@ impl Clients {
         };
         let answer = self
             .call(&self.actuator, request, async |channel, request| {
-                ActuatorServiceClient::new(channel).describe_instance(request).await
+                ActuatorServiceClient::new(channel)
+                    .describe_instance(request)
+                    .await
             })
             .await?;
         self.understood(&self.actuator, Instance::try_from(answer))
@@ -344,10 +380,16 @@ impl Clients {
         };
         let answer = self
             .call(&self.actuator, request, async |channel, request| {
-                ActuatorServiceClient::new(channel).list_instance_types(request).await
+                ActuatorServiceClient::new(channel)
+                    .list_instance_types(request)
+                    .await
             })
             .await?;
-        Ok(answer.instance_types.into_iter().map(TypeInfo::from).collect())
+        Ok(answer
+            .instance_types
+            .into_iter()
+            .map(TypeInfo::from)
+            .collect())
     }
 
     /// Hands the action of a decision over. The same decision twice is one resize.
@@ -370,7 +412,9 @@ impl Clients {
         };
         let answer = self
             .call(&self.actuator, request, async |channel, request| {
-                ActuatorServiceClient::new(channel).start_resize(request).await
+                ActuatorServiceClient::new(channel)
+                    .start_resize(request)
+                    .await
             })
             .await?;
         self.resize(answer.resize)
@@ -386,7 +430,9 @@ impl Clients {
         };
         let answer = self
             .call(&self.actuator, request, async |channel, request| {
-                ActuatorServiceClient::new(channel).get_resize(request).await
+                ActuatorServiceClient::new(channel)
+                    .get_resize(request)
+                    .await
             })
             .await;
         match answer {
@@ -406,7 +452,9 @@ impl Clients {
         };
         let steps = self
             .call(&self.actuator, request, async |channel, request| {
-                ActuatorServiceClient::new(channel).watch_resize(request).await
+                ActuatorServiceClient::new(channel)
+                    .watch_resize(request)
+                    .await
             })
             .await?;
         Ok(ResizeSteps {
@@ -504,7 +552,10 @@ fn failed(peer: &Peer, status: &Status) -> CallError {
         cause = inner.source();
     }
     if status.code() == Code::Unavailable && !connected {
-        message = format!("can't be reached ({message}); is it running, and is {} right?", peer.key);
+        message = format!(
+            "can't be reached ({message}); is it running, and is {} right?",
+            peer.key
+        );
     }
     if message.is_empty() {
         message = status.code().description().to_lowercase();

@@ -211,7 +211,12 @@ impl Config {
         // An action must be with the actuator before the lease under which it was decided can end.
         let least = self.call_timeout_seconds.saturating_mul(3).max(5);
         within("lease_seconds", self.lease_seconds, least, 3_600.max(least))?;
-        within("shutdown_grace_seconds", self.shutdown_grace_seconds, 0, 600)?;
+        within(
+            "shutdown_grace_seconds",
+            self.shutdown_grace_seconds,
+            0,
+            600,
+        )?;
         for (key, url) in [
             ("predictor_url", &self.predictor_url),
             ("decision_url", &self.decision_url),
@@ -274,7 +279,10 @@ impl PrometheusConfig {
                 "must lie between 1024 and 4294967296",
             ));
         }
-        for (name, value) in [("bearer_token", &self.bearer_token), ("tenant", &self.tenant)] {
+        for (name, value) in [
+            ("bearer_token", &self.bearer_token),
+            ("tenant", &self.tenant),
+        ] {
             let printable = |text: &String| text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
             if value.as_ref().is_some_and(|text| !printable(text)) {
                 return Err(invalid(
@@ -308,7 +316,10 @@ fn validate_targets(targets: &[TargetConfig]) -> Result<(), ConfigError> {
             ));
         }
         if target.label.as_ref().is_some_and(String::is_empty) {
-            return Err(invalid(&key("label"), "is empty; leave it out to match by address"));
+            return Err(invalid(
+                &key("label"),
+                "is empty; leave it out to match by address",
+            ));
         }
         for (rung, name) in target.ladder.iter().enumerate() {
             if name.is_empty() || target.ladder[..rung].contains(name) {
@@ -328,7 +339,9 @@ fn validate_targets(targets: &[TargetConfig]) -> Result<(), ConfigError> {
             if let Some(first) = seen.insert((name, value), position) {
                 return Err(invalid(
                     &key(name),
-                    format!("{value:?} is also that of targets[{first}]; each target needs its own"),
+                    format!(
+                        "{value:?} is also that of targets[{first}]; each target needs its own"
+                    ),
                 ));
             }
         }
@@ -348,10 +361,17 @@ fn within(key: &str, value: u32, least: u32, most: u32) -> Result<(), ConfigErro
 
 fn base_url(key: &str, text: &str) -> Result<url::Url, ConfigError> {
     // The text itself stays out of the message: it may hold a password.
-    let url = url::Url::parse(text)
-        .map_err(|error| invalid(key, format!("is no URL ({error}); it looks like http://host:port")))?;
+    let url = url::Url::parse(text).map_err(|error| {
+        invalid(
+            key,
+            format!("is no URL ({error}); it looks like http://host:port"),
+        )
+    })?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(invalid(key, "must begin with http:// or https:// and name a host"));
+        return Err(invalid(
+            key,
+            "must begin with http:// or https:// and name a host",
+        ));
     }
     Ok(url)
 }
@@ -397,25 +417,49 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_key() {
         for (lines, expected) in [
-            ("tick_interval_seconds: 0", "`scheduler.tick_interval_seconds`: is 0"),
+            (
+                "tick_interval_seconds: 0",
+                "`scheduler.tick_interval_seconds`: is 0",
+            ),
             ("lease_seconds: 4", "`scheduler.lease_seconds`"),
             ("predictor_url: nowhere", "`scheduler.predictor_url`"),
-            ("actuator_url: 'ftp://x'", "`scheduler.actuator_url`: must begin with http"),
-            ("prometheus: {url: 'http://169.254.169.254/'}", "`scheduler.prometheus.url`"),
-            ("prometheus: {url: 'http://2852039166/'}", "`scheduler.prometheus.url`"),
-            ("prometheus: {url: 'http://[fd00:ec2::254]/'}", "`scheduler.prometheus.url`"),
+            (
+                "actuator_url: 'ftp://x'",
+                "`scheduler.actuator_url`: must begin with http",
+            ),
+            (
+                "prometheus: {url: 'http://169.254.169.254/'}",
+                "`scheduler.prometheus.url`",
+            ),
+            (
+                "prometheus: {url: 'http://2852039166/'}",
+                "`scheduler.prometheus.url`",
+            ),
+            (
+                "prometheus: {url: 'http://[fd00:ec2::254]/'}",
+                "`scheduler.prometheus.url`",
+            ),
             (
                 "prometheus: {step_seconds: 1, window_seconds: 172800}",
                 "`scheduler.prometheus.window_seconds`",
             ),
-            ("prometheus: {cpu_query: ' '}", "`scheduler.prometheus.cpu_query`"),
-            ("prometheus: {tenant: \"a\\nb\"}", "`scheduler.prometheus.tenant`"),
+            (
+                "prometheus: {cpu_query: ' '}",
+                "`scheduler.prometheus.cpu_query`",
+            ),
+            (
+                "prometheus: {tenant: \"a\\nb\"}",
+                "`scheduler.prometheus.tenant`",
+            ),
             ("prometheus: {modus: central}", "did you mean `mode`?"),
             (
                 "targets: [{id: a, instance_id: 'i-1;rm -rf /'}]",
                 "`scheduler.targets[0].instance_id`",
             ),
-            ("targets: [{instance_id: i-01234567}]", "`scheduler.targets[0].id`"),
+            (
+                "targets: [{instance_id: i-01234567}]",
+                "`scheduler.targets[0].id`",
+            ),
             (
                 "targets: [{id: a, instance_id: i-01234567}, {id: b, instance_id: i-01234567}]",
                 "`scheduler.targets[1].instance_id`",

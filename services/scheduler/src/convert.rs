@@ -56,21 +56,25 @@ pub fn series(target_id: &str, series: &crate::domain::Series) -> predictor::v1:
 
 /// A question as the decision service takes it.
 pub fn decide_request(question: &Question<'_>) -> decision::v1::DecideRequest {
-    let instance_type = question.instance.map(|instance| instance.instance_type.clone());
+    let instance_type = question
+        .instance
+        .map(|instance| instance.instance_type.clone());
     decision::v1::DecideRequest {
         tick_id: question.tick_id.to_owned(),
         target_id: question.target.id.clone(),
         instance_id: question.target.instance_id.clone(),
         instance_type: instance_type.unwrap_or_default(),
-        observation: question.observation.map(|observation| decision::v1::Observation {
-            observed_at: Some(to_proto(observation.observed_at)),
-            cpu_percent: observation.cpu_percent,
-            memory_percent: observation.memory_percent,
-            memory_peak_mib: observation.memory_peak_mib,
-            disk_bytes_per_second: observation.disk_bytes_per_second,
-            samples: observation.samples,
-            saturated_seconds: observation.saturated_seconds,
-        }),
+        observation: question
+            .observation
+            .map(|observation| decision::v1::Observation {
+                observed_at: Some(to_proto(observation.observed_at)),
+                cpu_percent: observation.cpu_percent,
+                memory_percent: observation.memory_percent,
+                memory_peak_mib: observation.memory_peak_mib,
+                disk_bytes_per_second: observation.disk_bytes_per_second,
+                samples: observation.samples,
+                saturated_seconds: observation.saturated_seconds,
+            }),
         forecast: question.forecast.map(|forecast| forecast.0.clone()),
         unknown_reason: question
             .unknown
@@ -259,7 +263,11 @@ pub fn resize(message: actuator::v1::Resize, now: Timestamp) -> Result<Resize, B
         outcome,
         instance_type: message.running_instance_type.clone(),
         detail: describe_end(&message, outcome),
-        at: message.finished_at.as_ref().and_then(from_proto).unwrap_or(now),
+        at: message
+            .finished_at
+            .as_ref()
+            .and_then(from_proto)
+            .unwrap_or(now),
     });
     Ok(Resize {
         phase: short_name(phase.as_str_name(), "RESIZE_PHASE_"),
@@ -386,7 +394,10 @@ mod tests {
             ending.detail,
             "could not go to t2.medium, runs on t2.small again: no capacity"
         );
-        assert_eq!(resize(resize_in(Phase::Unspecified), now), Err(BadAnswer("resize.phase")));
+        assert_eq!(
+            resize(resize_in(Phase::Unspecified), now),
+            Err(BadAnswer("resize.phase"))
+        );
     }
 
     #[test]
@@ -402,16 +413,34 @@ mod tests {
         let decision = Decision::try_from(good.clone()).unwrap();
         assert_eq!(decision.reason_code, "cooldown");
         for (bad, field) in [
-            (decision::v1::Decision { action: 99, ..good.clone() }, "decision.action"),
             (
-                decision::v1::Decision { decision_id: String::new(), ..good.clone() },
+                decision::v1::Decision {
+                    action: 99,
+                    ..good.clone()
+                },
+                "decision.action",
+            ),
+            (
+                decision::v1::Decision {
+                    decision_id: String::new(),
+                    ..good.clone()
+                },
                 "decision.decision_id",
             ),
             (
-                decision::v1::Decision { to_instance_type: String::new(), ..good.clone() },
+                decision::v1::Decision {
+                    to_instance_type: String::new(),
+                    ..good.clone()
+                },
                 "decision.to_instance_type",
             ),
-            (decision::v1::Decision { decided_at: None, ..good }, "decision.decided_at"),
+            (
+                decision::v1::Decision {
+                    decided_at: None,
+                    ..good
+                },
+                "decision.decided_at",
+            ),
         ] {
             assert_eq!(Decision::try_from(bad), Err(BadAnswer(field)));
         }

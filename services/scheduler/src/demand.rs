@@ -28,7 +28,11 @@ pub fn vcpus_now(counts: &[Sample], resized: Option<f64>, described: Option<u32>
 }
 
 /// Rescales percentages by the vCPUs at their time. What the counts don't cover is taken at its face value.
-pub fn in_percent_of_current(cpu: &[Sample], counts: &[Sample], vcpus_now: Option<f64>) -> Rescaled {
+pub fn in_percent_of_current(
+    cpu: &[Sample],
+    counts: &[Sample],
+    vcpus_now: Option<f64>,
+) -> Rescaled {
     let Some(now) = vcpus_now.filter(|vcpus| *vcpus >= 1.0) else {
         return Rescaled {
             percent: cpu.iter().map(|sample| sample.value).collect(),
@@ -65,7 +69,10 @@ mod tests {
     use super::*;
 
     fn samples(values: &[(f64, f64)]) -> Vec<Sample> {
-        values.iter().map(|&(at, value)| Sample { at, value }).collect()
+        values
+            .iter()
+            .map(|&(at, value)| Sample { at, value })
+            .collect()
     }
 
     #[test]

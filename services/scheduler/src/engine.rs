@@ -90,7 +90,10 @@ impl Engine {
 
     async fn run(&self, targets: &[Target], id: String, started_at: Timestamp) -> TickOutcome {
         let begin = Instant::now();
-        self.events.tick(EventKind::TickStarted, format!("tick {id} over {} targets", targets.len()));
+        self.events.tick(
+            EventKind::TickStarted,
+            format!("tick {id} over {} targets", targets.len()),
+        );
         let parts = match self.lease.ensure().await {
             Ok(epoch) => {
                 self.measures.lease(true);
@@ -98,6 +101,9 @@ impl Engine {
             }
             Err(no_lease) => {
                 self.measures.lease(false);
+                if matches!(no_lease, NoLease::Unknown(_)) {
+                    self.measures.trouble(Trouble::Lease);
+                }
                 targets
                     .iter()
                     .map(|target| (self.without_lease(target, &no_lease), None))
@@ -173,7 +179,8 @@ impl Engine {
         let mut result = self.observed(gathered);
         if Instant::now() >= deadline {
             result.error =
-                "the tick ran out of time before this target; see scheduler.tick_timeout_seconds".to_owned();
+                "the tick ran out of time before this target; see scheduler.tick_timeout_seconds"
+                    .to_owned();
             return (result, None);
         }
         let question = Question {
@@ -205,7 +212,8 @@ impl Engine {
         result.horizon_seconds = decision.horizon_seconds;
         result.from_type = decision.from_type.clone();
         result.target_instance_type = decision.to_type.clone();
-        self.events.target(EventKind::Decision, decision.reason.clone(), &result);
+        self.events
+            .target(EventKind::Decision, decision.reason.clone(), &result);
         let ends = match decision.action {
             Action::Hold => None,
             Action::ScaleUp | Action::ScaleDown => self.act(&decision, &mut result).await,
@@ -256,21 +264,26 @@ impl Engine {
             Ok(epoch) => epoch,
             Err(why) => {
                 let why = format!("not started: {why}");
-                self.not_done(decision, result, Outcome::NotStarted, why).await;
+                self.not_done(decision, result, Outcome::NotStarted, why)
+                    .await;
                 return None;
             }
         };
         match self.clients.start_resize(decision, epoch).await {
             Ok(resize) => Some(self.started(decision, result, resize)),
             Err(error)
-                if matches!(error.failure, Failure::Refused | Failure::Invalid | Failure::NotFound) =>
+                if matches!(
+                    error.failure,
+                    Failure::Refused | Failure::Invalid | Failure::NotFound
+                ) =>
             {
                 // A refusal because somebody else acts is no fault of the target: it needs no backoff.
                 let outcome = match self.lease.ensure().await {
                     Ok(now) if now == epoch => Outcome::Refused,
                     Ok(_) | Err(_) => Outcome::NotStarted,
                 };
-                self.not_done(decision, result, outcome, error.to_string()).await;
+                self.not_done(decision, result, outcome, error.to_string())
+                    .await;
                 None
             }
             Err(error) => match self.clients.get_resize(&decision.id).await {
@@ -300,8 +313,10 @@ impl Engine {
             decision.to_type,
             if resize.dry_run { ", dry run" } else { "" }
         );
-        self.events.target(EventKind::ResizeStarted, message, result);
-        self.followers.follow(decision.clone(), result.clone(), resize)
+        self.events
+            .target(EventKind::ResizeStarted, message, result);
+        self.followers
+            .follow(decision.clone(), result.clone(), resize)
     }
 
     async fn not_done(
@@ -328,19 +343,31 @@ impl Engine {
     async fn conclude(&self, report: &Arc<TickReport>, took: Duration) {
         self.state.tick_ended(report);
         self.measures.tick(report, took.as_secs_f64());
-        let last = self.targets.iter().filter_map(|target| self.state.result(&target.id));
+        let last = self
+            .targets
+            .iter()
+            .filter_map(|target| self.state.result(&target.id));
         self.measures.targets(last.map(|result| result.action));
         // On standby nothing was decided: the other scheduler writes the lines.
         let decided = |result: &&TargetResult| result.reason_code != STANDBY;
         let lines: Vec<&TargetResult> = report.results.iter().filter(decided).collect();
         self.report.write(&lines).await;
         let mut errors = 0;
-        for result in report.results.iter().filter(|result| !result.error.is_empty()) {
+        for result in report
+            .results
+            .iter()
+            .filter(|result| !result.error.is_empty())
+        {
             errors += 1;
             tracing::warn!(target_id = result.target_id, "{}", result.error);
-            self.events.target(EventKind::Error, result.error.clone(), result);
+            self.events
+                .target(EventKind::Error, result.error.clone(), result);
         }
-        let acted = report.results.iter().filter(|result| result.action != Action::Hold).count();
+        let acted = report
+            .results
+            .iter()
+            .filter(|result| result.action != Action::Hold)
+            .count();
         let message = format!(
             "tick {} over {} targets in {:.0} ms: {acted} to scale, {errors} with errors",
             report.id,
@@ -356,5 +383,10 @@ impl Engine {
 fn tick_id(at: Timestamp) -> String {
     let second = u64::try_from(at.as_second()).unwrap_or_default();
     let nanosecond = u32::try_from(at.subsec_nanosecond()).unwrap_or_default();
-    uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, second, nanosecond)).to_string()
+    uuid::Uuid::new_v7(uuid::Timestamp::from_unix(
+        uuid::NoContext,
+        second,
+        nanosecond,
+    ))
+    .to_string()
 }

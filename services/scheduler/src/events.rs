@@ -39,7 +39,13 @@ impl Events {
         self.send(kind, result.target_id.clone(), message, result_sent);
     }
 
-    fn send(&self, kind: EventKind, target_id: String, message: String, result: Option<TargetResult>) {
+    fn send(
+        &self,
+        kind: EventKind,
+        target_id: String,
+        message: String,
+        result: Option<TargetResult>,
+    ) {
         // An error only says that nobody listens.
         let _ = self.sender.send(Event {
             at: self.clock.now(),

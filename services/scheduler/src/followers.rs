@@ -83,7 +83,11 @@ impl Followers {
             live.insert(decision.id.clone(), ends.clone());
         }
         self.measures.resize_followed();
-        let span = tracing::info_span!("follow_resize", target = decision.target_id, resize_id = decision.id);
+        let span = tracing::info_span!(
+            "follow_resize",
+            target = decision.target_id,
+            resize_id = decision.id
+        );
         let this = self.clone();
         let work = async move {
             let ended = tokio::select! {
@@ -101,7 +105,12 @@ impl Followers {
         ends
     }
 
-    async fn to_the_end(&self, decision: &Decision, result: TargetResult, resize: Resize) -> Ending {
+    async fn to_the_end(
+        &self,
+        decision: &Decision,
+        result: TargetResult,
+        resize: Resize,
+    ) -> Ending {
         let ending = self.until_final(decision, resize).await;
         self.finish(decision, result, &ending).await;
         ending
@@ -134,7 +143,8 @@ impl Followers {
             ending.outcome,
             Outcome::Succeeded | Outcome::RolledBack | Outcome::FellBack
         ) {
-            self.state.note_resize_end(&decision.target_id, Some(ending.at));
+            self.state
+                .note_resize_end(&decision.target_id, Some(ending.at));
         }
         self.measures.resize_ended(ending.outcome);
         let result = self.state.resize_ended(
@@ -150,7 +160,8 @@ impl Followers {
             }
             _ => tracing::warn!(outcome = %ending.outcome, "{message}"),
         }
-        self.events.target(EventKind::ResizeFinished, message, &result);
+        self.events
+            .target(EventKind::ResizeFinished, message, &result);
     }
 
     async fn until_final(&self, decision: &Decision, first: Resize) -> Ending {
@@ -163,7 +174,13 @@ impl Followers {
                 return ending;
             }
             match reconcile::settle(&self.clients, &self.clock, decision, None).await {
-                Ok(Settled::Resize(Resize { ending: Some(ending), .. }) | Settled::Ended(ending)) => {
+                Ok(
+                    Settled::Resize(Resize {
+                        ending: Some(ending),
+                        ..
+                    })
+                    | Settled::Ended(ending),
+                ) => {
                     return ending;
                 }
                 Ok(Settled::Resize(_)) => {}
@@ -190,7 +207,10 @@ impl Followers {
                 () = self.clock.sleep(SILENCE) => return None,
             };
             match step {
-                Ok(Some(Resize { ending: Some(ending), .. })) => return Some(ending),
+                Ok(Some(Resize {
+                    ending: Some(ending),
+                    ..
+                })) => return Some(ending),
                 Ok(Some(resize)) => tracing::debug!(phase = resize.phase, "resize goes on"),
                 Ok(None) => return None,
                 Err(error) => {
@@ -205,10 +225,18 @@ impl Followers {
     pub async fn stop(&self) {
         let left = self.live().len();
         if left > 0 {
-            tracing::info!(left, "resizes go on without this scheduler; the next one reports their end");
+            tracing::info!(
+                left,
+                "resizes go on without this scheduler; the next one reports their end"
+            );
         }
-        self.shutdown.cancel();
+        self.cut_off();
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// The same at once.
+    pub fn cut_off(&self) {
+        self.shutdown.cancel();
     }
 }

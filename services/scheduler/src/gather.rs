@@ -69,7 +69,10 @@ impl Gathering<'_> {
             [] => &self.policy.ladder,
             ladder => ladder,
         };
-        let current = gathered.instance.as_ref().map(|instance| &instance.instance_type);
+        let current = gathered
+            .instance
+            .as_ref()
+            .map(|instance| &instance.instance_type);
         let names: BTreeSet<&String> = ladder.iter().chain(current).collect();
         names
             .into_iter()
@@ -79,12 +82,15 @@ impl Gathering<'_> {
 }
 
 /// Describes, measures and forecasts `targets`. Nothing that fails for one touches another.
-pub async fn gather<'a>(engine: &Engine, targets: &'a [Target], deadline: Instant) -> Gathering<'a> {
+pub async fn gather<'a>(
+    engine: &Engine,
+    targets: &'a [Target],
+    deadline: Instant,
+) -> Gathering<'a> {
     let now = engine.clock.now();
     let described = describe_and_measure(engine, targets, now, deadline);
     let fleet = engine.metrics.of_the_fleet(targets, now);
-    let (described, fleet, policy) =
-        futures::join!(described, fleet, engine.clients.policy());
+    let (described, fleet, policy) = futures::join!(described, fleet, engine.clients.policy());
     let policy = policy.unwrap_or_else(|error| {
         tracing::warn!(%error, "policy not read; types of its ladder are not described");
         Policy::default()
@@ -179,9 +185,12 @@ async fn describe(engine: &Engine, target: &Target, now: Timestamp) -> Described
             }
         }
     };
-    let (instance, ()) =
-        futures::join!(engine.clients.describe_instance(&target.instance_id), last_resize);
-    let instance = instance.map_err(|error| (None, Unknown::Instance(not_described(target, &error))))?;
+    let (instance, ()) = futures::join!(
+        engine.clients.describe_instance(&target.instance_id),
+        last_resize
+    );
+    let instance =
+        instance.map_err(|error| (None, Unknown::Instance(not_described(target, &error))))?;
     engine.state.note_dry_run(instance.dry_run);
     if !instance.is_running() {
         let why = format!(
@@ -282,7 +291,8 @@ async fn forecast(engine: &Engine, gathered: &mut [Gathered<'_>], deadline: Inst
             match timeout_at(deadline, forecast_batch(engine, batch)).await {
                 Ok(answers) => answers,
                 Err(_) => {
-                    let late = "no forecast within the time of a tick; see scheduler.tick_timeout_seconds";
+                    let late =
+                        "no forecast within the time of a tick; see scheduler.tick_timeout_seconds";
                     all(batch, late)
                 }
             }
@@ -314,7 +324,11 @@ async fn forecast_batch(engine: &Engine, batch: &[(&str, &Series)]) -> Vec<(Stri
             for one in batch.chunks(1) {
                 work.push(forecast_one(engine, one).boxed());
             }
-            run_all(CONCURRENCY, work).await.into_iter().flatten().collect()
+            run_all(CONCURRENCY, work)
+                .await
+                .into_iter()
+                .flatten()
+                .collect()
         }
         Err(error) => all(batch, &error.to_string()),
     }

@@ -19,12 +19,7 @@ use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use crate::{
-    clients::ServiceState,
-    convert,
-    engine::Engine,
-    ticker::Ticker,
-};
+use crate::{clients::ServiceState, convert, engine::Engine, ticker::Ticker};
 
 /// Full name, for health and reflection.
 pub const NAME: &str = "autoscaler.scheduler.v1.SchedulerService";
@@ -55,7 +50,12 @@ impl Api {
     }
 
     fn check_target(&self, field: &str, target_id: &str) -> Result<(), FieldViolation> {
-        if self.engine.targets.iter().any(|target| target.id == target_id) {
+        if self
+            .engine
+            .targets
+            .iter()
+            .any(|target| target.id == target_id)
+        {
             return Ok(());
         }
         Err(FieldViolation::new(
@@ -76,7 +76,8 @@ impl Api {
             .iter()
             .enumerate()
             .filter_map(|(position, id)| {
-                self.check_target(&format!("target_ids[{position}]"), id).err()
+                self.check_target(&format!("target_ids[{position}]"), id)
+                    .err()
             })
             // One is enough for a person; a million would be an answer of many megabytes.
             .take(10)
@@ -134,7 +135,9 @@ fn service_health(service: &ServiceState) -> ServiceHealth {
         state: service.health.to_string(),
         detail: match &service.health {
             Health::Serving => String::new(),
-            Health::NotServing => format!("{} runs, but is not ready; its log says why", service.url),
+            Health::NotServing => {
+                format!("{} runs, but is not ready; its log says why", service.url)
+            }
             Health::Unreachable(why) => format!("{} does not answer: {why}", service.url),
         },
     }
@@ -159,7 +162,9 @@ impl SchedulerService for Api {
     ) -> Result<Response<GetStatusResponse>, Status> {
         let calls = &self.engine.measures.calls;
         calls
-            .observe("GetStatus", async { Ok(Response::new(self.status().await)) })
+            .observe("GetStatus", async {
+                Ok(Response::new(self.status().await))
+            })
             .await
     }
 

@@ -65,7 +65,11 @@ impl LeaseKeeper {
                 Err(error) => return Err(NoLease::Unknown(error)),
             }
         }
-        match self.clients.acquire_lease(&self.holder, self.ttl_seconds).await {
+        match self
+            .clients
+            .acquire_lease(&self.holder, self.ttl_seconds)
+            .await
+        {
             Ok(lease) => {
                 tracing::info!(epoch = lease.epoch, holder = self.holder, "lease acquired");
                 Ok(self.keep(lease))
@@ -107,7 +111,10 @@ impl LeaseKeeper {
     }
 
     fn held(&self) -> Option<Lease> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn keep(&self, lease: Lease) -> u64 {

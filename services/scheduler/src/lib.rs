@@ -41,18 +41,9 @@ use tokio_util::sync::CancellationToken;
 pub use config::{Address, Config, Mode, PrometheusConfig, TargetConfig};
 
 use crate::{
-    clients::Clients,
-    domain::Target,
-    engine::Engine,
-    events::Events,
-    followers::Followers,
-    http::App,
-    lease::LeaseKeeper,
-    measures::Measures,
-    metrics::Metrics,
-    report::Report,
-    state::State,
-    ticker::Ticker,
+    clients::Clients, domain::Target, engine::Engine, events::Events, followers::Followers,
+    http::App, lease::LeaseKeeper, measures::Measures, metrics::Metrics, report::Report,
+    state::State, ticker::Ticker,
 };
 
 /// What the scheduler doesn't make itself.
@@ -103,11 +94,18 @@ pub async fn serve(
 
     let stop = shutdown.child_token();
     let address = listeners.service.grpc.local_addr()?;
-    let engine = Arc::new(engine(&config, deps.clock, lease::holder(address), measures)?);
+    let engine = Arc::new(engine(
+        &config,
+        deps.clock,
+        lease::holder(address),
+        measures,
+    )?);
     let ticker = Arc::new(Ticker::new(Arc::clone(&engine), stop.clone()));
     if config.targets.is_empty() {
         tracing::warn!("no targets configured: ticks have nothing to do; see scheduler.targets");
     }
+
+    let _leftovers = Leftovers(Arc::clone(&ticker), engine.followers.clone());
 
     let api = grpc::Api::server(Arc::clone(&engine), Arc::clone(&ticker), stop.clone());
     let grpc = GrpcServer::always_ready(grpc::NAME)
@@ -143,11 +141,23 @@ pub async fn serve(
             tokio::join!(ticker.run_clock(), ticker.keep_lease());
         }
         stop.cancelled().await;
-        ticker.finish(config::seconds(config.shutdown_grace_seconds)).await;
+        ticker
+            .finish(config::seconds(config.shutdown_grace_seconds))
+            .await;
         engine.followers.stop().await;
         engine.lease.release().await;
     };
     tokio::join!(servers, work).0
+}
+
+/// Tasks that a dropped `serve` must not leave behind.
+struct Leftovers(Arc<Ticker>, Followers);
+
+impl Drop for Leftovers {
+    fn drop(&mut self) {
+        self.0.cut_off();
+        self.1.cut_off();
+    }
 }
 
 fn engine(
@@ -172,7 +182,12 @@ fn engine(
     Ok(Engine {
         targets,
         metrics: Metrics::new(&config.prometheus)?,
-        lease: LeaseKeeper::new(clients.clone(), Arc::clone(&clock), holder, config.lease_seconds),
+        lease: LeaseKeeper::new(
+            clients.clone(),
+            Arc::clone(&clock),
+            holder,
+            config.lease_seconds,
+        ),
         followers: Followers::new(
             clients.clone(),
             Arc::clone(&clock),

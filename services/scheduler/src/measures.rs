@@ -120,14 +120,22 @@ impl Measures {
             "End of the last tick, seconds since the Unix epoch",
             measures.last_tick.clone(),
         );
-        registry.register("targets", "Targets by their last action", measures.targets.clone());
+        registry.register(
+            "targets",
+            "Targets by their last action",
+            measures.targets.clone(),
+        );
         registry.register(
             "decisions",
             "Decisions by action and reason",
             measures.decisions.clone(),
         );
         registry.register("errors", "What failed, by kind", measures.errors.clone());
-        registry.register("resizes", "Resizes that ended, by outcome", measures.resizes.clone());
+        registry.register(
+            "resizes",
+            "Resizes that ended, by outcome",
+            measures.resizes.clone(),
+        );
         registry.register(
             "resizes_active",
             "Resizes that are being followed",
@@ -143,12 +151,19 @@ impl Measures {
 
     /// A tick ended after `seconds`.
     pub fn tick(&self, report: &TickReport, seconds: f64) {
-        let complete = report.results.iter().all(|result| !result.decision_id.is_empty());
+        let complete = report
+            .results
+            .iter()
+            .all(|result| !result.decision_id.is_empty());
         let result = if complete { "complete" } else { "incomplete" };
         self.ticks.get_or_create(&ResultLabel { result }).inc();
         self.tick_seconds.observe(seconds);
         self.last_tick.set(report.finished_at.as_second());
-        for result in report.results.iter().filter(|result| !result.decision_id.is_empty()) {
+        for result in report
+            .results
+            .iter()
+            .filter(|result| !result.decision_id.is_empty())
+        {
             self.decisions
                 .get_or_create(&DecisionLabels {
                     action: result.action.name(),
@@ -160,7 +175,11 @@ impl Measures {
 
     /// How many targets had which action last.
     pub fn targets(&self, actions: impl Iterator<Item = Action>) {
-        let mut counts = [(Action::Hold, 0), (Action::ScaleUp, 0), (Action::ScaleDown, 0)];
+        let mut counts = [
+            (Action::Hold, 0),
+            (Action::ScaleUp, 0),
+            (Action::ScaleDown, 0),
+        ];
         for action in actions {
             for (known, count) in &mut counts {
                 *count += i64::from(*known == action);
@@ -168,14 +187,20 @@ impl Measures {
         }
         for (action, count) in counts {
             self.targets
-                .get_or_create(&ActionLabel { action: action.name() })
+                .get_or_create(&ActionLabel {
+                    action: action.name(),
+                })
                 .set(count);
         }
     }
 
     /// Something failed.
     pub fn trouble(&self, trouble: Trouble) {
-        self.errors.get_or_create(&KindLabel { kind: trouble.name() }).inc();
+        self.errors
+            .get_or_create(&KindLabel {
+                kind: trouble.name(),
+            })
+            .inc();
     }
 
     /// A resize is being followed from now on.
@@ -191,7 +216,9 @@ impl Measures {
     /// A resize ended.
     pub fn resize_ended(&self, outcome: Outcome) {
         self.resizes
-            .get_or_create(&OutcomeLabel { outcome: outcome.name() })
+            .get_or_create(&OutcomeLabel {
+                outcome: outcome.name(),
+            })
             .inc();
     }
 

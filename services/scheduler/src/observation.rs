@@ -98,10 +98,16 @@ pub fn observe(
         );
     }
     let mut notes = Vec::new();
-    let vcpus = lenient("vCPU count", &raw.vcpus, rules, &mut notes, |value| value >= 1.0);
-    let memory_total = lenient("memory size", &raw.memory_total, rules, &mut notes, |value| {
-        value >= BYTES_PER_MIB
+    let vcpus = lenient("vCPU count", &raw.vcpus, rules, &mut notes, |value| {
+        value >= 1.0
     });
+    let memory_total = lenient(
+        "memory size",
+        &raw.memory_total,
+        rules,
+        &mut notes,
+        |value| value >= BYTES_PER_MIB,
+    );
     let memory = lenient("memory", &raw.memory, rules, &mut notes, |value| {
         (0.0..=100.0).contains(&value)
     });
@@ -115,7 +121,9 @@ pub fn observe(
     if !warming_up(newest.at)
         && let Err(why) = percent(newest.value)
     {
-        return Err(format!("the last CPU sample {why}; is the CPU expression right?"));
+        return Err(format!(
+            "the last CPU sample {why}; is the CPU expression right?"
+        ));
     }
     // Without counts nobody knows the scale of what was before the last resize.
     let begin = match rules.last_resize {
@@ -127,7 +135,10 @@ pub fn observe(
         .filter(|sample| sample.at >= begin && !warming_up(sample.at))
         .filter_map(|sample| {
             let value = percent(sample.value).ok()?;
-            Some(Sample { at: sample.at, value })
+            Some(Sample {
+                at: sample.at,
+                value,
+            })
         })
         .collect();
     if kept.len() < rules.min_samples as usize {
@@ -185,7 +196,11 @@ pub fn observe(
 }
 
 /// The samples, if their times can be believed.
-fn in_order<'a>(metric: &str, samples: &'a [Sample], rules: &Rules) -> Result<&'a [Sample], String> {
+fn in_order<'a>(
+    metric: &str,
+    samples: &'a [Sample],
+    rules: &Rules,
+) -> Result<&'a [Sample], String> {
     let now = rules.now.as_second() as f64;
     // Times are whole seconds on their way to the forecast: closer samples would collide.
     if let Some(pair) = samples
@@ -277,7 +292,10 @@ fn check_age(kept: &[Sample], boots: &[f64], rules: &Rules) -> Result<(), String
         return Ok(());
     }
     let warm_up = f64::from(rules.warm_up_seconds);
-    if boots.iter().any(|boot| now >= *boot && now < boot + warm_up) {
+    if boots
+        .iter()
+        .any(|boot| now >= *boot && now < boot + warm_up)
+    {
         return Err(format!(
             "the machine came up less than {} s ago and its last sample before is {age:.0} s old",
             rules.warm_up_seconds
@@ -334,7 +352,8 @@ fn memory_peak_mib(
     memory
         .iter()
         .filter_map(|sample| {
-            let measured = demand::step_value(memory_total, sample.at).map(|bytes| bytes / BYTES_PER_MIB);
+            let measured =
+                demand::step_value(memory_total, sample.at).map(|bytes| bytes / BYTES_PER_MIB);
             // Without the exporter's word the type's size stands in, for as long as it has had that type.
             let described = current
                 .filter(|_| resized.is_none_or(|resized| sample.at >= resized))

@@ -95,7 +95,11 @@ fn fault_37_bad_samples_of_the_past_are_left_out_and_never_become_zero() {
         cpu: samples(|age| Some(if age > 0 { f64::NAN } else { 40.0 })),
         ..healthy()
     };
-    assert!(unknown(&raw).contains("only 1 usable CPU samples"), "{}", unknown(&raw));
+    assert!(
+        unknown(&raw).contains("only 1 usable CPU samples"),
+        "{}",
+        unknown(&raw)
+    );
 }
 
 #[test]
@@ -120,13 +124,21 @@ fn fault_38_empty_stale_and_partial_series_are_unknown() {
         cpu: samples(|age| (age >= 3).then_some(40.0)),
         ..healthy()
     };
-    assert!(unknown(&stale).contains("is 900 s old, 600 s is the limit"), "{}", unknown(&stale));
+    assert!(
+        unknown(&stale).contains("is 900 s old, 600 s is the limit"),
+        "{}",
+        unknown(&stale)
+    );
     // Every sample after a hole is warm-up: of a flapping exporter little is left.
     let partial = RawSeries {
         cpu: samples(|age| (age >= 20 || age <= 1 || age % 4 == 0).then_some(40.0)),
         ..healthy()
     };
-    assert!(unknown(&partial).contains("usable"), "{}", unknown(&partial));
+    assert!(
+        unknown(&partial).contains("usable"),
+        "{}",
+        unknown(&partial)
+    );
 }
 
 #[test]
@@ -154,15 +166,30 @@ fn fault_38_missing_memory_is_no_zero_and_is_said() {
     assert_eq!(known.observation.memory_percent, None);
     assert_eq!(known.observation.memory_peak_mib, None);
     assert_eq!(known.observation.disk_bytes_per_second, None);
-    assert!(known.series.memory_percent.iter().all(|memory| memory.is_nan()));
-    assert!(known.notes.iter().any(|note| note.contains("memory is unknown")));
+    assert!(
+        known
+            .series
+            .memory_percent
+            .iter()
+            .all(|memory| memory.is_nan())
+    );
+    assert!(
+        known
+            .notes
+            .iter()
+            .any(|note| note.contains("memory is unknown"))
+    );
 }
 
 #[test]
 fn fault_41_future_and_reordered_timestamps_are_unknown() {
     let mut future = healthy();
     future.cpu.last_mut().unwrap().at += 400.0;
-    assert!(unknown(&future).contains("400 s in the future"), "{}", unknown(&future));
+    assert!(
+        unknown(&future).contains("400 s in the future"),
+        "{}",
+        unknown(&future)
+    );
     let mut reordered = healthy();
     reordered.cpu.swap(4, 5);
     assert!(unknown(&reordered).contains("out of order"));
@@ -233,7 +260,14 @@ fn without_vcpu_counts_history_begins_at_the_last_resize() {
     };
     let known = observe(&raw, &resized, MEDIUM).unwrap();
     assert_eq!(known.series.timestamps[0], NOW - 6 * STEP);
-    assert_eq!(observe(&raw, &rules(), MEDIUM).unwrap().series.timestamps.len(), POINTS as usize);
+    assert_eq!(
+        observe(&raw, &rules(), MEDIUM)
+            .unwrap()
+            .series
+            .timestamps
+            .len(),
+        POINTS as usize
+    );
 }
 
 #[test]
@@ -244,7 +278,10 @@ fn saturation_is_the_unbroken_run_at_the_end() {
             vcpus,
             ..healthy()
         };
-        observe(&raw, &rules(), MEDIUM).unwrap().observation.saturated_seconds
+        observe(&raw, &rules(), MEDIUM)
+            .unwrap()
+            .observation
+            .saturated_seconds
     };
     let run = |length: i64| samples(move |age| Some(if age <= length { 97.0 } else { 90.0 }));
     assert_eq!(seconds(run(4), always(2.0)), 4 * STEP as u32);
@@ -261,11 +298,19 @@ fn the_peak_of_memory_counts_bytes_across_types() {
     let raw = RawSeries {
         memory: samples(|age| Some(if age > 5 { 80.0 } else { 30.0 })),
         memory_total: samples(|age| {
-            Some(if age > 5 { 4096.0 * BYTES_PER_MIB } else { 8192.0 * BYTES_PER_MIB })
+            Some(if age > 5 {
+                4096.0 * BYTES_PER_MIB
+            } else {
+                8192.0 * BYTES_PER_MIB
+            })
         }),
         ..healthy()
     };
-    let peak = observe(&raw, &rules(), MEDIUM).unwrap().observation.memory_peak_mib.unwrap();
+    let peak = observe(&raw, &rules(), MEDIUM)
+        .unwrap()
+        .observation
+        .memory_peak_mib
+        .unwrap();
     assert!((peak - 3276.8).abs() < 0.01, "{peak}");
     // Without the exporter's size the type's stands in.
     let raw = RawSeries {
@@ -274,8 +319,17 @@ fn the_peak_of_memory_counts_bytes_across_types() {
         ..healthy()
     };
     assert_eq!(
-        observe(&raw, &rules(), MEDIUM).unwrap().observation.memory_peak_mib,
+        observe(&raw, &rules(), MEDIUM)
+            .unwrap()
+            .observation
+            .memory_peak_mib,
         Some(2048.0)
     );
-    assert_eq!(observe(&raw, &rules(), None).unwrap().observation.memory_peak_mib, None);
+    assert_eq!(
+        observe(&raw, &rules(), None)
+            .unwrap()
+            .observation
+            .memory_peak_mib,
+        None
+    );
 }

@@ -65,7 +65,11 @@ pub async fn settle(
     let instance = match clients.describe_instance(&decision.instance_id).await {
         Ok(instance) => instance,
         Err(error) if error.failure == Failure::NotFound => {
-            return Ok(ended(Outcome::Gone, "", "does not exist any more".to_owned()));
+            return Ok(ended(
+                Outcome::Gone,
+                "",
+                "does not exist any more".to_owned(),
+            ));
         }
         Err(error) => return Err(error),
     };
@@ -81,9 +85,11 @@ pub async fn settle(
             runs,
             format!("still runs as {runs}; the actuator never took the resize on"),
         ),
-        "terminated" | "shutting down" => {
-            ended(Outcome::Gone, "", "was terminated by somebody else".to_owned())
-        }
+        "terminated" | "shutting down" => ended(
+            Outcome::Gone,
+            "",
+            "was terminated by somebody else".to_owned(),
+        ),
         // Stopped is never the end of a resize.
         state => Settled::Wait(format!(
             "{} is {state} and the actuator has no record of resize {}; if nobody stopped it on purpose, start it",
@@ -112,7 +118,9 @@ pub async fn pending(
     let mut work = Vec::new();
     for decision in decisions {
         if !followers.follows(&decision.id) {
-            work.push(settle_one(clients, clock, followers, state, measures, decision, epoch).boxed());
+            work.push(
+                settle_one(clients, clock, followers, state, measures, decision, epoch).boxed(),
+            );
         }
     }
     run_all(CONCURRENCY, work).await;
@@ -129,11 +137,20 @@ async fn settle_one(
 ) {
     let result = result_of(&decision, state);
     match settle(clients, clock, &decision, Some(epoch)).await {
-        Ok(Settled::Resize(Resize { ending: Some(ending), .. }) | Settled::Ended(ending)) => {
+        Ok(
+            Settled::Resize(Resize {
+                ending: Some(ending),
+                ..
+            })
+            | Settled::Ended(ending),
+        ) => {
             followers.finish(&decision, result, &ending).await;
         }
         Ok(Settled::Resize(resize)) => {
-            tracing::info!(resize_id = decision.id, "following a resize that was under way");
+            tracing::info!(
+                resize_id = decision.id,
+                "following a resize that was under way"
+            );
             followers.follow(decision, result, resize);
         }
         Ok(Settled::Wait(why)) => tracing::warn!("{why}"),
@@ -166,7 +183,11 @@ fn result_of(decision: &Decision, state: &State) -> TargetResult {
         confidence: decision.confidence,
         predicted_cpu_percent: decision.predicted_cpu_percent,
         horizon_seconds: decision.horizon_seconds,
-        action_taken: if decision.action == Action::Hold { "none" } else { "started" },
+        action_taken: if decision.action == Action::Hold {
+            "none"
+        } else {
+            "started"
+        },
         from_type: decision.from_type.clone(),
         target_instance_type: decision.to_type.clone(),
         dry_run: decision.dry_run,

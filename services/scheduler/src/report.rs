@@ -49,7 +49,9 @@ impl Report {
             .as_mut()
         {
             // Whoever reads stdout may be gone; the work goes on.
-            let _ = output.write_all(lines.as_bytes()).and_then(|()| output.flush());
+            let _ = output
+                .write_all(lines.as_bytes())
+                .and_then(|()| output.flush());
         }
         if let Some(file) = &self.file
             && let Err(error) = append(file, &lines).await
@@ -65,7 +67,10 @@ impl Report {
 
 // Opened anew each time, so that the file may be rotated.
 async fn append(file: &PathBuf, lines: &str) -> std::io::Result<()> {
-    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+    if let Some(folder) = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
         tokio::fs::create_dir_all(folder).await?;
     }
     let mut file = tokio::fs::OpenOptions::new()
@@ -87,7 +92,8 @@ pub fn decision_word(result: &TargetResult) -> &'static str {
 
 /// One line for one result. No value can break it: separators and control characters in texts are replaced.
 fn line(result: &TargetResult) -> String {
-    let number = |value: Option<f64>| value.map_or("None".to_owned(), |value| format!("{value:.2}"));
+    let number =
+        |value: Option<f64>| value.map_or("None".to_owned(), |value| format!("{value:.2}"));
     let text = |value: &str| match value {
         "" => "None".to_owned(),
         value => one_line(value).replace('|', "/"),
@@ -164,7 +170,10 @@ mod tests {
         };
         let line = line(&hostile);
         assert_eq!(line.matches(" | ").count(), 17, "{line}");
-        assert!(!line.contains('\n') && line.contains("decision=noop"), "{line}");
+        assert!(
+            !line.contains('\n') && line.contains("decision=noop"),
+            "{line}"
+        );
     }
 
     #[tokio::test]

@@ -86,7 +86,9 @@ impl State {
                 !result.decision_id.is_empty() && known.decision_id == result.decision_id
             });
             if !followed {
-                inner.results.insert(result.target_id.clone(), result.clone());
+                inner
+                    .results
+                    .insert(result.target_id.clone(), result.clone());
             }
         }
     }
@@ -120,7 +122,9 @@ impl State {
             .get(&result.target_id)
             .is_some_and(|known| known.decision_id != result.decision_id && known.at > result.at);
         if !superseded {
-            inner.results.insert(result.target_id.clone(), result.clone());
+            inner
+                .results
+                .insert(result.target_id.clone(), result.clone());
         }
         result
     }

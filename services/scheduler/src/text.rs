@@ -7,7 +7,13 @@ const MOST_REPEATED: usize = 400;
 pub fn one_line(text: &str) -> String {
     let printable: String = text
         .chars()
-        .map(|character| if character.is_control() { ' ' } else { character })
+        .map(|character| {
+            if character.is_control() {
+                ' '
+            } else {
+                character
+            }
+        })
         .collect();
     shortened(printable.trim())
 }
@@ -27,6 +33,9 @@ mod tests {
     #[test]
     fn nothing_breaks_the_line() {
         assert_eq!(one_line(" a\nb\u{1b}[31m\r\n"), "a b [31m");
-        assert_eq!(one_line(&"ü".repeat(10_000)).chars().count(), MOST_REPEATED + 1);
+        assert_eq!(
+            one_line(&"ü".repeat(10_000)).chars().count(),
+            MOST_REPEATED + 1
+        );
     }
 }

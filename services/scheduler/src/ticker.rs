@@ -142,6 +142,14 @@ impl Ticker {
         }
     }
 
+    /// Ends the running tick where it is.
+    pub fn cut_off(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = running.as_ref() {
+            running.abort.abort();
+        }
+    }
+
     /// Ticks at every interval until shutdown. A tick that takes longer than the interval delays the next one to the
     /// next full interval; missed ones are not caught up with.
     pub async fn run_clock(&self) {
@@ -160,8 +168,13 @@ impl Ticker {
                 tracing::error!(%error, "no tick");
             }
             let now = clock.now();
-            let wait = until_next(now.duration_since(begin).try_into().unwrap_or_default(), interval);
-            self.engine.state.set_next_tick(now.saturating_add(wait).ok());
+            let wait = until_next(
+                now.duration_since(begin).try_into().unwrap_or_default(),
+                interval,
+            );
+            self.engine
+                .state
+                .set_next_tick(now.saturating_add(wait).ok());
             tokio::select! {
                 () = self.shutdown.cancelled() => return,
                 () = clock.sleep(wait) => {}
@@ -191,7 +204,9 @@ impl Ticker {
         let polls = READY_PATIENCE.as_millis() / READY_POLL.as_millis();
         for _ in 0..polls {
             let services = self.engine.clients.health().await;
-            if services.iter().all(|service| service.health == Health::Serving)
+            if services
+                .iter()
+                .all(|service| service.health == Health::Serving)
                 && self.engine.lease.ensure().await.is_ok()
             {
                 return;
@@ -201,14 +216,18 @@ impl Ticker {
                 () = clock.sleep(READY_POLL) => {}
             }
         }
-        tracing::warn!("not all services are up, or another scheduler holds the lease; ticking anyway");
+        tracing::warn!(
+            "not all services are up, or another scheduler holds the lease; ticking anyway"
+        );
     }
 }
 
 /// From the end of a tick that began `elapsed` ago to the beginning of the next, on the grid that its beginning set.
 fn until_next(elapsed: Duration, interval: Duration) -> Duration {
     let over = elapsed.as_nanos() % interval.as_nanos().max(1);
-    interval.saturating_sub(Duration::from_nanos(u64::try_from(over).unwrap_or(u64::MAX)))
+    interval.saturating_sub(Duration::from_nanos(
+        u64::try_from(over).unwrap_or(u64::MAX),
+    ))
 }
 
 #[cfg(test)]
@@ -217,7 +236,14 @@ mod tests {
 
     #[test]
     fn a_tick_that_overran_skips_to_the_next_interval() {
-        for (elapsed, wait) in [(0, 300), (1, 299), (299, 1), (300, 300), (301, 299), (905, 295)] {
+        for (elapsed, wait) in [
+            (0, 300),
+            (1, 299),
+            (299, 1),
+            (300, 300),
+            (301, 299),
+            (905, 295),
+        ] {
             assert_eq!(
                 until_next(Duration::from_secs(elapsed), Duration::from_secs(300)),
                 Duration::from_secs(wait),

@@ -36,7 +36,10 @@ async fn autoscale_runs_a_tick_and_answers_as_the_seed_did() {
         "action_taken",
         "dry_run",
     ] {
-        assert!(before.as_object().unwrap().contains_key(field), "{before:#}");
+        assert!(
+            before.as_object().unwrap().contains_key(field),
+            "{before:#}"
+        );
         assert_eq!(before[field], Value::Null, "{field}");
     }
 
@@ -63,7 +66,10 @@ async fn autoscale_runs_a_tick_and_answers_as_the_seed_did() {
         .unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     let body: Value = response.json().await.unwrap();
-    assert_eq!((&body["target"], body["results"].as_array().unwrap().len()), (&"api".into(), 1));
+    assert_eq!(
+        (&body["target"], body["results"].as_array().unwrap().len()),
+        (&"api".into(), 1)
+    );
 
     let (_, after) = get(&scheduler, "/autoscale_status").await;
     assert_eq!(after["action_taken"], "succeeded");
@@ -75,30 +81,58 @@ async fn errors_have_a_status_and_a_detail() {
     let world = World::start().await;
     let scheduler = world.scheduler("").await;
     for (path, expected, words) in [
-        ("/autoscale?target=wbe", StatusCode::NOT_FOUND, "no target \"wbe\""),
-        ("/autoscale_status?target=", StatusCode::NOT_FOUND, "no target"),
+        (
+            "/autoscale?target=wbe",
+            StatusCode::NOT_FOUND,
+            "no target \"wbe\"",
+        ),
+        (
+            "/autoscale_status?target=",
+            StatusCode::NOT_FOUND,
+            "no target",
+        ),
         ("/autoscale?tragte=web", StatusCode::BAD_REQUEST, "tragte"),
         ("/nothing", StatusCode::NOT_FOUND, "/docs"),
     ] {
         let (status, body) = get(&scheduler, path).await;
         assert_eq!(status, expected, "{path}: {body}");
-        assert!(body["detail"].as_str().unwrap().contains(words), "{path}: {body}");
+        assert!(
+            body["detail"].as_str().unwrap().contains(words),
+            "{path}: {body}"
+        );
     }
     let delete = Client::new().delete(format!("{}/autoscale", scheduler.url));
-    assert_eq!(delete.send().await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(
+        delete.send().await.unwrap().status(),
+        StatusCode::METHOD_NOT_ALLOWED
+    );
 
     for target in ["web", "api", "job"] {
         let status = tonic::Status::internal("disk full");
-        world.decision.refuse.lock().unwrap().insert(target.into(), status);
+        world
+            .decision
+            .refuse
+            .lock()
+            .unwrap()
+            .insert(target.into(), status);
     }
     let (status, body) = get(&scheduler, "/autoscale").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    assert!(body["detail"].as_str().unwrap().contains("disk full"), "{body}");
+    assert!(
+        body["detail"].as_str().unwrap().contains("disk full"),
+        "{body}"
+    );
 
     let empty = world.scheduler("targets: []").await;
     let (status, body) = get(&empty, "/autoscale").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
-    assert!(body["detail"].as_str().unwrap().contains("scheduler.targets"), "{body}");
+    assert!(
+        body["detail"]
+            .as_str()
+            .unwrap()
+            .contains("scheduler.targets"),
+        "{body}"
+    );
 }
 
 #[tokio::test]
@@ -116,11 +150,20 @@ async fn health_shows_the_services_behind_it() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|service| (service["service"].as_str().unwrap(), service["state"].as_str().unwrap()))
+        .map(|service| {
+            (
+                service["service"].as_str().unwrap(),
+                service["state"].as_str().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(
         states,
-        [("predictor", "serving"), ("decision", "serving"), ("actuator", "unreachable")]
+        [
+            ("predictor", "serving"),
+            ("decision", "serving"),
+            ("actuator", "unreachable")
+        ]
     );
 }
 
@@ -137,15 +180,28 @@ async fn the_documentation_works_offline() {
         ("/health", "get"),
         ("/metrics", "get"),
     ] {
-        assert!(document["paths"][path][method].is_object(), "{method} {path}");
+        assert!(
+            document["paths"][path][method].is_object(),
+            "{method} {path}"
+        );
     }
-    let page = Client::new().get(format!("{}/docs", scheduler.url)).send().await.unwrap();
+    let page = Client::new()
+        .get(format!("{}/docs", scheduler.url))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(page.status(), StatusCode::OK);
     let html = page.text().await.unwrap();
     assert!(html.contains("swagger-ui"), "{html}");
-    assert!(!html.contains("http://") && !html.contains("https://"), "{html}");
+    assert!(
+        !html.contains("http://") && !html.contains("https://"),
+        "{html}"
+    );
     let script = format!("{}/docs/swagger-ui-bundle.js", scheduler.url);
-    assert_eq!(Client::new().get(script).send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(
+        Client::new().get(script).send().await.unwrap().status(),
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]
@@ -153,7 +209,9 @@ async fn the_exposition_counts() {
     let world = World::start().await;
     let scheduler = world.scheduler("").await;
     scheduler.tick().await;
-    world.prometheus.answer(|_| support::prometheus::status(500, ""));
+    world
+        .prometheus
+        .answer(|_| support::prometheus::status(500, ""));
     scheduler.tick().await;
     let metrics = Client::new()
         .get(format!("{}/metrics", scheduler.url))
@@ -191,11 +249,18 @@ async fn refused(name: &str, value: &str) {
             .send()
             .await
             .unwrap();
-        assert_eq!(response.status(), StatusCode::FORBIDDEN, "{method} {path} with {name}: {value}");
+        assert_eq!(
+            response.status(),
+            StatusCode::FORBIDDEN,
+            "{method} {path} with {name}: {value}"
+        );
         let body: Value = response.json().await.unwrap();
         assert!(body["detail"].is_string());
     }
-    assert!(world.decision.requests.lock().unwrap().is_empty(), "no tick ran");
+    assert!(
+        world.decision.requests.lock().unwrap().is_empty(),
+        "no tick ran"
+    );
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use proto::{
         EventKind, GetStatusRequest, ListTargetsRequest, WatchEventsRequest, WatchEventsResponse,
     },
 };
-use support::{API, JOB, WEB, World, eventually, prometheus, result};
+use support::{WEB, World, eventually, prometheus, result};
 use tonic::{Code, Status};
 
 #[tokio::test]
@@ -25,15 +25,36 @@ async fn a_target_is_measured_forecast_decided_resized_and_reported() {
 
     let tick = scheduler.tick_to_the_end().await;
     let web = result(&tick, "web");
-    assert_eq!((web.action.as_str(), web.action_taken.as_str()), ("scale_up", "succeeded"));
-    assert_eq!((web.cpu_percent, web.predicted_cpu_percent), (Some(90.0), Some(90.0)));
-    assert_eq!((web.memory_percent, web.disk_bytes_per_second), (Some(40.0), Some(1_000.0)));
-    assert_eq!((web.horizon_seconds, web.forecast_basis.as_str()), (900, "naive"));
-    assert_eq!((web.instance_type.as_str(), web.target_instance_type.as_str()), ("t2.small", "t2.medium"));
+    assert_eq!(
+        (web.action.as_str(), web.action_taken.as_str()),
+        ("scale_up", "succeeded")
+    );
+    assert_eq!(
+        (web.cpu_percent, web.predicted_cpu_percent),
+        (Some(90.0), Some(90.0))
+    );
+    assert_eq!(
+        (web.memory_percent, web.disk_bytes_per_second),
+        (Some(40.0), Some(1_000.0))
+    );
+    assert_eq!(
+        (web.horizon_seconds, web.forecast_basis.as_str()),
+        (900, "naive")
+    );
+    assert_eq!(
+        (
+            web.instance_type.as_str(),
+            web.target_instance_type.as_str()
+        ),
+        ("t2.small", "t2.medium")
+    );
     assert_eq!(web.error, "");
     assert_eq!(result(&tick, "api").action, "hold");
     assert_eq!(world.actuator.instance_type(WEB), "t2.medium");
-    assert_eq!(world.decision.outcomes(), [("web".to_owned(), Outcome::Succeeded)]);
+    assert_eq!(
+        world.decision.outcomes(),
+        [("web".to_owned(), Outcome::Succeeded)]
+    );
 
     let start = world.actuator.starts.lock().unwrap()[0].clone();
     assert_eq!(start.resize_id, web.decision_id);
@@ -43,7 +64,11 @@ async fn a_target_is_measured_forecast_decided_resized_and_reported() {
     // Two days at 300 s, once for each metric and for all targets; one forecast call for all.
     let queries = world.prometheus.queries();
     assert_eq!(queries.len(), 5);
-    assert!(queries.iter().all(|query| query.end - query.start == 172_800 && query.step == 300));
+    assert!(
+        queries
+            .iter()
+            .all(|query| query.end - query.start == 172_800 && query.step == 300)
+    );
     assert_eq!(world.predictor.batch_sizes(), [3]);
     let request = world.decision.last_request("web");
     let types: Vec<&str> = request
@@ -52,7 +77,10 @@ async fn a_target_is_measured_forecast_decided_resized_and_reported() {
         .map(|info| info.instance_type.as_str())
         .collect();
     assert_eq!(types, ["t2.large", "t2.medium", "t2.small"]);
-    assert_eq!(request.observation.unwrap().memory_peak_mib, Some(0.4 * 2_048.0));
+    assert_eq!(
+        request.observation.unwrap().memory_peak_mib,
+        Some(0.4 * 2_048.0)
+    );
 }
 
 #[tokio::test]
@@ -65,7 +93,9 @@ async fn one_bad_target_never_stops_the_others() {
     let scheduler = world.scheduler("").await;
 
     // A stopped machine, a series that the predictor refuses, and a store that fails for one.
-    world.actuator.change(WEB, |instance| instance.state = InstanceState::Stopped.into());
+    world.actuator.change(WEB, |instance| {
+        instance.state = InstanceState::Stopped.into()
+    });
     world.predictor.poison.lock().unwrap().insert("api".into());
     let tick = scheduler.tick_to_the_end().await;
     assert_eq!(result(&tick, "web").reason_code, "instance_unavailable");
@@ -74,19 +104,30 @@ async fn one_bad_target_never_stops_the_others() {
     assert!(result(&tick, "api").error.contains("is poison"));
     assert_eq!(result(&tick, "job").action_taken, "succeeded");
     let request = world.decision.last_request("api");
-    assert_eq!(request.unknown_reason_code(), ReasonCode::ForecastUnavailable);
+    assert_eq!(
+        request.unknown_reason_code(),
+        ReasonCode::ForecastUnavailable
+    );
     assert!(request.observation.is_some());
 
     // An instance that doesn't exist, and a decision that can't be stored.
     world.actuator.instances.lock().unwrap().remove(WEB);
     world.predictor.poison.lock().unwrap().clear();
     let refusal = Status::internal("disk full");
-    world.decision.refuse.lock().unwrap().insert("job".into(), refusal);
+    world
+        .decision
+        .refuse
+        .lock()
+        .unwrap()
+        .insert("job".into(), refusal);
     let tick = scheduler.tick_to_the_end().await;
     assert!(result(&tick, "web").error.contains("does not exist"));
     assert_eq!(result(&tick, "api").action_taken, "succeeded");
     let job = result(&tick, "job");
-    assert_eq!((job.decision_id.as_str(), job.action.as_str()), ("", "hold"));
+    assert_eq!(
+        (job.decision_id.as_str(), job.action.as_str()),
+        ("", "hold")
+    );
     assert!(job.error.contains("disk full"), "{}", job.error);
     assert_eq!(world.actuator.starts(), 2);
 }
@@ -95,7 +136,8 @@ async fn one_bad_target_never_stops_the_others() {
 async fn a_predictor_that_is_down_holds_everything() {
     let world = World::start().await;
     world.decision.scale("web", "t2.medium");
-    *world.predictor.failure.lock().unwrap() = Some(Status::failed_precondition("no model at /nowhere"));
+    *world.predictor.failure.lock().unwrap() =
+        Some(Status::failed_precondition("no model at /nowhere"));
     let scheduler = world.scheduler("").await;
     let tick = scheduler.tick().await;
     assert_eq!(result(&tick, "web").reason_code, "forecast_unavailable");
@@ -117,7 +159,15 @@ async fn a_dry_run_goes_through_the_actuator_and_leaves_nothing_pending() {
     }
     assert_eq!(world.actuator.instance_type(WEB), "t2.small");
     assert_eq!(world.decision.pending(), 0);
-    assert!(world.actuator.starts.lock().unwrap().iter().all(|start| start.dry_run));
+    assert!(
+        world
+            .actuator
+            .starts
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|start| start.dry_run)
+    );
 }
 
 #[tokio::test]
@@ -130,7 +180,10 @@ async fn a_refusal_is_reported_and_said() {
     let tick = scheduler.tick().await;
     assert_eq!(result(&tick, "web").action_taken, "refused");
     assert!(result(&tick, "web").error.contains("Spot"));
-    assert_eq!(world.decision.outcomes(), [("web".to_owned(), Outcome::Refused)]);
+    assert_eq!(
+        world.decision.outcomes(),
+        [("web".to_owned(), Outcome::Refused)]
+    );
 }
 
 #[tokio::test]
@@ -172,14 +225,25 @@ async fn unknown_targets_are_named() {
     let world = World::start().await;
     let scheduler = world.scheduler("").await;
     let huge = "x".repeat(1_000_000);
-    for (id, words) in [("wbe", "target_ids[1]: \"wbe\""), ("", "target_ids[1]"), (&huge, "target_ids[1]")] {
+    for (id, words) in [
+        ("wbe", "target_ids[1]: \"wbe\""),
+        ("", "target_ids[1]"),
+        (&huge, "target_ids[1]"),
+    ] {
         let status = scheduler.try_tick(&["web", id], false).await.unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument);
         assert!(status.message().contains(words), "{}", status.message());
         assert!(status.message().len() < 1_000);
     }
-    let request = WatchEventsRequest { target_id: "wbe".into() };
-    let status = scheduler.grpc.clone().watch_events(request).await.unwrap_err();
+    let request = WatchEventsRequest {
+        target_id: "wbe".into(),
+    };
+    let status = scheduler
+        .grpc
+        .clone()
+        .watch_events(request)
+        .await
+        .unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
     assert!(world.decision.requests.lock().unwrap().is_empty());
 }
@@ -203,7 +267,10 @@ async fn a_deadline_ends_the_wait_for_resizes_and_not_the_resize() {
     assert_eq!(result(&tick, "web").action_taken, "started");
     assert_eq!(world.decision.pending(), 1);
     world.actuator.finish(ResizePhase::RolledBack);
-    eventually("the report", || world.decision.outcomes() == [("web".to_owned(), Outcome::RolledBack)]).await;
+    eventually("the report", || {
+        world.decision.outcomes() == [("web".to_owned(), Outcome::RolledBack)]
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -213,16 +280,26 @@ async fn status_targets_and_events_tell_what_happened() {
     let scheduler = world.scheduler("").await;
     let mut api = scheduler.grpc.clone();
 
-    let targets = api.list_targets(ListTargetsRequest {}).await.unwrap().into_inner().targets;
+    let targets = api
+        .list_targets(ListTargetsRequest {})
+        .await
+        .unwrap()
+        .into_inner()
+        .targets;
     assert_eq!(targets.len(), 3);
     assert!(targets.iter().all(|target| target.last_result.is_none()));
 
-    let request = WatchEventsRequest { target_id: "web".into() };
+    let request = WatchEventsRequest {
+        target_id: "web".into(),
+    };
     let mut events = api.watch_events(request).await.unwrap().into_inner();
     scheduler.tick().await;
     world.actuator.finish(ResizePhase::Succeeded);
     let mut seen: Vec<WatchEventsResponse> = Vec::new();
-    while seen.last().is_none_or(|event| event.kind() != EventKind::ResizeFinished) {
+    while seen
+        .last()
+        .is_none_or(|event| event.kind() != EventKind::ResizeFinished)
+    {
         seen.push(events.message().await.unwrap().unwrap());
     }
     let kinds: Vec<EventKind> = seen.iter().map(WatchEventsResponse::kind).collect();
@@ -234,16 +311,39 @@ async fn status_targets_and_events_tell_what_happened() {
     ] {
         assert!(kinds.contains(&kind), "{kinds:?}");
     }
-    assert!(seen.iter().all(|event| ["", "web"].contains(&event.target_id.as_str())));
+    assert!(
+        seen.iter()
+            .all(|event| ["", "web"].contains(&event.target_id.as_str()))
+    );
     let last = seen.last().unwrap().result.clone().unwrap();
-    assert_eq!((last.action_taken.as_str(), last.instance_type.as_str()), ("succeeded", "t2.medium"));
+    assert_eq!(
+        (last.action_taken.as_str(), last.instance_type.as_str()),
+        ("succeeded", "t2.medium")
+    );
 
-    let status = api.get_status(GetStatusRequest {}).await.unwrap().into_inner();
+    let status = api
+        .get_status(GetStatusRequest {})
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!((status.ticks, status.tick_interval_seconds), (1, 300));
     assert_eq!(status.services.len(), 3);
-    assert!(status.services.iter().all(|service| service.state == "serving"));
-    assert_eq!(result(&status.last_tick.unwrap(), "web").action_taken, "succeeded");
-    let targets = api.list_targets(ListTargetsRequest {}).await.unwrap().into_inner().targets;
+    assert!(
+        status
+            .services
+            .iter()
+            .all(|service| service.state == "serving")
+    );
+    assert_eq!(
+        result(&status.last_tick.unwrap(), "web").action_taken,
+        "succeeded"
+    );
+    let targets = api
+        .list_targets(ListTargetsRequest {})
+        .await
+        .unwrap()
+        .into_inner()
+        .targets;
     assert!(targets.iter().all(|target| target.last_result.is_some()));
 }
 
@@ -253,15 +353,23 @@ async fn a_hundred_targets_cost_five_queries_and_one_forecast_call() {
     let mut lines = "targets:".to_owned();
     for number in 1..=100_u32 {
         let id = format!("i-{number:08x}");
-        world.actuator.add(&id, "t2.small", &format!("10.0.0.{number}"));
+        world
+            .actuator
+            .add(&id, "t2.small", &format!("10.0.0.{number}"));
         lines += &format!("\n- {{id: t{number}, instance_id: {id}}}");
     }
-    world.prometheus.answer(|query| prometheus::fleet(query, &[50.0; 100]));
+    world
+        .prometheus
+        .answer(|query| prometheus::fleet(query, &[50.0; 100]));
     let scheduler = world.scheduler(&lines).await;
     let tick = scheduler.tick().await;
     assert_eq!(tick.results.len(), 100);
     assert!(tick.results.iter().all(|result| result.error.is_empty()));
-    let order: Vec<&str> = tick.results.iter().map(|result| result.target_id.as_str()).collect();
+    let order: Vec<&str> = tick
+        .results
+        .iter()
+        .map(|result| result.target_id.as_str())
+        .collect();
     assert_eq!((order[0], order[99]), ("t1", "t100"));
     assert_eq!(world.prometheus.queries().len(), 5);
     assert_eq!(world.predictor.batch_sizes(), [100]);
@@ -272,5 +380,4 @@ async fn no_targets_is_no_error() {
     let world = World::start().await;
     let scheduler = world.scheduler("targets: []").await;
     assert!(scheduler.tick().await.results.is_empty());
-    let _ = (API, JOB);
 }

@@ -5,7 +5,11 @@ mod support;
 
 use std::{io::Write as _, time::Duration};
 
-use axum::{body::Body, http::header, response::{IntoResponse as _, Redirect, Response}};
+use axum::{
+    body::Body,
+    http::header,
+    response::{IntoResponse as _, Redirect, Response},
+};
 use flate2::{Compression, write::GzEncoder};
 use proto::{decision::v1::ReasonCode, scheduler::v1::Tick};
 use scheduler::metrics::expressions;
@@ -33,8 +37,16 @@ fn assert_unknown(world: &World, tick: &Tick, target: &str, words: &[&str]) {
     assert_eq!(result.action_taken, "none");
     assert_eq!(result.cpu_percent, None, "unknown is no number");
     for word in words {
-        assert!(result.error.contains(word), "{:?} lacks {word:?}", result.error);
-        assert!(result.reason.contains(word), "{:?} lacks {word:?}", result.reason);
+        assert!(
+            result.error.contains(word),
+            "{:?} lacks {word:?}",
+            result.error
+        );
+        assert!(
+            result.reason.contains(word),
+            "{:?} lacks {word:?}",
+            result.reason
+        );
     }
     assert!(!result.error.contains('\n'));
     let request = world.decision.last_request(target);
@@ -65,14 +77,24 @@ async fn fault_36_prometheus_down() {
         .scheduler("prometheus: {url: 'http://127.0.0.1:9', timeout_seconds: 1}")
         .await;
     let tick = scheduler.tick().await;
-    assert_unknown(&world, &tick, "web", &["http://127.0.0.1:9", "can't be reached"]);
+    assert_unknown(
+        &world,
+        &tick,
+        "web",
+        &["http://127.0.0.1:9", "can't be reached"],
+    );
     assert_eq!(world.actuator.starts(), 0);
 }
 
 #[tokio::test]
 async fn fault_36_prometheus_answers_5xx() {
     all_unknown(
-        |_| status(503, r#"{"status":"error","errorType":"unavailable","error":"TSDB not ready"}"#),
+        |_| {
+            status(
+                503,
+                r#"{"status":"error","errorType":"unavailable","error":"TSDB not ready"}"#,
+            )
+        },
         &["503", "TSDB not ready"],
     )
     .await;
@@ -122,7 +144,9 @@ async fn fault_38_stale_for_one_target_only() {
         let old = query.end - 3_600;
         let one = |number: u32, newest: i64| {
             let labels = labels(&[("instance", &format!("10.0.0.{number}:9100"))]);
-            series(query, labels, |at| (at <= newest).then(|| value(query, 50.0).to_string()))
+            series(query, labels, |at| {
+                (at <= newest).then(|| value(query, 50.0).to_string())
+            })
         };
         matrix(vec![one(1, old), one(2, query.end), one(3, query.end)])
     });
@@ -145,7 +169,10 @@ async fn fault_38_missing_memory_stays_missing() {
     assert_eq!(result(&tick, "web").memory_percent, None);
     assert!(result(&tick, "web").error.contains("memory is unknown"));
     let observation = world.decision.last_request("web").observation.unwrap();
-    assert_eq!((observation.memory_percent, observation.memory_peak_mib), (None, None));
+    assert_eq!(
+        (observation.memory_percent, observation.memory_peak_mib),
+        (None, None)
+    );
 }
 
 #[tokio::test]
@@ -173,9 +200,16 @@ async fn fault_40_an_endless_body_is_capped() {
     let world = eager().await;
     world.prometheus.answer(|_| {
         let endless = futures::stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b' '; 65_536]));
-        ([(header::CONTENT_TYPE, "application/json")], Body::from_stream(endless)).into_response()
+        (
+            [(header::CONTENT_TYPE, "application/json")],
+            Body::from_stream(endless),
+        )
+            .into_response()
     });
-    let lines = format!("prometheus: {{url: '{}', max_body_bytes: 1000000, timeout_seconds: 20}}", world.prometheus.url);
+    let lines = format!(
+        "prometheus: {{url: '{}', max_body_bytes: 1000000, timeout_seconds: 20}}",
+        world.prometheus.url
+    );
     let scheduler = world.scheduler(&lines).await;
     let tick = scheduler.tick().await;
     assert_unknown(&world, &tick, "web", &["more than 1000000 bytes"]);
@@ -197,7 +231,10 @@ async fn fault_40_a_gzip_bomb_is_capped_at_its_unpacked_size() {
         ];
         (headers, bomb.clone()).into_response()
     });
-    let lines = format!("prometheus: {{url: '{}', max_body_bytes: 1000000, timeout_seconds: 20}}", world.prometheus.url);
+    let lines = format!(
+        "prometheus: {{url: '{}', max_body_bytes: 1000000, timeout_seconds: 20}}",
+        world.prometheus.url
+    );
     let scheduler = world.scheduler(&lines).await;
     let tick = scheduler.tick().await;
     assert_unknown(&world, &tick, "web", &["more than 1000000 bytes"]);
@@ -206,12 +243,20 @@ async fn fault_40_a_gzip_bomb_is_capped_at_its_unpacked_size() {
 #[tokio::test]
 async fn fault_40_html_with_200() {
     let page = "<!doctype html><title>Log in</title>";
-    all_unknown(move |_| axum::response::Html(page).into_response(), &["text/html", "login page"]).await;
+    all_unknown(
+        move |_| axum::response::Html(page).into_response(),
+        &["text/html", "login page"],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn fault_40_json_that_is_something_else() {
-    all_unknown(|_| json_body(&json!({"message": "hello"})), &["not an answer of the Prometheus API"]).await;
+    all_unknown(
+        |_| json_body(&json!({"message": "hello"})),
+        &["not an answer of the Prometheus API"],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -263,7 +308,9 @@ async fn fault_42_api_warnings_hold() {
 #[tokio::test]
 async fn fault_43_after_a_resize_history_is_on_the_new_scale_and_the_boot_is_left_out() {
     let world = World::start().await;
-    world.actuator.change(WEB, |instance| instance.instance_type = "t2.medium".into());
+    world
+        .actuator
+        .change(WEB, |instance| instance.instance_type = "t2.medium".into());
     // One vCPU at 80 percent until an hour ago, then two at 40 after a boot at 100.
     world.prometheus.answer(|query| {
         let resized = query.end - 3_600;
@@ -297,7 +344,10 @@ async fn fault_44_hostile_labels_are_escaped() {
     let world = eager().await;
     let hostile = r#"10.0.0.1"} or vector(1) #"#;
     world.prometheus.answer(|query| {
-        let hostile = labels(&[("instance", "10.0.0.2:9100"), ("x", "a\n| decision=scale_down \u{1b}[31m")]);
+        let hostile = labels(&[
+            ("instance", "10.0.0.2:9100"),
+            ("x", "a\n| decision=scale_down \u{1b}[31m"),
+        ]);
         let plain = labels(&[("instance", "10.0.0.2:9100")]);
         let good = |labels| series(query, labels, |_| Some(value(query, 50.0).to_string()));
         matrix(vec![good(hostile), good(plain)])
@@ -312,7 +362,10 @@ async fn fault_44_hostile_labels_are_escaped() {
     let scheduler = world.scheduler(&lines).await;
     let tick = scheduler.tick().await;
     let queries = world.prometheus.queries();
-    let cpu = queries.iter().find(|query| query.query.starts_with("cpu")).unwrap();
+    let cpu = queries
+        .iter()
+        .find(|query| query.query.starts_with("cpu"))
+        .unwrap();
     assert_eq!(
         cpu.query,
         r#"cpu{instance=~"10\\.0\\.0\\.1\"\\} or vector\\(1\\) #|10\\.0\\.0\\.2:9100"}"#
@@ -338,7 +391,9 @@ async fn fault_64_a_name_that_resolves_to_the_metadata_service_is_blocked() {
     // address never gets past the configuration, so the address of an instance is what is left.
     let world = eager().await;
     for address in ["169.254.169.254", "fd00:ec2::254", "::ffff:169.254.169.254"] {
-        world.actuator.change(WEB, |instance| instance.private_ip = address.to_owned());
+        world
+            .actuator
+            .change(WEB, |instance| instance.private_ip = address.to_owned());
         let lines = format!(
             "prometheus: {{mode: on_instance, timeout_seconds: 1}}\ntargets: [{{id: web, instance_id: {WEB}}}]"
         );
@@ -355,7 +410,9 @@ async fn the_seeds_mode_asks_the_prometheus_on_the_instance() {
     let world = eager().await;
     world.prometheus.answer(|query| {
         let labels = labels(&[("instance", "localhost:9100")]);
-        matrix(vec![series(query, labels, |_| Some(value(query, 50.0).to_string()))])
+        matrix(vec![series(query, labels, |_| {
+            Some(value(query, 50.0).to_string())
+        })])
     });
     world.actuator.change(WEB, |instance| {
         instance.private_ip = "10.255.255.1".into();

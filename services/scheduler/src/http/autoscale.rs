@@ -173,8 +173,16 @@ pub async fn autoscale(
         .results
         .retain(|result| wanted.is_empty() || wanted.contains(&result.target_id));
     // A decision to hold is an answer; no decision at all is none.
-    if report.results.iter().all(|result| result.decision_id.is_empty()) {
-        let why = report.results.iter().map(|result| result.reason.as_str()).next();
+    if report
+        .results
+        .iter()
+        .all(|result| result.decision_id.is_empty())
+    {
+        let why = report
+            .results
+            .iter()
+            .map(|result| result.reason.as_str())
+            .next();
         let why = why.unwrap_or("the tick had no result");
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, why));
     }
@@ -209,14 +217,20 @@ pub async fn autoscale_status(
 }
 
 /// The target asked for, as a list of none or one.
-fn wanted(app: &App, params: Result<Query<Params>, QueryRejection>) -> Result<Vec<String>, Problem> {
+fn wanted(
+    app: &App,
+    params: Result<Query<Params>, QueryRejection>,
+) -> Result<Vec<String>, Problem> {
     let Query(params) = params
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, one_line(&error.body_text())))?;
     let Some(target) = params.target else {
         return Ok(Vec::new());
     };
     if !app.engine.targets.iter().any(|known| known.id == target) {
-        let why = format!("no target {:?}; scheduler.targets names them", one_line(&target));
+        let why = format!(
+            "no target {:?}; scheduler.targets names them",
+            one_line(&target)
+        );
         return Err(Problem::new(StatusCode::NOT_FOUND, why));
     }
     Ok(vec![target])

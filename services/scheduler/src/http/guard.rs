@@ -67,7 +67,9 @@ pub fn check(headers: &HeaderMap, allowed: &[String]) -> Result<(), &'static str
 /// An address, `localhost`, a name without a dot (no stranger can own one), or a configured name.
 fn is_ours(host: &str, allowed: &[String]) -> bool {
     let name = match host.rsplit_once(':') {
-        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+        Some((name, port))
+            if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
             name
         }
         _ => host,
@@ -111,7 +113,10 @@ mod tests {
             &[("host", "127.0.0.1:8000"), ("sec-fetch-site", "none")],
             &[("host", "[::1]:8000"), ("origin", "http://[::1]:8000")],
             &[("host", "scheduler:8000")],
-            &[("host", "Scaler.example.com"), ("origin", "https://Scaler.example.com")],
+            &[
+                ("host", "Scaler.example.com"),
+                ("origin", "https://Scaler.example.com"),
+            ],
             &[
                 ("host", "localhost:8000"),
                 ("origin", "http://localhost:8000"),
@@ -125,18 +130,39 @@ mod tests {
     #[test]
     fn strangers_stay_out() {
         for (headers, word) in [
-            (&[("host", "localhost:8000"), ("sec-fetch-site", "cross-site")][..], "cross-site"),
+            (
+                &[("host", "localhost:8000"), ("sec-fetch-site", "cross-site")][..],
+                "cross-site",
+            ),
             // Another port of the same machine is the same site, and somebody else's program.
-            (&[("host", "localhost:8000"), ("sec-fetch-site", "same-site")], "cross-site"),
-            (&[("host", "localhost:8000"), ("origin", "http://evil.example")], "Origin"),
-            (&[("host", "localhost:8000"), ("origin", "http://localhost:9999")], "Origin"),
+            (
+                &[("host", "localhost:8000"), ("sec-fetch-site", "same-site")],
+                "cross-site",
+            ),
+            (
+                &[
+                    ("host", "localhost:8000"),
+                    ("origin", "http://evil.example"),
+                ],
+                "Origin",
+            ),
+            (
+                &[
+                    ("host", "localhost:8000"),
+                    ("origin", "http://localhost:9999"),
+                ],
+                "Origin",
+            ),
             (&[("host", "localhost:8000"), ("origin", "null")], "Origin"),
             (&[("origin", "http://localhost:8000")], "Origin"),
             (&[("host", "evil.example:8000")], "Host"),
             (&[("host", "127.0.0.1.evil.example")], "Host"),
             (&[("host", "localhost.evil.example")], "Host"),
             (&[("host", "")], "Host"),
-            (&[("host", "localhost"), ("host", "evil.example")], "two Host"),
+            (
+                &[("host", "localhost"), ("host", "evil.example")],
+                "two Host",
+            ),
         ] {
             let why = verdict(headers).unwrap_err();
             assert!(why.contains(word), "{headers:?}: {why}");

@@ -45,7 +45,9 @@ pub struct ServiceBody {
 )]
 pub async fn health(State(app): State<App>) -> (StatusCode, Json<HealthBody>) {
     let services = app.engine.clients.health().await;
-    let all_serve = services.iter().all(|service| service.health == Health::Serving);
+    let all_serve = services
+        .iter()
+        .all(|service| service.health == Health::Serving);
     let (code, status) = match all_serve {
         true => (StatusCode::OK, "ok"),
         false => (StatusCode::SERVICE_UNAVAILABLE, "degraded"),

@@ -88,9 +88,17 @@ pub fn router(app: App) -> Router {
         .split_for_parts();
     router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not found; /docs lists what there is"))
+        .fallback(async || {
+            Problem::new(
+                StatusCode::NOT_FOUND,
+                "not found; /docs lists what there is",
+            )
+        })
         .method_not_allowed_fallback(async || {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed; see /docs")
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method not allowed; see /docs",
+            )
         })
         .with_state(app)
 }

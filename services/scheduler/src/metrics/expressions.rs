@@ -4,11 +4,9 @@
 pub const CPU_PERCENT: &str =
     r#"100 - (avg by(instance)(rate(node_cpu_seconds_total{mode="idle"}[1m])) * 100)"#;
 /// Memory in use, percent of the total.
-pub const MEMORY_PERCENT: &str =
-    "(node_memory_MemTotal_bytes - node_memory_MemAvailable_bytes) / node_memory_MemTotal_bytes * 100";
+pub const MEMORY_PERCENT: &str = "(node_memory_MemTotal_bytes - node_memory_MemAvailable_bytes) / node_memory_MemTotal_bytes * 100";
 /// Bytes read from and written to disks, per second.
-pub const DISK_BYTES_PER_SECOND: &str =
-    "sum by (instance)(rate(node_disk_read_bytes_total[1m]) + rate(node_disk_written_bytes_total[1m]))";
+pub const DISK_BYTES_PER_SECOND: &str = "sum by (instance)(rate(node_disk_read_bytes_total[1m]) + rate(node_disk_written_bytes_total[1m]))";
 /// Virtual CPUs that the machine has.
 pub const VCPUS: &str = r#"count by (instance) (node_cpu_seconds_total{mode="idle"})"#;
 /// Memory that the machine has, bytes.
@@ -61,7 +59,10 @@ mod tests {
     fn labels_stay_inside_their_string() {
         for (label, expected) in [
             ("10.0.0.7:9100", r#"up{i=~"10\\.0\\.0\\.7:9100"}"#),
-            (r#""} or vector(1) #"#, r#"up{i=~"\"\\} or vector\\(1\\) #"}"#),
+            (
+                r#""} or vector(1) #"#,
+                r#"up{i=~"\"\\} or vector\\(1\\) #"}"#,
+            ),
             ("a\nb\\", r#"up{i=~"a\nb\\\\"}"#),
             (".*", r#"up{i=~"\\.\\*"}"#),
         ] {

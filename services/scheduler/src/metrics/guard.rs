@@ -16,7 +16,10 @@ pub struct Blocked(pub IpAddr);
 /// AWS's metadata service over IPv6.
 const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 /// The metadata services of Alibaba Cloud and of Oracle.
-const METADATA_V4: [Ipv4Addr; 2] = [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192)];
+const METADATA_V4: [Ipv4Addr; 2] = [
+    Ipv4Addr::new(100, 100, 100, 200),
+    Ipv4Addr::new(192, 0, 0, 192),
+];
 
 /// Refuses link-local, metadata, multicast and unspecified addresses.
 ///
@@ -39,16 +42,20 @@ pub fn check_address(address: IpAddr) -> Result<(), Blocked> {
                 || embedded_v4(v6).is_some_and(|v4| check_address(v4.into()).is_err())
         }
     };
-    if blocked { Err(Blocked(address)) } else { Ok(()) }
+    if blocked {
+        Err(Blocked(address))
+    } else {
+        Ok(())
+    }
 }
 
 /// The IPv4 address inside a NAT64 or 6to4 address, through which a gateway reaches it.
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let octets = address.octets();
     match address.segments() {
-        [0x64, 0xff9b, 0, 0, 0, 0, ..] => {
-            Some(Ipv4Addr::new(octets[12], octets[13], octets[14], octets[15]))
-        }
+        [0x64, 0xff9b, 0, 0, 0, 0, ..] => Some(Ipv4Addr::new(
+            octets[12], octets[13], octets[14], octets[15],
+        )),
         [0x2002, ..] => Some(Ipv4Addr::new(octets[2], octets[3], octets[4], octets[5])),
         _ => None,
     }
@@ -133,7 +140,13 @@ mod tests {
     #[test]
     fn an_instance_is_asked_at_an_address_only() {
         assert!(instance_address("10.0.0.7").is_ok());
-        for text in ["", "localhost", "169.254.169.254", "fd00:ec2::254", "10.0.0.7@evil"] {
+        for text in [
+            "",
+            "localhost",
+            "169.254.169.254",
+            "fd00:ec2::254",
+            "10.0.0.7@evil",
+        ] {
             assert!(instance_address(text).is_err(), "{text:?}");
         }
     }

@@ -40,11 +40,23 @@ impl Index {
         let mut index = Self::default();
         for (position, one) in series.iter().enumerate() {
             if let Some(value) = one.labels.get(instance_label) {
-                index.by_label.entry(value.clone()).or_default().push(position);
-                index.by_host.entry(host(value).to_owned()).or_default().push(position);
+                index
+                    .by_label
+                    .entry(value.clone())
+                    .or_default()
+                    .push(position);
+                index
+                    .by_host
+                    .entry(host(value).to_owned())
+                    .or_default()
+                    .push(position);
             }
             if let Some(value) = one.labels.get(INSTANCE_ID_LABEL) {
-                index.by_instance_id.entry(value.clone()).or_default().push(position);
+                index
+                    .by_instance_id
+                    .entry(value.clone())
+                    .or_default()
+                    .push(position);
             }
         }
         index.series = series;
@@ -94,7 +106,9 @@ impl Index {
 /// `10.0.0.7` of `10.0.0.7:9100`, `fd00::7` of `[fd00::7]:9100`.
 fn host(label: &str) -> &str {
     let host = match label.rsplit_once(':') {
-        Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+        Some((host, port))
+            if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
             host
         }
         _ => label,
@@ -165,7 +179,11 @@ mod tests {
             ],
             "instance",
         );
-        for wanted in [Wanted::Label("10.0.0.1:9100"), machine("10.0.0.1"), Wanted::Only] {
+        for wanted in [
+            Wanted::Label("10.0.0.1:9100"),
+            machine("10.0.0.1"),
+            Wanted::Only,
+        ] {
             let message = index.find(&wanted).unwrap_err();
             for name in [
                 r#"{instance="10.0.0.1:9100", job="node"}"#,

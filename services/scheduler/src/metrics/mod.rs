@@ -98,9 +98,14 @@ impl Metrics {
             ));
         }
         let address = guard::instance_address(address)?;
-        let url = format!("http://{}", std::net::SocketAddr::new(address, self.config.port));
+        let url = format!(
+            "http://{}",
+            std::net::SocketAddr::new(address, self.config.port)
+        );
         let url = prometheus::base_url(&url).map_err(|error| error.to_string())?;
-        let answers = self.ask(&url, target.label.as_deref().into_iter(), end).await;
+        let answers = self
+            .ask(&url, target.label.as_deref().into_iter(), end)
+            .await;
         let wanted = match &target.label {
             Some(label) => Wanted::Label(label),
             None => Wanted::Only,
@@ -186,5 +191,7 @@ impl Answers {
 fn find(answer: &Answer, wanted: &Wanted<'_>) -> Result<Vec<Sample>, String> {
     let index = answer.as_ref().map_err(Clone::clone)?;
     let found = index.find(wanted)?;
-    Ok(found.map(|series| series.samples.clone()).unwrap_or_default())
+    Ok(found
+        .map(|series| series.samples.clone())
+        .unwrap_or_default())
 }

@@ -1,9 +1,6 @@
 //! The client for Prometheus's HTTP API: `query_range` by POST, with bounds on time, size and where it may go.
 
-use std::{
-    error::Error as _,
-    time::Duration,
-};
+use std::{error::Error as _, time::Duration};
 
 use jiff::Timestamp;
 use reqwest::{
@@ -35,11 +32,17 @@ pub enum MetricsError {
     Client(String),
     #[error("Prometheus address {0}")]
     Blocked(#[from] Blocked),
-    #[error("Prometheus at {url} can't be reached: {why}; is it running, and is scheduler.prometheus right?")]
+    #[error(
+        "Prometheus at {url} can't be reached: {why}; is it running, and is scheduler.prometheus right?"
+    )]
     Unreachable { url: String, why: String },
-    #[error("Prometheus at {url} did not answer within {seconds} s; see scheduler.prometheus.timeout_seconds")]
+    #[error(
+        "Prometheus at {url} did not answer within {seconds} s; see scheduler.prometheus.timeout_seconds"
+    )]
     Timeout { url: String, seconds: u32 },
-    #[error("Prometheus at {url} redirects to {to}; redirects are not followed, configure the final address")]
+    #[error(
+        "Prometheus at {url} redirects to {to}; redirects are not followed, configure the final address"
+    )]
     Redirect { url: String, to: String },
     #[error("Prometheus at {url} answered {status}{detail}")]
     Status {
@@ -47,9 +50,13 @@ pub enum MetricsError {
         status: StatusCode,
         detail: String,
     },
-    #[error("Prometheus at {url} answered with more than {limit} bytes; narrow the expression or raise scheduler.prometheus.max_body_bytes")]
+    #[error(
+        "Prometheus at {url} answered with more than {limit} bytes; narrow the expression or raise scheduler.prometheus.max_body_bytes"
+    )]
     TooLarge { url: String, limit: u64 },
-    #[error("the server at {url} answered {content_type} instead of JSON; is that address Prometheus, or a login page before it?")]
+    #[error(
+        "the server at {url} answered {content_type} instead of JSON; is that address Prometheus, or a login page before it?"
+    )]
     NotJson { url: String, content_type: String },
     #[error("the answer of Prometheus at {url} {why}")]
     Answer { url: String, why: String },
@@ -147,13 +154,21 @@ impl Prometheus {
             ("timeout", format!("{}s", self.timeout_seconds)),
         ];
         let failed = |error: reqwest::Error| self.failure(base, &error);
-        let mut response = self.http.post(url).form(&form).send().await.map_err(failed)?;
+        let mut response = self
+            .http
+            .post(url)
+            .form(&form)
+            .send()
+            .await
+            .map_err(failed)?;
         let status = response.status();
         if status.is_redirection() {
             let to = response
                 .headers()
                 .get(LOCATION)
-                .map_or("an unnamed place".into(), |to| String::from_utf8_lossy(to.as_bytes()));
+                .map_or("an unnamed place".into(), |to| {
+                    String::from_utf8_lossy(to.as_bytes())
+                });
             return Err(MetricsError::Redirect {
                 url: shown(base),
                 to: one_line(&to),

@@ -97,8 +97,12 @@ impl<'de> Deserialize<'de> for Number {
 /// # Errors
 /// What is wrong with it, without who sent it.
 pub fn parse(body: &[u8]) -> Result<RangeAnswer, String> {
-    let envelope: Envelope = serde_json::from_slice(body)
-        .map_err(|error| format!("is not an answer of the Prometheus API ({})", one_line(&error.to_string())))?;
+    let envelope: Envelope = serde_json::from_slice(body).map_err(|error| {
+        format!(
+            "is not an answer of the Prometheus API ({})",
+            one_line(&error.to_string())
+        )
+    })?;
     if envelope.status != "success" {
         return Err(format!(
             "is the error {}: {}",
@@ -148,7 +152,13 @@ mod tests {
             {"metric":{},"histograms":[]}]}}"#;
         let answer = parse(body).unwrap();
         let samples = &answer.series[0].samples;
-        assert_eq!(samples[0], Sample { at: 1_700_000_000.0, value: 1.5 });
+        assert_eq!(
+            samples[0],
+            Sample {
+                at: 1_700_000_000.0,
+                value: 1.5
+            }
+        );
         assert!(samples[1].value.is_nan());
         assert_eq!(samples[2].value, f64::INFINITY);
         assert_eq!(samples[3].value, f64::NEG_INFINITY);
@@ -161,9 +171,15 @@ mod tests {
         for (body, expected) in [
             ("<!doctype html>", "not an answer of the Prometheus API"),
             ("{}", "not an answer of the Prometheus API"),
-            (r#"{"status":"error","errorType":"bad_data","error":"parse\nerror"}"#, "bad_data: parse error"),
+            (
+                r#"{"status":"error","errorType":"bad_data","error":"parse\nerror"}"#,
+                "bad_data: parse error",
+            ),
             (r#"{"status":"success"}"#, "has no data"),
-            (r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#, "is a vector"),
+            (
+                r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#,
+                "is a vector",
+            ),
             (
                 r#"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,"x"]]}]}}"#,
                 "a number in quotes",
@@ -182,7 +198,11 @@ mod tests {
     #[test]
     fn hostile_labels_make_names_of_one_line() {
         let series = LabelledSeries {
-            labels: [("instance".to_owned(), "a\n| decision=scale_down\u{1b}[31m".to_owned())].into(),
+            labels: [(
+                "instance".to_owned(),
+                "a\n| decision=scale_down\u{1b}[31m".to_owned(),
+            )]
+            .into(),
             samples: Vec::new(),
         };
         let name = series.name();

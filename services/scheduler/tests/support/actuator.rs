@@ -7,7 +7,11 @@ use std::{
     time::Duration,
 };
 
-use common::{clock::{Clock as _, SystemClock}, grpc::deadline, time::to_proto};
+use common::{
+    clock::{Clock as _, SystemClock},
+    grpc::deadline,
+    time::to_proto,
+};
 use futures::{Stream, StreamExt as _};
 use proto::actuator::v1::{
     ConfigureMonitoringRequest, ConfigureMonitoringResponse, DescribeInstanceRequest,
@@ -56,7 +60,10 @@ impl FakeActuator {
             private_ip: private_ip.to_owned(),
             ..Default::default()
         };
-        self.instances.lock().unwrap().insert(instance_id.to_owned(), instance);
+        self.instances
+            .lock()
+            .unwrap()
+            .insert(instance_id.to_owned(), instance);
     }
 
     pub fn change(&self, instance_id: &str, change: impl FnOnce(&mut Instance)) {
@@ -64,7 +71,9 @@ impl FakeActuator {
     }
 
     pub fn instance_type(&self, instance_id: &str) -> String {
-        self.instances.lock().unwrap()[instance_id].instance_type.clone()
+        self.instances.lock().unwrap()[instance_id]
+            .instance_type
+            .clone()
     }
 
     pub fn starts(&self) -> usize {
@@ -76,6 +85,11 @@ impl FakeActuator {
         for resize in self.resizes.lock().unwrap().values() {
             self.end(resize, phase);
         }
+    }
+
+    /// As if a holder of this epoch had acted.
+    pub fn fence(&self, epoch: u64) {
+        *self.highest_epoch.lock().unwrap() = epoch;
     }
 
     /// Forgets its journal, as after a crash without one.
@@ -134,7 +148,10 @@ impl ActuatorService for Served {
         &self,
         request: Request<DescribeInstanceRequest>,
     ) -> Result<Response<DescribeInstanceResponse>, Status> {
-        assert!(deadline(&request).is_some(), "every call carries a deadline");
+        assert!(
+            deadline(&request).is_some(),
+            "every call carries a deadline"
+        );
         let instances = self.0.instances.lock().unwrap();
         let instance = instances
             .get(&request.get_ref().instance_id)
@@ -149,7 +166,11 @@ impl ActuatorService for Served {
         &self,
         request: Request<ListInstanceTypesRequest>,
     ) -> Result<Response<ListInstanceTypesResponse>, Status> {
-        let known = [("t2.small", 1, 2_048), ("t2.medium", 2, 4_096), ("t2.large", 2, 8_192)];
+        let known = [
+            ("t2.small", 1, 2_048),
+            ("t2.medium", 2, 4_096),
+            ("t2.large", 2, 8_192),
+        ];
         let names = request.into_inner().instance_types;
         let instance_types = known
             .into_iter()
@@ -200,7 +221,8 @@ impl ActuatorService for Served {
         Ok(Response::new(GetResizeResponse { resize }))
     }
 
-    type WatchResizeStream = Pin<Box<dyn Stream<Item = Result<WatchResizeResponse, Status>> + Send>>;
+    type WatchResizeStream =
+        Pin<Box<dyn Stream<Item = Result<WatchResizeResponse, Status>> + Send>>;
 
     async fn watch_resize(
         &self,
@@ -213,7 +235,11 @@ impl ActuatorService for Served {
                 .ok_or_else(|| Status::not_found("no such resize"))?;
             WatchStream::new(resize.subscribe())
         };
-        let steps = updates.map(|resize| Ok(WatchResizeResponse { resize: Some(resize) }));
+        let steps = updates.map(|resize| {
+            Ok(WatchResizeResponse {
+                resize: Some(resize),
+            })
+        });
         let mut breaks = self.0.break_streams.lock().unwrap();
         if *breaks > 0 {
             *breaks -= 1;
@@ -223,7 +249,10 @@ impl ActuatorService for Served {
         Ok(Response::new(Box::pin(steps)))
     }
 
-    async fn preflight(&self, _: Request<PreflightRequest>) -> Result<Response<PreflightResponse>, Status> {
+    async fn preflight(
+        &self,
+        _: Request<PreflightRequest>,
+    ) -> Result<Response<PreflightResponse>, Status> {
         Err(Status::unimplemented("not asked for"))
     }
 

@@ -7,7 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{clock::{Clock as _, SystemClock}, grpc::deadline, time::to_proto};
+use common::{
+    clock::{Clock as _, SystemClock},
+    grpc::deadline,
+    time::to_proto,
+};
 use proto::decision::v1::{
     AcquireLeaseRequest, AcquireLeaseResponse, Action, ApplyPolicyRequest, ApplyPolicyResponse,
     DecideRequest, DecideResponse, Decision, ExplainDecisionRequest, ExplainDecisionResponse,
@@ -45,14 +49,22 @@ pub struct FakeDecision {
 
 impl FakeDecision {
     pub fn scale(&self, target_id: &str, instance_type: &'static str) {
-        self.scale.lock().unwrap().insert(target_id.to_owned(), instance_type);
+        self.scale
+            .lock()
+            .unwrap()
+            .insert(target_id.to_owned(), instance_type);
     }
 
     /// The newest request about a target.
     pub fn last_request(&self, target_id: &str) -> DecideRequest {
         let requests = self.requests.lock().unwrap();
-        let newest = requests.iter().rev().find(|request| request.target_id == target_id);
-        newest.unwrap_or_else(|| panic!("nothing was asked about {target_id}")).clone()
+        let newest = requests
+            .iter()
+            .rev()
+            .find(|request| request.target_id == target_id);
+        newest
+            .unwrap_or_else(|| panic!("nothing was asked about {target_id}"))
+            .clone()
     }
 
     /// Outcomes reported so far, by target.
@@ -86,7 +98,14 @@ impl FakeDecision {
     }
 
     /// A decision that some other scheduler left behind.
-    pub fn leave_pending(&self, target_id: &str, instance_id: &str, to: &str, age: Duration, lease_epoch: u64) -> String {
+    pub fn leave_pending(
+        &self,
+        target_id: &str,
+        instance_id: &str,
+        to: &str,
+        age: Duration,
+        lease_epoch: u64,
+    ) -> String {
         let id = format!("left-{target_id}");
         let at = SystemClock.now().saturating_sub(age).unwrap();
         self.decisions.lock().unwrap().push(Decision {
@@ -118,9 +137,19 @@ impl FakeDecision {
         let wanted = self.scale.lock().unwrap().get(&request.target_id).copied();
         let (action, to, reason_code, reason) = if !request.unknown_reason.is_empty() {
             let same = request.instance_type.as_str();
-            (Action::Hold, same, request.unknown_reason_code(), request.unknown_reason.clone())
+            (
+                Action::Hold,
+                same,
+                request.unknown_reason_code(),
+                request.unknown_reason.clone(),
+            )
         } else if pending {
-            (Action::Hold, request.instance_type.as_str(), ReasonCode::ActionPending, "pending".into())
+            (
+                Action::Hold,
+                request.instance_type.as_str(),
+                ReasonCode::ActionPending,
+                "pending".into(),
+            )
         } else {
             match wanted.filter(|wanted| *wanted != request.instance_type) {
                 Some(wanted) => (
@@ -179,8 +208,14 @@ fn lease(held: &Held) -> Lease {
 
 #[tonic::async_trait]
 impl DecisionService for Served {
-    async fn decide(&self, request: Request<DecideRequest>) -> Result<Response<DecideResponse>, Status> {
-        assert!(deadline(&request).is_some(), "every call carries a deadline");
+    async fn decide(
+        &self,
+        request: Request<DecideRequest>,
+    ) -> Result<Response<DecideResponse>, Status> {
+        assert!(
+            deadline(&request).is_some(),
+            "every call carries a deadline"
+        );
         let request = request.into_inner();
         let slow = *self.0.slow.lock().unwrap();
         tokio::time::sleep(slow).await;
@@ -225,17 +260,26 @@ impl DecisionService for Served {
     ) -> Result<Response<ListDecisionsResponse>, Status> {
         assert!(request.get_ref().pending_only);
         let decisions = self.0.decisions.lock().unwrap();
-        let decisions = decisions.iter().filter(|decision| decision.pending).cloned().collect();
+        let decisions = decisions
+            .iter()
+            .filter(|decision| decision.pending)
+            .cloned()
+            .collect();
         Ok(Response::new(ListDecisionsResponse {
             decisions,
             next_page_token: String::new(),
         }))
     }
 
-    async fn get_policy(&self, _: Request<GetPolicyRequest>) -> Result<Response<GetPolicyResponse>, Status> {
+    async fn get_policy(
+        &self,
+        _: Request<GetPolicyRequest>,
+    ) -> Result<Response<GetPolicyResponse>, Status> {
         Ok(Response::new(GetPolicyResponse {
             policy: Some(Policy {
-                ladder: ["t2.small", "t2.medium", "t2.large"].map(str::to_owned).to_vec(),
+                ladder: ["t2.small", "t2.medium", "t2.large"]
+                    .map(str::to_owned)
+                    .to_vec(),
                 max_sample_age_seconds: 600,
                 ..Default::default()
             }),
@@ -287,7 +331,9 @@ impl DecisionService for Served {
         let request = request.into_inner();
         let mut held = self.0.lease.lock().unwrap();
         let mine = held.as_mut().filter(|held| {
-            held.holder == request.holder && held.epoch == request.epoch && held.until > Instant::now()
+            held.holder == request.holder
+                && held.epoch == request.epoch
+                && held.until > Instant::now()
         });
         let mine = mine.ok_or_else(|| Status::aborted("the lease was lost"))?;
         mine.until = Instant::now() + Duration::from_secs(u64::from(request.ttl_seconds));
@@ -307,7 +353,10 @@ impl DecisionService for Served {
         Ok(Response::new(ReleaseLeaseResponse { released: mine }))
     }
 
-    async fn get_decision(&self, _: Request<GetDecisionRequest>) -> Result<Response<GetDecisionResponse>, Status> {
+    async fn get_decision(
+        &self,
+        _: Request<GetDecisionRequest>,
+    ) -> Result<Response<GetDecisionResponse>, Status> {
         Err(Status::unimplemented("not asked for"))
     }
 
@@ -318,7 +367,10 @@ impl DecisionService for Served {
         Err(Status::unimplemented("not asked for"))
     }
 
-    async fn apply_policy(&self, _: Request<ApplyPolicyRequest>) -> Result<Response<ApplyPolicyResponse>, Status> {
+    async fn apply_policy(
+        &self,
+        _: Request<ApplyPolicyRequest>,
+    ) -> Result<Response<ApplyPolicyResponse>, Status> {
         Err(Status::unimplemented("not asked for"))
     }
 

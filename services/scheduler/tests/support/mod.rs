@@ -1,5 +1,9 @@
 //! A scheduler among small, stateful fakes of everything it talks to, over real sockets.
-#![allow(dead_code, clippy::allow_attributes, reason = "each test file uses a part")]
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "each test file uses a part"
+)]
 
 pub mod actuator;
 pub mod decision;
@@ -83,18 +87,32 @@ impl World {
 
     /// A configuration for this world with three targets; `lines` are added to the section.
     pub fn config(&self, lines: &str) -> Config {
-        let targets = format!(
-            "targets: [{{id: web, instance_id: {WEB}}}, {{id: api, instance_id: {API}}}, {{id: job, instance_id: {JOB}}}]"
-        );
-        let targets = if lines.contains("targets:") { "" } else { &targets };
-        let prometheus = format!("prometheus: {{url: '{}', timeout_seconds: 1}}", self.prometheus.url);
-        let prometheus = if lines.contains("prometheus:") { "" } else { &prometheus };
         let [predictor, decision, actuator] = &self.urls;
-        let section = format!(
-            "run_clock: false\nprint_decisions: false\ncall_timeout_seconds: 1\n\
-             predictor_url: {predictor}\ndecision_url: {decision}\nactuator_url: {actuator}\n\
-             {targets}\n{prometheus}\n{lines}"
-        );
+        let defaults = [
+            "run_clock: false".to_owned(),
+            "print_decisions: false".to_owned(),
+            "call_timeout_seconds: 1".to_owned(),
+            format!("predictor_url: {predictor}"),
+            format!("decision_url: {decision}"),
+            format!("actuator_url: {actuator}"),
+            format!(
+                "prometheus: {{url: '{}', timeout_seconds: 1}}",
+                self.prometheus.url
+            ),
+            format!(
+                "targets: [{{id: web, instance_id: {WEB}}}, {{id: api, instance_id: {API}}}, {{id: job, instance_id: {JOB}}}]"
+            ),
+        ];
+        let replaced = |line: &&String| {
+            let key = line.split(' ').next().unwrap();
+            !lines.lines().any(|line| line.starts_with(key))
+        };
+        let section: Vec<&str> = defaults
+            .iter()
+            .filter(replaced)
+            .map(String::as_str)
+            .collect();
+        let section = format!("{}\n{lines}", section.join("\n"));
         let yaml = format!("scheduler:\n  {}\n", section.trim().replace('\n', "\n  "));
         Config::read(&Settings::from_yaml_text(&yaml).unwrap()).unwrap()
     }
@@ -128,10 +146,18 @@ impl Scheduler {
         let url = format!("http://{}", http.local_addr().unwrap());
         let shutdown = CancellationToken::new();
         let listeners = SchedulerListeners {
-            service: Listeners { grpc, metrics: None },
+            service: Listeners {
+                grpc,
+                metrics: None,
+            },
             http,
         };
-        let serving = tokio::spawn(scheduler::serve(config, Deps { clock }, listeners, shutdown.clone()));
+        let serving = tokio::spawn(scheduler::serve(
+            config,
+            Deps { clock },
+            listeners,
+            shutdown.clone(),
+        ));
         Self {
             grpc: SchedulerServiceClient::new(channel(&address).unwrap()),
             url,
@@ -140,7 +166,11 @@ impl Scheduler {
         }
     }
 
-    pub async fn try_tick(&self, target_ids: &[&str], wait_for_resizes: bool) -> Result<Tick, Status> {
+    pub async fn try_tick(
+        &self,
+        target_ids: &[&str],
+        wait_for_resizes: bool,
+    ) -> Result<Tick, Status> {
         let request = RunTickRequest {
             target_ids: target_ids.iter().map(|id| (*id).to_owned()).collect(),
             wait_for_resizes,

@@ -55,21 +55,34 @@ impl PredictorService for Served {
         &self,
         request: Request<ForecastRequest>,
     ) -> Result<Response<ForecastResponse>, Status> {
-        assert!(deadline(&request).is_some(), "every call carries a deadline");
+        assert!(
+            deadline(&request).is_some(),
+            "every call carries a deadline"
+        );
         let series = request.into_inner().series;
         self.0.calls.lock().unwrap().push(series.clone());
         if let Some(status) = self.0.failure.lock().unwrap().clone() {
             return Err(status);
         }
         let poison = self.0.poison.lock().unwrap();
-        if let Some(bad) = series.iter().position(|series| poison.contains(&series.series_id)) {
-            return Err(Status::invalid_argument(format!("series[{bad}].cpu[0]: is poison")));
+        if let Some(bad) = series
+            .iter()
+            .position(|series| poison.contains(&series.series_id))
+        {
+            return Err(Status::invalid_argument(format!(
+                "series[{bad}].cpu[0]: is poison"
+            )));
         }
         let forecasts = series
             .into_iter()
             .map(|series| {
                 let last = series.cpu.last().copied().unwrap_or_default();
-                let quantiles = || vec![QuantileValue { quantile: 0.5, value: last }];
+                let quantiles = || {
+                    vec![QuantileValue {
+                        quantile: 0.5,
+                        value: last,
+                    }]
+                };
                 SeriesForecast {
                     series_id: series.series_id,
                     basis: ForecastBasis::Naive.into(),
@@ -84,7 +97,10 @@ impl PredictorService for Served {
                 }
             })
             .collect();
-        Ok(Response::new(ForecastResponse { forecasts, model: None }))
+        Ok(Response::new(ForecastResponse {
+            forecasts,
+            model: None,
+        }))
     }
 
     type ForecastStreamStream = Pending<Result<ForecastStreamResponse, Status>>;

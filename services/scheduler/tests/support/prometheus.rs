@@ -41,7 +41,9 @@ impl FakePrometheus {
     /// Three machines at 50 percent.
     pub async fn start() -> Self {
         let shared = Shared {
-            answer: Arc::new(Mutex::new(Arc::new(|query: &Query| fleet(query, &[50.0, 50.0, 50.0])))),
+            answer: Arc::new(Mutex::new(Arc::new(|query: &Query| {
+                fleet(query, &[50.0, 50.0, 50.0])
+            }))),
             queries: Arc::default(),
         };
         let app = Router::new()
@@ -73,7 +75,9 @@ async fn query_range(State(shared): State<Shared>, Form(query): Form<Query>) -> 
     shared.queries.lock().unwrap().push(query.clone());
     let answer = Arc::clone(&shared.answer.lock().unwrap());
     // Some answers sleep.
-    tokio::task::spawn_blocking(move || answer(&query)).await.unwrap()
+    tokio::task::spawn_blocking(move || answer(&query))
+        .await
+        .unwrap()
 }
 
 /// The value of an expression on a machine with `cpu` percent, one vCPU and 2 GiB.
@@ -112,7 +116,11 @@ pub fn matrix(series: Vec<Value>) -> Response {
 }
 
 pub fn json_body(body: &Value) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+    (
+        [(header::CONTENT_TYPE, "application/json")],
+        body.to_string(),
+    )
+        .into_response()
 }
 
 pub fn status(code: u16, body: &'static str) -> Response {
