@@ -6,7 +6,7 @@
 use std::{
     error::Error as _,
     future::Future,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -477,15 +477,29 @@ impl Clients {
         Fut: Future<Output = Result<Response<T>, Status>>,
     {
         let begin = Instant::now();
+        let last = Mutex::new(None);
         let attempts = retry::on_unavailable(self.timeout, || {
             let left = self.timeout.saturating_sub(begin.elapsed());
-            send(peer.channel.clone(), outgoing(message.clone(), left))
+            let attempt = send(peer.channel.clone(), outgoing(message.clone(), left));
+            let last = &last;
+            async move {
+                let answer = attempt.await;
+                if let Err(status) = &answer {
+                    *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(status.clone());
+                }
+                answer
+            }
         });
         // The header binds the server; this binds a connection that never answers.
-        match tokio::time::timeout(self.timeout, attempts).await {
-            Ok(Ok(response)) => Ok(response.into_inner()),
-            Ok(Err(status)) => Err(failed(peer, &status)),
-            Err(_) => Err(CallError {
+        let status = match tokio::time::timeout(self.timeout, attempts).await {
+            Ok(Ok(response)) => return Ok(response.into_inner()),
+            Ok(Err(status)) => Some(status),
+            // Time ran out between attempts: what the last one said is the cause.
+            Err(_) => last.into_inner().unwrap_or_else(PoisonError::into_inner),
+        };
+        Err(match status {
+            Some(status) => failed(peer, &status),
+            None => CallError {
                 service: peer.service,
                 url: peer.url.clone(),
                 message: format!(
@@ -493,8 +507,8 @@ impl Clients {
                     self.timeout.as_secs()
                 ),
                 failure: Failure::Unsure,
-            }),
-        }
+            },
+        })
     }
 
     fn understood<T>(&self, peer: &Peer, answer: Result<T, BadAnswer>) -> Result<T, CallError> {

@@ -4,6 +4,7 @@
 //! touching the world; `clients` and `metrics` are the edges. Invariant: what this process knows may be lost at any time;
 //! the decision store and the actuator's journal hold what counts.
 
+mod boots;
 mod bounded;
 mod clients;
 mod config;

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 
 use crate::{
+    boots::Boots,
     demand,
     domain::{Observation, Series},
 };
@@ -16,8 +17,6 @@ const RATE_TOLERANCE: f64 = 1.0;
 const SATURATED_PERCENT: f64 = 95.0;
 /// Samples at or after this many steps ago decide whether a series is too full of holes.
 const RECENT_STEPS: i64 = 12;
-/// A machine whose memory changed by more than this share is another type.
-const MEMORY_CHANGE: f64 = 0.05;
 const BYTES_PER_MIB: f64 = 1_048_576.0;
 
 /// A value at a time in seconds since the Unix epoch.
@@ -113,12 +112,10 @@ pub fn observe(
     });
     let disk = lenient("disk", &raw.disk, rules, &mut notes, |value| value >= 0.0);
 
-    let boots = boots(cpu, &vcpus, &memory_total, rules);
-    let warm_up = f64::from(rules.warm_up_seconds);
-    let warming_up = |at: f64| boots.iter().any(|boot| at >= *boot && at < boot + warm_up);
+    let boots = Boots::find(cpu, &vcpus, &memory_total, rules);
 
     let newest = cpu[cpu.len() - 1];
-    if !warming_up(newest.at)
+    if !boots.is_warm_up(newest.at, rules)
         && let Err(why) = percent(newest.value)
     {
         return Err(format!(
@@ -132,7 +129,7 @@ pub fn observe(
     };
     let kept: Vec<Sample> = cpu
         .iter()
-        .filter(|sample| sample.at >= begin && !warming_up(sample.at))
+        .filter(|sample| sample.at >= begin && !boots.is_warm_up(sample.at, rules))
         .filter_map(|sample| {
             let value = percent(sample.value).ok()?;
             Some(Sample {
@@ -253,33 +250,7 @@ fn percent(value: f64) -> Result<f64, String> {
     Ok(value.clamp(0.0, 100.0))
 }
 
-/// Times at which the machine came up: after a hole in the CPU series, at another size, at the end of a known resize.
-fn boots(cpu: &[Sample], vcpus: &[Sample], memory_total: &[Sample], rules: &Rules) -> Vec<f64> {
-    let hole = f64::from(rules.step_seconds) * 1.5;
-    let mut boots: Vec<f64> = Vec::new();
-    boots.extend(
-        cpu.windows(2)
-            .filter(|pair| pair[1].at - pair[0].at > hole)
-            .map(|pair| pair[1].at),
-    );
-    boots.extend(
-        vcpus
-            .windows(2)
-            .filter(|pair| pair[0].value.round() != pair[1].value.round())
-            .map(|pair| pair[1].at),
-    );
-    boots.extend(
-        memory_total
-            .windows(2)
-            .filter(|pair| (pair[1].value / pair[0].value - 1.0).abs() > MEMORY_CHANGE)
-            .map(|pair| pair[1].at),
-    );
-    boots.extend(rules.last_resize.map(|end| end.as_second() as f64));
-    boots.sort_by(f64::total_cmp);
-    boots
-}
-
-fn check_age(kept: &[Sample], boots: &[f64], rules: &Rules) -> Result<(), String> {
+fn check_age(kept: &[Sample], boots: &Boots, rules: &Rules) -> Result<(), String> {
     let last = kept[kept.len() - 1].at;
     let now = rules.now.as_second() as f64;
     // The query's last point is at its end; two missing ones are no hiccup.
@@ -291,11 +262,7 @@ fn check_age(kept: &[Sample], boots: &[f64], rules: &Rules) -> Result<(), String
     if age <= limit {
         return Ok(());
     }
-    let warm_up = f64::from(rules.warm_up_seconds);
-    if boots
-        .iter()
-        .any(|boot| now >= *boot && now < boot + warm_up)
-    {
+    if boots.is_warm_up(now, rules) {
         return Err(format!(
             "the machine came up less than {} s ago and its last sample before is {age:.0} s old",
             rules.warm_up_seconds
@@ -306,13 +273,14 @@ fn check_age(kept: &[Sample], boots: &[f64], rules: &Rules) -> Result<(), String
     ))
 }
 
-/// Half of the recent points must be there, counted from the first sample or the last boot, whichever is later.
-fn check_holes(kept: &[Sample], boots: &[f64], rules: &Rules) -> Result<(), String> {
+/// Half of the recent points must be there, counted from the first sample or the last resize, whichever is later.
+fn check_holes(kept: &[Sample], boots: &Boots, rules: &Rules) -> Result<(), String> {
     let now = rules.now.as_second() as f64;
     let step = f64::from(rules.step_seconds);
     let recent = now - RECENT_STEPS as f64 * step;
     let warm_up = f64::from(rules.warm_up_seconds);
     let begin = boots
+        .resizes
         .iter()
         .map(|boot| boot + warm_up)
         .chain([kept[0].at, recent])
@@ -364,9 +332,9 @@ fn memory_peak_mib(
 }
 
 /// Length of the run of saturated samples at the end, on the type that it has now.
-fn saturated_seconds(kept: &[Sample], boots: &[f64], rules: &Rules) -> u32 {
+fn saturated_seconds(kept: &[Sample], boots: &Boots, rules: &Rules) -> u32 {
     let hole = f64::from(rules.step_seconds) * 1.5;
-    let last_boot = boots.last().copied().unwrap_or(f64::NEG_INFINITY);
+    let last_boot = boots.all.last().copied().unwrap_or(f64::NEG_INFINITY);
     let newest = kept[kept.len() - 1].at;
     let mut oldest = newest;
     for sample in kept.iter().rev() {

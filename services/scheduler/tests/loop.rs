@@ -146,6 +146,37 @@ async fn a_predictor_that_is_down_holds_everything() {
 }
 
 #[tokio::test]
+async fn a_service_that_is_down_is_named_with_its_key() {
+    let world = World::start().await;
+    world.decision.scale("web", "t2.medium");
+    let scheduler = world.scheduler("decision_url: http://127.0.0.1:9").await;
+    let tick = scheduler.tick().await;
+    let web = result(&tick, "web");
+    assert_eq!(
+        (web.action.as_str(), web.reason_code.as_str()),
+        ("hold", "lease_unavailable")
+    );
+    for words in [
+        "http://127.0.0.1:9",
+        "can't be reached",
+        "scheduler.decision_url",
+    ] {
+        assert!(web.error.contains(words), "{:?} lacks {words:?}", web.error);
+    }
+
+    let scheduler = world.scheduler("actuator_url: http://127.0.0.1:9").await;
+    let tick = scheduler.tick().await;
+    let web = result(&tick, "web");
+    assert_eq!(web.reason_code, "instance_unavailable");
+    assert!(
+        web.error.contains("scheduler.actuator_url"),
+        "{}",
+        web.error
+    );
+    assert_eq!(world.actuator.starts(), 0);
+}
+
+#[tokio::test]
 async fn a_dry_run_goes_through_the_actuator_and_leaves_nothing_pending() {
     let world = World::start().await;
     world.decision.scale("web", "t2.medium");
