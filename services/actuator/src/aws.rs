@@ -53,7 +53,10 @@ pub async fn connect(config: &Config) -> AwsCloud {
         loader = loader.profile_name(profile);
     }
     let sdk = loader.load().await;
-    let once = sdk.to_builder().retry_config(RetryConfig::disabled()).build();
+    let once = sdk
+        .to_builder()
+        .retry_config(RetryConfig::disabled())
+        .build();
     AwsCloud {
         ec2: aws_sdk_ec2::Client::new(&sdk),
         ssm: aws_sdk_ssm::Client::new(&sdk),
@@ -72,7 +75,10 @@ impl Cloud for AwsCloud {
             return no(ErrorKind::NotConfigured, "no AWS region is set".to_owned());
         }
         let Some(provider) = &self.credentials else {
-            return no(ErrorKind::CredentialsMissing, "there are no AWS credentials".to_owned());
+            return no(
+                ErrorKind::CredentialsMissing,
+                "there are no AWS credentials".to_owned(),
+            );
         };
         match provider.provide_credentials().await {
             Ok(_) => Ok(()),
@@ -128,7 +134,8 @@ impl Cloud for AwsCloud {
         family: &str,
         availability_zone: &str,
     ) -> Result<Vec<String>, CloudError> {
-        let filter = |name: &str, value: &str| ec2::Filter::builder().name(name).values(value).build();
+        let filter =
+            |name: &str, value: &str| ec2::Filter::builder().name(name).values(value).build();
         let offerings = self
             .ec2
             .describe_instance_type_offerings()
@@ -165,7 +172,10 @@ impl Cloud for AwsCloud {
         let summaries = [status.system_status(), status.instance_status()]
             .map(|summary| summary.and_then(ec2::InstanceStatusSummary::status));
         let passed = |summary: &Option<&ec2::SummaryStatus>| {
-            matches!(summary, Some(ec2::SummaryStatus::Ok | ec2::SummaryStatus::NotApplicable))
+            matches!(
+                summary,
+                Some(ec2::SummaryStatus::Ok | ec2::SummaryStatus::NotApplicable)
+            )
         };
         let checks = if summaries.contains(&Some(&ec2::SummaryStatus::Impaired)) {
             Checks::Impaired
@@ -197,7 +207,10 @@ impl Cloud for AwsCloud {
             .send()
             .await
             .map_err(|error| failure(Operation::StopProtection, error))?;
-        Ok(answer.disable_api_stop().and_then(ec2::AttributeBooleanValue::value) == Some(true))
+        Ok(answer
+            .disable_api_stop()
+            .and_then(ec2::AttributeBooleanValue::value)
+            == Some(true))
     }
 
     async fn permitted(&self, instance_id: &str, mutation: &Mutation) -> Result<(), CloudError> {
@@ -253,7 +266,11 @@ impl Cloud for AwsCloud {
             .and_then(ssm::Command::command_id)
             .map(str::to_owned)
             .ok_or_else(|| {
-                CloudError::new(Operation::SendScript, ErrorKind::LostReply, "the answer holds no command id")
+                CloudError::new(
+                    Operation::SendScript,
+                    ErrorKind::LostReply,
+                    "the answer holds no command id",
+                )
             })
     }
 
@@ -270,12 +287,15 @@ impl Cloud for AwsCloud {
             .send()
             .await
             .map_err(|error| failure(Operation::PollCommand, error))?;
-        let output = [answer.standard_output_content(), answer.standard_error_content()]
-            .into_iter()
-            .flatten()
-            .filter(|text| !text.is_empty())
-            .collect::<Vec<_>>()
-            .join("\n");
+        let output = [
+            answer.standard_output_content(),
+            answer.standard_error_content(),
+        ]
+        .into_iter()
+        .flatten()
+        .filter(|text| !text.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n");
         Ok(match answer.status() {
             Some(ssm::CommandInvocationStatus::Success) => CommandStatus::Succeeded { output },
             Some(
@@ -356,11 +376,17 @@ fn instance(found: &ec2::Instance) -> Instance {
         // Addresses that AWS lends belong to "amazon"; Elastic IPs belong to the account.
         elastic_ip: owner.is_some_and(|owner| owner != "amazon"),
         architecture: text(found.architecture().map(ec2::ArchitectureValues::as_str)),
-        virtualization: text(found.virtualization_type().map(ec2::VirtualizationType::as_str)),
+        virtualization: text(
+            found
+                .virtualization_type()
+                .map(ec2::VirtualizationType::as_str),
+        ),
         ena: found.ena_support(),
         root_device_type: text(found.root_device_type().map(ec2::DeviceType::as_str)),
         spot: found.instance_lifecycle() == Some(&ec2::InstanceLifecycleType::Spot),
-        hibernation: found.hibernation_options().and_then(ec2::HibernationOptions::configured)
+        hibernation: found
+            .hibernation_options()
+            .and_then(ec2::HibernationOptions::configured)
             == Some(true),
         tenancy: text(placement.and_then(|place| Some(place.tenancy()?.as_str()))),
         placement_group: placement
@@ -429,12 +455,19 @@ where
         SdkError::ServiceError(service) => {
             let code = service.err().code().unwrap_or("no error code");
             let message = service.err().message().unwrap_or("no message");
-            (kind_of(operation, code, message), format!("{code}: {message}"))
+            (
+                kind_of(operation, code, message),
+                format!("{code}: {message}"),
+            )
         }
-        SdkError::TimeoutError(_) => (ErrorKind::LostReply, format!("no answer in time ({causes})")),
-        SdkError::ResponseError(_) => {
-            (ErrorKind::LostReply, format!("the answer can't be read ({causes})"))
-        }
+        SdkError::TimeoutError(_) => (
+            ErrorKind::LostReply,
+            format!("no answer in time ({causes})"),
+        ),
+        SdkError::ResponseError(_) => (
+            ErrorKind::LostReply,
+            format!("the answer can't be read ({causes})"),
+        ),
         // Signing is a part of dispatch, so credentials and settings that lack surface here.
         _ if causes.contains("Missing Region") => {
             (ErrorKind::NotConfigured, "no AWS region is set".to_owned())
@@ -443,7 +476,10 @@ where
             ErrorKind::CredentialsMissing,
             format!("there are no usable AWS credentials ({causes})"),
         ),
-        SdkError::DispatchFailure(_) => (ErrorKind::LostReply, format!("no answer from AWS ({causes})")),
+        SdkError::DispatchFailure(_) => (
+            ErrorKind::LostReply,
+            format!("no answer from AWS ({causes})"),
+        ),
         _ => (ErrorKind::Invalid, causes),
     };
     CloudError::new(operation, kind, one_line(&message))
@@ -452,34 +488,53 @@ where
 fn kind_of(operation: Operation, code: &str, message: &str) -> ErrorKind {
     // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
     match code {
-        "InsufficientInstanceCapacity" | "InsufficientCapacity" | "InsufficientHostCapacity"
-        | "InsufficientReservedInstanceCapacity" | "InsufficientCapacityOnHost" => {
-            ErrorKind::InsufficientCapacity
-        }
+        "InsufficientInstanceCapacity"
+        | "InsufficientCapacity"
+        | "InsufficientHostCapacity"
+        | "InsufficientReservedInstanceCapacity"
+        | "InsufficientCapacityOnHost" => ErrorKind::InsufficientCapacity,
         "VcpuLimitExceeded" | "InstanceLimitExceeded" | "MaxSpotInstanceCountExceeded" => {
             ErrorKind::LimitExceeded
         }
-        "RequestLimitExceeded" | "Throttling" | "ThrottlingException" | "EC2ThrottledException"
-        | "TooManyRequestsException" | "RateExceeded" => ErrorKind::Throttled,
-        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => ErrorKind::Unauthorized,
-        "AuthFailure" | "InvalidClientTokenId" | "UnrecognizedClientException"
-        | "SignatureDoesNotMatch" | "IncompleteSignature" | "MissingAuthenticationToken" => {
-            ErrorKind::CredentialsMissing
+        "RequestLimitExceeded"
+        | "Throttling"
+        | "ThrottlingException"
+        | "EC2ThrottledException"
+        | "TooManyRequestsException"
+        | "RateExceeded" => ErrorKind::Throttled,
+        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
+            ErrorKind::Unauthorized
         }
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => ErrorKind::CredentialsExpired,
+        "AuthFailure"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch"
+        | "IncompleteSignature"
+        | "MissingAuthenticationToken" => ErrorKind::CredentialsMissing,
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
+            ErrorKind::CredentialsExpired
+        }
         "InvalidInstanceId" if operation == Operation::SendScript => ErrorKind::NotOnline,
-        "InvalidInstanceID.NotFound" | "InvalidInstanceID.Malformed" | "InvocationDoesNotExist"
+        "InvalidInstanceID.NotFound"
+        | "InvalidInstanceID.Malformed"
+        | "InvocationDoesNotExist"
         | "InvalidInstanceId" => ErrorKind::NotFound,
         "IncorrectInstanceState" | "IncorrectState" | "InvalidState" => ErrorKind::WrongState,
         "OperationNotPermitted" => ErrorKind::Protected,
-        "InvalidParameterValue" | "InvalidParameterCombination" if message.contains("LaunchPlan") => {
+        "InvalidParameterValue" | "InvalidParameterCombination"
+            if message.contains("LaunchPlan") =>
+        {
             ErrorKind::TypeMismatch
         }
         "Unsupported" | "UnsupportedOperation" | "UnsupportedHostConfiguration" => {
             ErrorKind::Unsupported
         }
-        "InternalError" | "InternalFailure" | "InternalServerError" | "Unavailable"
-        | "ServiceUnavailable" | "RequestTimeout" => ErrorKind::Internal,
+        "InternalError"
+        | "InternalFailure"
+        | "InternalServerError"
+        | "Unavailable"
+        | "ServiceUnavailable"
+        | "RequestTimeout" => ErrorKind::Internal,
         _ => ErrorKind::Invalid,
     }
 }
@@ -509,18 +564,48 @@ mod tests {
     #[test]
     fn codes_have_the_meaning_that_decides_what_comes_next() {
         for (operation, code, message, expected) in [
-            (Operation::Start, "InsufficientInstanceCapacity", "", ErrorKind::InsufficientCapacity),
-            (Operation::Start, "VcpuLimitExceeded", "", ErrorKind::LimitExceeded),
+            (
+                Operation::Start,
+                "InsufficientInstanceCapacity",
+                "",
+                ErrorKind::InsufficientCapacity,
+            ),
+            (
+                Operation::Start,
+                "VcpuLimitExceeded",
+                "",
+                ErrorKind::LimitExceeded,
+            ),
             (
                 Operation::Start,
                 "InvalidParameterValue",
                 "LaunchPlan instance type does not match attribute value",
                 ErrorKind::TypeMismatch,
             ),
-            (Operation::ModifyType, "InvalidParameterValue", "no such type", ErrorKind::Invalid),
-            (Operation::SendScript, "InvalidInstanceId", "", ErrorKind::NotOnline),
-            (Operation::PollCommand, "InvalidInstanceId", "", ErrorKind::NotFound),
-            (Operation::Stop, "OperationNotPermitted", "", ErrorKind::Protected),
+            (
+                Operation::ModifyType,
+                "InvalidParameterValue",
+                "no such type",
+                ErrorKind::Invalid,
+            ),
+            (
+                Operation::SendScript,
+                "InvalidInstanceId",
+                "",
+                ErrorKind::NotOnline,
+            ),
+            (
+                Operation::PollCommand,
+                "InvalidInstanceId",
+                "",
+                ErrorKind::NotFound,
+            ),
+            (
+                Operation::Stop,
+                "OperationNotPermitted",
+                "",
+                ErrorKind::Protected,
+            ),
             (Operation::Stop, "SomethingNew", "", ErrorKind::Invalid),
         ] {
             assert_eq!(kind_of(operation, code, message), expected, "{code}");

@@ -122,9 +122,13 @@ pub enum Mutation {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum CommandStatus {
     Running,
-    Succeeded { output: String },
+    Succeeded {
+        output: String,
+    },
     /// It ended badly, or was never delivered.
-    Failed { output: String },
+    Failed {
+        output: String,
+    },
 }
 
 /// A call, by what it asks for.
@@ -269,11 +273,19 @@ impl CloudError {
             ErrorKind::InsufficientCapacity => "wait, or add types of other families to the ladder",
             ErrorKind::Unsupported => "choose a type that the image and the zone support",
             ErrorKind::LimitExceeded => "raise the account's vCPU quota",
-            ErrorKind::NotOnline => "attach AmazonSSMManagedInstanceCore to the instance's role and check its SSM agent",
-            ErrorKind::Protected => "turn off stop protection (DisableApiStop) if it may be resized",
+            ErrorKind::NotOnline => {
+                "attach AmazonSSMManagedInstanceCore to the instance's role and check its SSM agent"
+            }
+            ErrorKind::Protected => {
+                "turn off stop protection (DisableApiStop) if it may be resized"
+            }
             ErrorKind::WrongState | ErrorKind::TypeMismatch => "wait for the instance to settle",
-            ErrorKind::LostReply | ErrorKind::Internal => "check the network to AWS and its status page",
-            ErrorKind::NotConfigured => "set actuator.region, AWS_REGION, or a region in the profile",
+            ErrorKind::LostReply | ErrorKind::Internal => {
+                "check the network to AWS and its status page"
+            }
+            ErrorKind::NotConfigured => {
+                "set actuator.region, AWS_REGION, or a region in the profile"
+            }
             ErrorKind::Invalid => "see the message",
         }
     }

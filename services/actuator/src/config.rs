@@ -156,16 +156,46 @@ impl Config {
             ("queue_seconds", self.queue_seconds, 0, 86_400),
             ("poll_seconds", self.poll_seconds, 1, 300),
             ("stop_timeout_seconds", self.stop_timeout_seconds, 30, 7_200),
-            ("start_timeout_seconds", self.start_timeout_seconds, 30, 7_200),
-            ("check_timeout_seconds", self.check_timeout_seconds, 30, 7_200),
-            ("shutdown_grace_seconds", self.shutdown_grace_seconds, 0, 7_200),
-            ("journal_capacity", self.journal_capacity as u64, 1, 1_000_000),
+            (
+                "start_timeout_seconds",
+                self.start_timeout_seconds,
+                30,
+                7_200,
+            ),
+            (
+                "check_timeout_seconds",
+                self.check_timeout_seconds,
+                30,
+                7_200,
+            ),
+            (
+                "shutdown_grace_seconds",
+                self.shutdown_grace_seconds,
+                0,
+                7_200,
+            ),
+            (
+                "journal_capacity",
+                self.journal_capacity as u64,
+                1,
+                1_000_000,
+            ),
             ("aws.connect_seconds", aws.connect_seconds, 1, 60),
             ("aws.read_seconds", aws.read_seconds, 1, 300),
             ("aws.attempt_seconds", aws.attempt_seconds, 1, 300),
             ("aws.operation_seconds", aws.operation_seconds, 1, 600),
-            ("monitoring.online_timeout_seconds", monitoring.online_timeout_seconds, 0, 3_600),
-            ("monitoring.command_timeout_seconds", monitoring.command_timeout_seconds, 30, 7_200),
+            (
+                "monitoring.online_timeout_seconds",
+                monitoring.online_timeout_seconds,
+                0,
+                3_600,
+            ),
+            (
+                "monitoring.command_timeout_seconds",
+                monitoring.command_timeout_seconds,
+                30,
+                7_200,
+            ),
         ] {
             if !(low..=high).contains(&value) {
                 return Err(invalid(
@@ -177,7 +207,10 @@ impl Config {
         if let Some(tag) = &self.required_tag
             && tag.split('=').next().is_none_or(str::is_empty)
         {
-            return Err(invalid("actuator.required_tag", "write it as `key` or `key=value`"));
+            return Err(invalid(
+                "actuator.required_tag",
+                "write it as `key` or `key=value`",
+            ));
         }
         Ok(())
     }
@@ -216,10 +249,19 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (yaml, expected) in [
             ("actuator: {max_concurrent: 0}", "actuator.max_concurrent"),
-            ("actuator: {aws: {read_seconds: 0}}", "actuator.aws.read_seconds"),
+            (
+                "actuator: {aws: {read_seconds: 0}}",
+                "actuator.aws.read_seconds",
+            ),
             ("actuator: {required_tag: '=x'}", "actuator.required_tag"),
-            ("actuator: {unknown_checks: maybe}", "actuator.unknown_checks"),
-            ("actuator: {monitoring: {enable: false}}", "did you mean `enabled`?"),
+            (
+                "actuator: {unknown_checks: maybe}",
+                "actuator.unknown_checks",
+            ),
+            (
+                "actuator: {monitoring: {enable: false}}",
+                "did you mean `enabled`?",
+            ),
         ] {
             let message = read(yaml).unwrap_err();
             assert!(message.contains(expected), "{message:?} lacks {expected:?}");

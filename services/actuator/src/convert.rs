@@ -68,7 +68,11 @@ impl Fields {
     /// # Errors
     /// INVALID_ARGUMENT with everything that is.
     pub fn check(self) -> Result<(), Status> {
-        if self.0.is_empty() { Ok(()) } else { Err(invalid_argument(&self.0)) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(invalid_argument(&self.0))
+        }
     }
 }
 
@@ -83,7 +87,10 @@ pub fn request(message: wire::StartResizeRequest) -> Result<Request, Status> {
     fields.instance_type("target_instance_type", &message.target_instance_type);
     fields.instance_type("expected_instance_type", &message.expected_instance_type);
     if message.target_instance_type == message.expected_instance_type {
-        fields.no("target_instance_type", "must differ from expected_instance_type");
+        fields.no(
+            "target_instance_type",
+            "must differ from expected_instance_type",
+        );
     }
     if message.reason.len() > 1_000 {
         fields.no("reason", "must have at most 1,000 bytes");
@@ -133,10 +140,11 @@ pub fn cloud_error(error: &CloudError) -> Status {
         | ErrorKind::Invalid => Code::FailedPrecondition,
     };
     let mut details = ErrorDetails::new();
-    details.set_error_info(format!("{:?}", error.kind), "autoscaler.actuator", [(
-        "action".to_owned(),
-        error.operation.action().to_owned(),
-    )]);
+    details.set_error_info(
+        format!("{:?}", error.kind),
+        "autoscaler.actuator",
+        [("action".to_owned(), error.operation.action().to_owned())],
+    );
     Status::with_error_details(code, message, details)
 }
 
@@ -196,7 +204,10 @@ pub fn resize(record: &Record) -> wire::Resize {
         Some(outcome) => Phase::Ended(outcome),
         // The last moment between the end and its being written down shows the step before.
         None => match machine.phase() {
-            Phase::Ended(_) => record.steps.last().map_or(Phase::Preflight, |step| step.phase),
+            Phase::Ended(_) => record
+                .steps
+                .last()
+                .map_or(Phase::Preflight, |step| step.phase),
             phase => phase,
         },
     };

@@ -72,7 +72,8 @@ impl Executor {
             resize_id = record.request.resize_id,
             instance_id = record.request.instance_id
         );
-        self.tasks.spawn(async move { executor.run(record).await }.instrument(span));
+        self.tasks
+            .spawn(async move { executor.run(record).await }.instrument(span));
     }
 
     /// Sets monitoring up on its own, outside the call that asked for it.
@@ -96,9 +97,16 @@ impl Executor {
         if self.tasks.is_empty() {
             return;
         }
-        tracing::info!(tasks = self.tasks.len(), ?grace, "waiting for resizes to reach a safe state");
+        tracing::info!(
+            tasks = self.tasks.len(),
+            ?grace,
+            "waiting for resizes to reach a safe state"
+        );
         // The process's own time: the clock of a simulation may stand still by now.
-        if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(grace, self.tasks.wait())
+            .await
+            .is_err()
+        {
             for record in self.journal.list(None, true, 1_000).await {
                 tracing::error!(
                     resize_id = record.request.resize_id,
@@ -135,7 +143,9 @@ impl Executor {
             if let Err(illegal) = record.machine.apply(event, elapsed) {
                 // It has not moved, so the next round asks again.
                 tracing::error!(%illegal, "the state machine refused an event");
-                self.clock.sleep(Duration::from_secs(self.config.poll_seconds)).await;
+                self.clock
+                    .sleep(Duration::from_secs(self.config.poll_seconds))
+                    .await;
             }
             if failed {
                 tracing::warn!(%step, detail, "a step did not work");
@@ -190,7 +200,11 @@ impl Executor {
         if let Ok(slot) = self.slots.try_acquire() {
             return Some(slot);
         }
-        record.begin_step("queue", "waiting for other resizes to end".to_owned(), self.clock.now());
+        record.begin_step(
+            "queue",
+            "waiting for other resizes to end".to_owned(),
+            self.clock.now(),
+        );
         self.journal.save(record).await;
         let limit = Duration::from_secs(self.config.queue_seconds);
         let (slot, event) = tokio::select! {
@@ -242,12 +256,14 @@ impl Executor {
             },
             Action::Stop => self.mutate(instance_id, Mutation::Stop).await,
             Action::Modify(target) => {
-                self.mutate(instance_id, Mutation::ModifyType(target.clone())).await
+                self.mutate(instance_id, Mutation::ModifyType(target.clone()))
+                    .await
             }
             Action::Start => self.mutate(instance_id, Mutation::Start).await,
             Action::Status => match self.cloud.status(instance_id).await {
                 Ok(status) => Told {
-                    detail: format!("{}, status checks {:?}", status.state, status.checks).to_lowercase(),
+                    detail: format!("{}, status checks {:?}", status.state, status.checks)
+                        .to_lowercase(),
                     event: Event::Status {
                         state: status.state,
                         checks: status.checks,
@@ -334,7 +350,11 @@ impl Executor {
             Monitoring::Skipped => "skipped",
         });
         if set_up.monitoring == Monitoring::Degraded {
-            tracing::warn!(instance_id, why = last_line(&set_up.output), "monitoring degraded");
+            tracing::warn!(
+                instance_id,
+                why = last_line(&set_up.output),
+                "monitoring degraded"
+            );
         }
         set_up
     }
@@ -342,7 +362,10 @@ impl Executor {
     /// Up to a fifth longer, so that many resizes that met one outage don't come back in step. Only for pauses before a
     /// call that changes something; looks are cheap.
     fn jittered(&self, pause: Duration, record: &Record) -> Duration {
-        let calls = matches!(record.machine.step(), Step::Stop | Step::Modify | Step::Start);
+        let calls = matches!(
+            record.machine.step(),
+            Step::Stop | Step::Modify | Step::Start
+        );
         if pause.is_zero() || !calls {
             return pause;
         }

@@ -40,7 +40,11 @@ impl Service {
         let mut fields = Fields::default();
         fields.instance_id(&instance_id);
         fields.check()?;
-        let instance = self.cloud.describe_instance(&instance_id).await.map_err(refuse)?;
+        let instance = self
+            .cloud
+            .describe_instance(&instance_id)
+            .await
+            .map_err(refuse)?;
         Ok(Response::new(wire::DescribeInstanceResponse {
             instance: Some(convert::instance(instance)),
             dry_run: self.config.dry_run,
@@ -138,7 +142,9 @@ impl Service {
         let mut fields = Fields::default();
         fields.resize_id(resize_id);
         fields.check()?;
-        self.journal.watch(resize_id).ok_or_else(|| not_taken_on(resize_id))
+        self.journal
+            .watch(resize_id)
+            .ok_or_else(|| not_taken_on(resize_id))
     }
 
     async fn get(&self, resize_id: &str) -> Answer<wire::GetResizeResponse> {
@@ -166,7 +172,10 @@ impl Service {
             size => size as usize,
         };
         let instance_id = Some(message.instance_id.as_str()).filter(|id| !id.is_empty());
-        let records = self.journal.list(instance_id, message.active_only, limit).await;
+        let records = self
+            .journal
+            .list(instance_id, message.active_only, limit)
+            .await;
         Ok(Response::new(wire::ListResizesResponse {
             resizes: records.iter().map(convert::resize).collect(),
         }))
@@ -218,7 +227,10 @@ async fn follow(
         let ended = now.finished_at.is_some();
         // A slow watcher sees each step all the same, if not each moment of it.
         for steps in sent + 1..now.steps.len() {
-            if send(&messages, convert::resize_until(&now, steps)).await.is_err() {
+            if send(&messages, convert::resize_until(&now, steps))
+                .await
+                .is_err()
+            {
                 return;
             }
         }
@@ -291,7 +303,10 @@ impl ActuatorService for Service {
         request: Request<wire::GetResizeRequest>,
     ) -> Answer<wire::GetResizeResponse> {
         let resize_id = request.into_inner().resize_id;
-        self.metrics.calls.observe("GetResize", self.get(&resize_id)).await
+        self.metrics
+            .calls
+            .observe("GetResize", self.get(&resize_id))
+            .await
     }
 
     type WatchResizeStream =
@@ -324,6 +339,9 @@ impl ActuatorService for Service {
         request: Request<wire::ConfigureMonitoringRequest>,
     ) -> Answer<wire::ConfigureMonitoringResponse> {
         let call = self.monitor(request.into_inner());
-        self.metrics.calls.observe("ConfigureMonitoring", call).await
+        self.metrics
+            .calls
+            .observe("ConfigureMonitoring", call)
+            .await
     }
 }

@@ -259,7 +259,10 @@ impl Journal {
 
     /// One resize and all that becomes of it.
     pub fn watch(&self, resize_id: &str) -> Option<watch::Receiver<Arc<Record>>> {
-        self.state().resizes.get(resize_id).map(watch::Sender::subscribe)
+        self.state()
+            .resizes
+            .get(resize_id)
+            .map(watch::Sender::subscribe)
     }
 
     /// Resizes, newest first: of one instance or of all, those that have not ended or all.
@@ -305,7 +308,10 @@ impl State {
     }
 
     fn forget(&mut self, capacity: usize) {
-        let mut surplus = self.order.len().saturating_sub(capacity + self.active.len());
+        let mut surplus = self
+            .order
+            .len()
+            .saturating_sub(capacity + self.active.len());
         let resizes = &mut self.resizes;
         self.order.retain(|resize_id| {
             let ended = resizes
@@ -349,10 +355,19 @@ mod tests {
     async fn one_active_resize_per_instance_and_one_content_per_id() {
         let journal = Journal::new(10);
         let first = record("a", "i-1", "t2.medium", 3);
-        assert!(matches!(journal.admit(first.clone()).await, Ok(Admission::New(_))));
-        assert!(matches!(journal.admit(first.clone()).await, Ok(Admission::Known(_))));
+        assert!(matches!(
+            journal.admit(first.clone()).await,
+            Ok(Admission::New(_))
+        ));
+        assert!(matches!(
+            journal.admit(first.clone()).await,
+            Ok(Admission::Known(_))
+        ));
         for (other, expected) in [
-            (record("a", "i-1", "t2.large", 3), Refusal::OtherContent("a".into())),
+            (
+                record("a", "i-1", "t2.large", 3),
+                Refusal::OtherContent("a".into()),
+            ),
             (
                 record("b", "i-1", "t2.medium", 3),
                 Refusal::Busy {
@@ -371,34 +386,60 @@ mod tests {
             assert_eq!(journal.admit(other).await.unwrap_err(), expected);
         }
         // A person has no lease.
-        assert!(journal.admit(record("c", "i-2", "t2.medium", 0)).await.is_ok());
+        assert!(
+            journal
+                .admit(record("c", "i-2", "t2.medium", 0))
+                .await
+                .is_ok()
+        );
         end(&journal, first).await;
-        assert!(journal.admit(record("b", "i-1", "t2.medium", 4)).await.is_ok());
+        assert!(
+            journal
+                .admit(record("b", "i-1", "t2.medium", 4))
+                .await
+                .is_ok()
+        );
         let active = journal.list(None, true, 10).await;
-        let ids: Vec<_> = active.iter().map(|record| record.request.resize_id.as_str()).collect();
+        let ids: Vec<_> = active
+            .iter()
+            .map(|record| record.request.resize_id.as_str())
+            .collect();
         assert_eq!(ids, ["b", "c"]);
     }
 
     #[tokio::test]
     async fn the_oldest_ended_are_forgotten_and_the_active_never() {
         let journal = Journal::new(3);
-        journal.admit(record("active", "i-0", "t2.medium", 0)).await.unwrap();
+        journal
+            .admit(record("active", "i-0", "t2.medium", 0))
+            .await
+            .unwrap();
         for number in 1..=10 {
             let record = record(&format!("r{number}"), "i-1", "t2.medium", 0);
             journal.admit(record.clone()).await.unwrap();
             end(&journal, record).await;
         }
         let kept = journal.list(None, false, 100).await;
-        let ids: Vec<_> = kept.iter().map(|record| record.request.resize_id.as_str()).collect();
+        let ids: Vec<_> = kept
+            .iter()
+            .map(|record| record.request.resize_id.as_str())
+            .collect();
         assert_eq!(ids.len(), 5, "{ids:?}");
-        assert!(ids.contains(&"active") && ids.contains(&"r10") && !ids.contains(&"r1"), "{ids:?}");
+        assert!(
+            ids.contains(&"active") && ids.contains(&"r10") && !ids.contains(&"r1"),
+            "{ids:?}"
+        );
     }
 
     #[test]
     fn endless_retries_keep_a_bounded_story() {
         let mut record = record("a", "i-1", "t2.medium", 0);
         for number in 0..1_000 {
-            record.begin_step(["modify", "start"][number % 2], number.to_string(), Timestamp::UNIX_EPOCH);
+            record.begin_step(
+                ["modify", "start"][number % 2],
+                number.to_string(),
+                Timestamp::UNIX_EPOCH,
+            );
             record.end_step(true, None, Timestamp::UNIX_EPOCH);
         }
         assert_eq!(record.steps.len(), STEPS_KEPT);

@@ -45,7 +45,10 @@ pub struct Deps {
 
 impl fmt::Debug for Deps {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Deps").field("cloud", &self.cloud).finish_non_exhaustive()
+        formatter
+            .debug_struct("Deps")
+            .field("cloud", &self.cloud)
+            .finish_non_exhaustive()
     }
 }
 
@@ -74,7 +77,11 @@ pub async fn serve(
     let (ready, is_ready) = watch::channel(false);
     let readiness = tokio::spawn(become_ready(Arc::clone(&deps.cloud), ready));
     let exposed = listeners.metrics.map(|listener| {
-        tokio::spawn(exposition::serve(listener, Arc::new(registry), shutdown.clone()))
+        tokio::spawn(exposition::serve(
+            listener,
+            Arc::new(registry),
+            shutdown.clone(),
+        ))
     });
     tracing::info!(dry_run = config.dry_run, "the actuator serves");
     let service = Service {

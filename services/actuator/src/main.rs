@@ -22,7 +22,10 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let read = arguments.config.load().and_then(|settings| Ok((Config::read(&settings)?, settings)));
+    let read = arguments
+        .config
+        .load()
+        .and_then(|settings| Ok((Config::read(&settings)?, settings)));
     let (config, settings) = match read {
         Ok(read) => read,
         Err(error) => return service::usage_error("actuator", &error),

@@ -33,18 +33,28 @@ impl Metrics {
             calls: CallMetrics::register(registry),
             resizes: Family::default(),
             // From a second (refused) to about three hours (no capacity).
-            seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(1.0, 2.5, 11))),
+            seconds: Family::new_with_constructor(|| {
+                Histogram::new(exponential_buckets(1.0, 2.5, 11))
+            }),
             active: Gauge::default(),
             need_a_person: Gauge::default(),
             monitoring: Family::default(),
         };
-        registry.register("resizes", "Resizes that ended, by outcome", metrics.resizes.clone());
+        registry.register(
+            "resizes",
+            "Resizes that ended, by outcome",
+            metrics.resizes.clone(),
+        );
         registry.register(
             "resize_seconds",
             "From request to end, in seconds, by outcome",
             metrics.seconds.clone(),
         );
-        registry.register("resizes_active", "Resizes under way", metrics.active.clone());
+        registry.register(
+            "resizes_active",
+            "Resizes under way",
+            metrics.active.clone(),
+        );
         registry.register(
             "resizes_need_a_person",
             "Resizes under way whose instance is down longer than planned",

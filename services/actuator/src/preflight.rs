@@ -3,7 +3,9 @@
 mod judge;
 
 use crate::{
-    cloud::{Cloud, CloudError, ErrorKind, Instance, InstanceStatus, InstanceType, Mutation, family},
+    cloud::{
+        Cloud, CloudError, ErrorKind, Instance, InstanceStatus, InstanceType, Mutation, family,
+    },
     config::{Config, UnknownChecks},
 };
 
@@ -49,7 +51,11 @@ impl Check {
     }
 
     fn unknown(name: &'static str, error: &CloudError) -> Self {
-        Self::new(name, Verdict::Unknown, format!("{error}; {}", error.remedy()))
+        Self::new(
+            name,
+            Verdict::Unknown,
+            format!("{error}; {}", error.remedy()),
+        )
     }
 }
 
@@ -168,19 +174,24 @@ pub async fn run(cloud: &dyn Cloud, config: &Config, subject: Subject<'_>) -> Re
         let from = answers.instance.instance_type;
         for (name, mutation) in [
             ("may_stop", Mutation::Stop),
-            ("may_modify_to_target", Mutation::ModifyType(subject.target.to_owned())),
+            (
+                "may_modify_to_target",
+                Mutation::ModifyType(subject.target.to_owned()),
+            ),
             ("may_modify_back", Mutation::ModifyType(from)),
             ("may_start", Mutation::Start),
         ] {
-            report.checks.push(match cloud.permitted(id, &mutation).await {
-                Ok(()) => Check::new(name, Verdict::Pass, "AWS would allow it"),
-                Err(error) if error.kind.is_transient() => Check::unknown(name, &error),
-                Err(error) => Check::new(
-                    name,
-                    Verdict::Block,
-                    format!("AWS would refuse it: {error}; {}", error.remedy()),
-                ),
-            });
+            report
+                .checks
+                .push(match cloud.permitted(id, &mutation).await {
+                    Ok(()) => Check::new(name, Verdict::Pass, "AWS would allow it"),
+                    Err(error) if error.kind.is_transient() => Check::unknown(name, &error),
+                    Err(error) => Check::new(
+                        name,
+                        Verdict::Block,
+                        format!("AWS would refuse it: {error}; {}", error.remedy()),
+                    ),
+                });
         }
     }
     report

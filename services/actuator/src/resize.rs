@@ -152,9 +152,13 @@ pub enum Action {
 pub enum Event {
     /// The pre-flight found nothing in the way. `fallbacks`: types of the same family to try when neither the target
     /// nor the old type will start, best first.
-    Passed { fallbacks: Vec<String> },
+    Passed {
+        fallbacks: Vec<String>,
+    },
     /// The pre-flight found something.
-    Refused { reason: String },
+    Refused {
+        reason: String,
+    },
     /// The pre-flight passed and nothing else may happen.
     DryRun,
     /// Answer of a look.
@@ -163,11 +167,17 @@ pub enum Event {
         instance_type: String,
     },
     /// Answer of the status checks.
-    Status { state: InstanceState, checks: Checks },
+    Status {
+        state: InstanceState,
+        checks: Checks,
+    },
     /// The call was accepted.
     Done,
     /// The call, or the look, failed.
-    Failed { kind: ErrorKind, message: String },
+    Failed {
+        kind: ErrorKind,
+        message: String,
+    },
     Monitored(Monitoring),
     /// The process is about to end: get to a safe state the short way.
     Hurry,
@@ -324,7 +334,11 @@ impl Resize {
         let pause = self.pause_before_call();
         let look = |limit: Duration| {
             let hung = self.waited > limit;
-            let least = if hung { self.limits.longest_pause / 2 } else { self.limits.poll };
+            let least = if hung {
+                self.limits.longest_pause / 2
+            } else {
+                self.limits.poll
+            };
             (Action::Look, least.max(pause))
         };
         match self.step {
@@ -351,8 +365,8 @@ impl Resize {
     pub fn apply(&mut self, event: Event, elapsed: Duration) -> Result<(), IllegalEvent> {
         use Event::{Done, DryRun, Failed, Hurry, Monitored, Passed, Refused, Seen, Status};
         use Step::{
-            AwaitRunning, AwaitStopped, Check, Ended, Modify, Monitor, Preflight, ReadBack, Recheck,
-            Start, Stop,
+            AwaitRunning, AwaitStopped, Check, Ended, Modify, Monitor, Preflight, ReadBack,
+            Recheck, Start, Stop,
         };
         match (self.step, event) {
             (Preflight, Passed { fallbacks }) => {

@@ -42,14 +42,25 @@ fn moto_server() -> Option<PathBuf> {
     if program.exists() {
         return Some(program);
     }
-    assert!(std::env::var_os("CI").is_none(), "{} is absent", program.display());
-    eprintln!("skipped: {} is absent (make test-servers installs it)", program.display());
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "{} is absent",
+        program.display()
+    );
+    eprintln!(
+        "skipped: {} is absent (make test-servers installs it)",
+        program.display()
+    );
     None
 }
 
 /// Taken and given back: as a rule nobody else on this machine takes it in between.
 fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// Starts moto and waits until it listens.
@@ -89,7 +100,7 @@ fn actuator(environment: &[(&str, &str)]) -> Actuator {
         .env("HOME", folder.join("nobody"))
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AUTOSCALER__ACTUATOR__LISTEN", format!("127.0.0.1:{port}"))
-        .env("AUTOSCALER__ACTUATOR__METRICS_LISTEN", "null")
+        .env("AUTOSCALER__ACTUATOR__METRICS_LISTEN", "127.0.0.1:0")
         .env("AUTOSCALER__ACTUATOR__POLL_SECONDS", "1")
         .env("AUTOSCALER__ACTUATOR__ALLOW_PUBLIC_IP_CHANGE", "true")
         .envs(environment.iter().copied())
@@ -129,7 +140,12 @@ impl Actuator {
         let request = wire::WatchResizeRequest {
             resize_id: "moto".to_owned(),
         };
-        let mut stream = self.client.watch_resize(request).await.unwrap().into_inner();
+        let mut stream = self
+            .client
+            .watch_resize(request)
+            .await
+            .unwrap()
+            .into_inner();
         let mut last = None;
         while let Some(message) = stream.message().await.unwrap() {
             last = message.resize;
@@ -139,7 +155,10 @@ impl Actuator {
 
     /// SIGTERM, and the exit code.
     async fn stop(mut self) -> Option<i32> {
-        let kill = Command::new("kill").arg(self.process.0.id().to_string()).status().unwrap();
+        let kill = Command::new("kill")
+            .arg(self.process.0.id().to_string())
+            .status()
+            .unwrap();
         assert!(kill.success());
         for _ in 0..300 {
             if let Some(status) = self.process.0.try_wait().unwrap() {
@@ -176,14 +195,18 @@ async fn run_instance(address: &str, instance_type: &str) -> String {
         "Action=RunInstances&Version=2016-11-15&ImageId=ami-12c6146b&MinCount=1&MaxCount=1&InstanceType={instance_type}"
     );
     let answer = ask(address, "ec2", "", &body).await;
-    let (_, rest) = answer.split_once("<instanceId>").unwrap_or_else(|| panic!("{answer}"));
+    let (_, rest) = answer
+        .split_once("<instanceId>")
+        .unwrap_or_else(|| panic!("{answer}"));
     rest.split('<').next().unwrap().to_owned()
 }
 
 async fn describe(address: &str, instance_id: &str) -> String {
     let body = format!("Action=DescribeInstances&Version=2016-11-15&InstanceId.1={instance_id}");
     let answer = ask(address, "ec2", "", &body).await;
-    let (_, reservations) = answer.split_once("<reservationSet>").unwrap_or_else(|| panic!("{answer}"));
+    let (_, reservations) = answer
+        .split_once("<reservationSet>")
+        .unwrap_or_else(|| panic!("{answer}"));
     reservations.to_owned()
 }
 
@@ -221,11 +244,18 @@ async fn the_binary_resizes_at_moto() {
     assert_eq!(resize.phase(), ResizePhase::Succeeded, "{resize:?}");
     assert_eq!(resize.monitoring(), MonitoringState::Ok, "{resize:?}");
     let after = describe(&address, &instance_id).await;
-    for part in ["<instanceType>t2.medium</instanceType>", "<name>running</name>"] {
+    for part in [
+        "<instanceType>t2.medium</instanceType>",
+        "<name>running</name>",
+    ] {
         assert!(after.contains(part), "{after}");
     }
     let commands = sent_commands(&address).await;
-    for part in [instance_id.as_str(), "AWS-RunShellScript", "NODE_EXPORTER_VERSION"] {
+    for part in [
+        instance_id.as_str(),
+        "AWS-RunShellScript",
+        "NODE_EXPORTER_VERSION",
+    ] {
         assert!(commands.contains(part), "{commands}");
     }
     assert_eq!(actuator.stop().await, Some(0));
@@ -235,25 +265,48 @@ async fn what_moto_says_is_read(client: &mut ActuatorServiceClient<Channel>, ins
     let describe = |instance_id: &str| wire::DescribeInstanceRequest {
         instance_id: instance_id.to_owned(),
     };
-    let response = client.describe_instance(describe(instance_id)).await.unwrap().into_inner();
+    let response = client
+        .describe_instance(describe(instance_id))
+        .await
+        .unwrap()
+        .into_inner();
     assert!(response.dry_run);
     let instance = response.instance.unwrap();
     assert_eq!(instance.instance_type, "t2.small");
     assert_eq!(instance.state(), wire::InstanceState::Running);
     assert_eq!(instance.root_device_type, "ebs");
-    assert!(instance.availability_zone.starts_with("us-east-1"), "{instance:?}");
+    assert!(
+        instance.availability_zone.starts_with("us-east-1"),
+        "{instance:?}"
+    );
 
-    let absent = client.describe_instance(describe("i-00000000000000bad")).await.unwrap_err();
+    let absent = client
+        .describe_instance(describe("i-00000000000000bad"))
+        .await
+        .unwrap_err();
     assert_eq!(absent.code(), Code::NotFound);
     assert!(absent.message().contains("i-00000000000000bad"), "{absent}");
 
     let request = wire::ListInstanceTypesRequest {
-        instance_types: ["t2.small", "m6i.xlarge", "x9.tiny"].map(str::to_owned).into(),
+        instance_types: ["t2.small", "m6i.xlarge", "x9.tiny"]
+            .map(str::to_owned)
+            .into(),
     };
-    let types = client.list_instance_types(request).await.unwrap().into_inner().instance_types;
+    let types = client
+        .list_instance_types(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .instance_types;
     assert_eq!(types.len(), 2, "{types:?}");
-    let xlarge = types.iter().find(|found| found.instance_type == "m6i.xlarge").unwrap();
-    assert_eq!((xlarge.vcpus, xlarge.memory_mib, xlarge.burstable), (4, 16_384, false));
+    let xlarge = types
+        .iter()
+        .find(|found| found.instance_type == "m6i.xlarge")
+        .unwrap();
+    assert_eq!(
+        (xlarge.vcpus, xlarge.memory_mib, xlarge.burstable),
+        (4, 16_384, false)
+    );
 
     let request = wire::PreflightRequest {
         instance_id: instance_id.to_owned(),
@@ -278,9 +331,15 @@ async fn sent_commands(address: &str) -> String {
 #[tokio::test]
 async fn without_credentials_or_region_it_is_not_ready_and_says_why() {
     for (environment, parts) in [
-        (&[("AWS_REGION", "us-east-1")][..], ["credentials", "AWS_PROFILE"]),
         (
-            &[("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")],
+            &[("AWS_REGION", "us-east-1")][..],
+            ["credentials", "AWS_PROFILE"],
+        ),
+        (
+            &[
+                ("AWS_ACCESS_KEY_ID", "test"),
+                ("AWS_SECRET_ACCESS_KEY", "test"),
+            ],
             ["region", "actuator.region"],
         ),
     ] {
@@ -289,7 +348,11 @@ async fn without_credentials_or_region_it_is_not_ready_and_says_why() {
             instance_id: "i-0123456789abcdef0".to_owned(),
         };
         let status = loop {
-            let status = actuator.client.describe_instance(request.clone()).await.unwrap_err();
+            let status = actuator
+                .client
+                .describe_instance(request.clone())
+                .await
+                .unwrap_err();
             // Until it listens.
             if status.code() != Code::Unavailable || !status.message().contains("connect") {
                 break status;

@@ -47,7 +47,11 @@ const FAMILIES: [Family; 5] = [
         architectures: &["arm64"],
         burstable: true,
         nitro: true,
-        sizes: &[("small", 2, 2_048), ("medium", 2, 4_096), ("large", 2, 8_192)],
+        sizes: &[
+            ("small", 2, 2_048),
+            ("medium", 2, 4_096),
+            ("large", 2, 8_192),
+        ],
     },
     Family {
         name: "m6i",
@@ -100,5 +104,7 @@ pub fn all() -> Vec<InstanceType> {
 
 /// The type of that name.
 pub fn find(name: &str) -> Option<InstanceType> {
-    all().into_iter().find(|instance_type| instance_type.name == name)
+    all()
+        .into_iter()
+        .find(|instance_type| instance_type.name == name)
 }

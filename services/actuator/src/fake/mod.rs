@@ -16,8 +16,11 @@ use async_trait::async_trait;
 use common::clock::SharedClock;
 use jiff::Timestamp;
 
-use self::{faults::Faults, world::{Machine, World}};
 pub use self::faults::{Call, Deed, Effect, Fault};
+use self::{
+    faults::Faults,
+    world::{Machine, World},
+};
 use crate::cloud::{
     Cloud, CloudError, CommandStatus, ErrorKind, Instance, InstanceState, InstanceStatus,
     InstanceType, Mutation, Operation, family,
@@ -104,7 +107,8 @@ impl FakeCloud {
 
     /// The type it has now; `None` when there is no such instance.
     pub fn instance_type(&self, instance_id: &str) -> Option<String> {
-        self.look(instance_id).map(|instance| instance.instance_type)
+        self.look(instance_id)
+            .map(|instance| instance.instance_type)
     }
 
     /// Its state now; `None` when there is no such instance.
@@ -179,17 +183,29 @@ impl FakeCloud {
 
     /// Whether starts on this type find room.
     pub fn set_capacity(&self, instance_type: &str, available: bool) {
-        set(&mut self.world().no_capacity, instance_type.to_owned(), !available);
+        set(
+            &mut self.world().no_capacity,
+            instance_type.to_owned(),
+            !available,
+        );
     }
 
     /// Whether machines of this type get past pending.
     pub fn set_boots(&self, instance_type: &str, boots: bool) {
-        set(&mut self.world().never_boots, instance_type.to_owned(), !boots);
+        set(
+            &mut self.world().never_boots,
+            instance_type.to_owned(),
+            !boots,
+        );
     }
 
     /// Whether machines of this type pass their status checks.
     pub fn set_healthy(&self, instance_type: &str, healthy: bool) {
-        set(&mut self.world().impaired, instance_type.to_owned(), !healthy);
+        set(
+            &mut self.world().impaired,
+            instance_type.to_owned(),
+            !healthy,
+        );
     }
 
     /// Whether the role has the right for this call.
@@ -238,7 +254,10 @@ impl FakeCloud {
     fn look(&self, instance_id: &str) -> Option<Instance> {
         let now = self.clock.now();
         let world = self.world();
-        world.machines.get(instance_id).map(|machine| machine.view(now))
+        world
+            .machines
+            .get(instance_id)
+            .map(|machine| machine.view(now))
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -260,10 +279,20 @@ impl FakeCloud {
             detail: detail.to_owned(),
             dry_run,
         });
-        let lost = || CloudError::new(operation, ErrorKind::LostReply, "no answer within the time limit");
+        let lost = || {
+            CloudError::new(
+                operation,
+                ErrorKind::LostReply,
+                "no answer within the time limit",
+            )
+        };
         match effect {
             Some(Effect::Fail(kind)) => {
-                return Err(CloudError::new(operation, kind, format!("injected: {kind:?}")));
+                return Err(CloudError::new(
+                    operation,
+                    kind,
+                    format!("injected: {kind:?}"),
+                ));
             }
             Some(Effect::DropBefore) => return Err(lost()),
             Some(Effect::Delay(delay)) => self.clock.sleep(delay).await,
@@ -297,23 +326,34 @@ fn set<T: Ord>(set: &mut std::collections::BTreeSet<T>, value: T, member: bool) 
 #[async_trait]
 impl Cloud for FakeCloud {
     async fn ready(&self) -> Result<(), CloudError> {
-        self.call(Operation::Ready, "", "", false, |_, _| Ok(())).await
+        self.call(Operation::Ready, "", "", false, |_, _| Ok(()))
+            .await
     }
 
     async fn describe_instance(&self, instance_id: &str) -> Result<Instance, CloudError> {
-        self.call(Operation::DescribeInstance, instance_id, "", false, |world, now| {
-            world.describe(now, instance_id)
-        })
+        self.call(
+            Operation::DescribeInstance,
+            instance_id,
+            "",
+            false,
+            |world, now| world.describe(now, instance_id),
+        )
         .await
     }
 
     async fn describe_types(&self, names: &[String]) -> Result<Vec<InstanceType>, CloudError> {
-        self.call(Operation::DescribeTypes, "", &names.join(","), false, |_, _| {
-            Ok(catalogue::all()
-                .into_iter()
-                .filter(|found| names.contains(&found.name))
-                .collect())
-        })
+        self.call(
+            Operation::DescribeTypes,
+            "",
+            &names.join(","),
+            false,
+            |_, _| {
+                Ok(catalogue::all()
+                    .into_iter()
+                    .filter(|found| names.contains(&found.name))
+                    .collect())
+            },
+        )
         .await
     }
 
@@ -322,13 +362,19 @@ impl Cloud for FakeCloud {
         wanted: &str,
         availability_zone: &str,
     ) -> Result<Vec<String>, CloudError> {
-        self.call(Operation::OfferedTypes, "", availability_zone, false, |_, _| {
-            Ok(catalogue::all()
-                .into_iter()
-                .map(|found| found.name)
-                .filter(|name| family(name) == wanted)
-                .collect())
-        })
+        self.call(
+            Operation::OfferedTypes,
+            "",
+            availability_zone,
+            false,
+            |_, _| {
+                Ok(catalogue::all()
+                    .into_iter()
+                    .map(|found| found.name)
+                    .filter(|name| family(name) == wanted)
+                    .collect())
+            },
+        )
         .await
     }
 
@@ -340,32 +386,50 @@ impl Cloud for FakeCloud {
     }
 
     async fn stop_protected(&self, instance_id: &str) -> Result<bool, CloudError> {
-        self.call(Operation::StopProtection, instance_id, "", false, |world, _| {
-            Ok(world
-                .machine(Operation::StopProtection, instance_id)?
-                .stop_protected)
-        })
+        self.call(
+            Operation::StopProtection,
+            instance_id,
+            "",
+            false,
+            |world, _| {
+                Ok(world
+                    .machine(Operation::StopProtection, instance_id)?
+                    .stop_protected)
+            },
+        )
         .await
     }
 
     async fn permitted(&self, instance_id: &str, mutation: &Mutation) -> Result<(), CloudError> {
-        self.call(mutation.into(), instance_id, &detail(mutation), true, |world, now| {
-            world.mutate(now, instance_id, mutation, true)
-        })
+        self.call(
+            mutation.into(),
+            instance_id,
+            &detail(mutation),
+            true,
+            |world, now| world.mutate(now, instance_id, mutation, true),
+        )
         .await
     }
 
     async fn mutate(&self, instance_id: &str, mutation: &Mutation) -> Result<(), CloudError> {
-        self.call(mutation.into(), instance_id, &detail(mutation), false, |world, now| {
-            world.mutate(now, instance_id, mutation, false)
-        })
+        self.call(
+            mutation.into(),
+            instance_id,
+            &detail(mutation),
+            false,
+            |world, now| world.mutate(now, instance_id, mutation, false),
+        )
         .await
     }
 
     async fn ssm_online(&self, instance_id: &str) -> Result<bool, CloudError> {
-        self.call(Operation::SsmOnline, instance_id, "", false, |world, now| {
-            Ok(world.ssm_online(now, instance_id))
-        })
+        self.call(
+            Operation::SsmOnline,
+            instance_id,
+            "",
+            false,
+            |world, now| Ok(world.ssm_online(now, instance_id)),
+        )
         .await
     }
 
@@ -375,9 +439,13 @@ impl Cloud for FakeCloud {
         script: &str,
         _limit: Duration,
     ) -> Result<String, CloudError> {
-        self.call(Operation::SendScript, instance_id, script, false, |world, now| {
-            world.send(now, instance_id)
-        })
+        self.call(
+            Operation::SendScript,
+            instance_id,
+            script,
+            false,
+            |world, now| world.send(now, instance_id),
+        )
         .await
     }
 
@@ -386,9 +454,13 @@ impl Cloud for FakeCloud {
         instance_id: &str,
         command_id: &str,
     ) -> Result<CommandStatus, CloudError> {
-        self.call(Operation::PollCommand, instance_id, command_id, false, |world, now| {
-            world.poll(now, instance_id, command_id)
-        })
+        self.call(
+            Operation::PollCommand,
+            instance_id,
+            command_id,
+            false,
+            |world, now| world.poll(now, instance_id, command_id),
+        )
         .await
     }
 }

@@ -54,14 +54,19 @@ impl Machine {
     }
 
     fn at(&self, time: Timestamp) -> &Stretch {
-        let after = self.timeline.partition_point(|stretch| stretch.since <= time);
+        let after = self
+            .timeline
+            .partition_point(|stretch| stretch.since <= time);
         // The first stretch begins before all time.
         &self.timeline[after.saturating_sub(1)]
     }
 
     pub(super) fn view(&self, time: Timestamp) -> Instance {
         let stretch = self.at(time);
-        let down = !matches!(stretch.state, InstanceState::Running | InstanceState::Pending);
+        let down = !matches!(
+            stretch.state,
+            InstanceState::Running | InstanceState::Pending
+        );
         let mut instance = self.instance.clone();
         instance.state = stretch.state;
         instance.instance_type.clone_from(&stretch.instance_type);
@@ -97,12 +102,20 @@ impl Machine {
             self.resizes += 1;
         }
         self.modified_at = now;
-        self.timeline.retain(|stretch| stretch.since <= now);
-        self.timeline.push(Stretch {
-            since: now,
-            state,
-            instance_type: instance_type.to_owned(),
-        });
+        let next = self
+            .timeline
+            .partition_point(|stretch| stretch.since <= now);
+        self.timeline.insert(
+            next,
+            Stretch {
+                since: now,
+                state,
+                instance_type: instance_type.to_owned(),
+            },
+        );
+        for stretch in &mut self.timeline[next..] {
+            instance_type.clone_into(&mut stretch.instance_type);
+        }
     }
 
     pub(super) fn stop(&mut self, now: Timestamp, timing: &Timing) {
@@ -133,10 +146,17 @@ impl Machine {
 
     pub(super) fn start(&mut self, now: Timestamp, timing: &Timing, boots: bool) {
         if self.at(now).state == InstanceState::Stopped {
-            let end = if boots { InstanceState::Running } else { InstanceState::Stopped };
+            let end = if boots {
+                InstanceState::Running
+            } else {
+                InstanceState::Stopped
+            };
             self.go(
                 now,
-                &[(InstanceState::Pending, timing.start), (end, Duration::ZERO)],
+                &[
+                    (InstanceState::Pending, timing.start),
+                    (end, Duration::ZERO),
+                ],
             );
         }
     }
@@ -177,7 +197,9 @@ impl World {
             CloudError::new(
                 operation,
                 ErrorKind::NotFound,
-                format!("InvalidInstanceID.NotFound: the instance ID '{instance_id}' does not exist"),
+                format!(
+                    "InvalidInstanceID.NotFound: the instance ID '{instance_id}' does not exist"
+                ),
             )
         })
     }
@@ -188,7 +210,9 @@ impl World {
         instance_id: &str,
     ) -> Result<Instance, CloudError> {
         let seen_at = minus(now, self.lag);
-        Ok(self.machine(Operation::DescribeInstance, instance_id)?.view(seen_at))
+        Ok(self
+            .machine(Operation::DescribeInstance, instance_id)?
+            .view(seen_at))
     }
 
     pub(super) fn status(
@@ -230,7 +254,10 @@ impl World {
         if self.denied.contains(operation.action()) {
             return refuse(
                 ErrorKind::Unauthorized,
-                format!("UnauthorizedOperation: not allowed to perform {}", operation.action()),
+                format!(
+                    "UnauthorizedOperation: not allowed to perform {}",
+                    operation.action()
+                ),
             );
         }
         let timing = self.timing.clone();
@@ -249,7 +276,10 @@ impl World {
                     );
                 }
                 if state.is_gone() {
-                    return refuse(ErrorKind::WrongState, format!("IncorrectInstanceState: it is {state}"));
+                    return refuse(
+                        ErrorKind::WrongState,
+                        format!("IncorrectInstanceState: it is {state}"),
+                    );
                 }
                 machine.stop(now, &timing);
             }
@@ -257,16 +287,21 @@ impl World {
                 if state != InstanceState::Stopped {
                     return refuse(
                         ErrorKind::WrongState,
-                        format!("IncorrectInstanceState: the instance must be stopped, it is {state}"),
+                        format!(
+                            "IncorrectInstanceState: the instance must be stopped, it is {state}"
+                        ),
                     );
                 }
                 if catalogue::find(instance_type).is_none() {
                     return refuse(
                         ErrorKind::Invalid,
-                        format!("InvalidParameterValue: invalid value '{instance_type}' for InstanceType"),
+                        format!(
+                            "InvalidParameterValue: invalid value '{instance_type}' for InstanceType"
+                        ),
                     );
                 }
-                self.machine(operation, instance_id)?.set_type(now, instance_type);
+                self.machine(operation, instance_id)?
+                    .set_type(now, instance_type);
             }
             Mutation::Start => self.start(now, instance_id, &timing, lag)?,
         }
@@ -280,26 +315,31 @@ impl World {
         timing: &Timing,
         lag: Duration,
     ) -> Result<(), CloudError> {
-        let refuse = |kind, message: String| {
-            Err::<(), _>(CloudError::new(Operation::Start, kind, message))
-        };
+        let refuse =
+            |kind, message: String| Err::<(), _>(CloudError::new(Operation::Start, kind, message));
         let machine = self.machine(Operation::Start, instance_id)?;
         let (modified_at, instance) = (machine.modified_at, machine.view(now));
         match instance.state {
             InstanceState::Running | InstanceState::Pending => return Ok(()),
             InstanceState::Stopped => {}
             state => {
-                return refuse(ErrorKind::WrongState, format!("IncorrectInstanceState: it is {state}"));
+                return refuse(
+                    ErrorKind::WrongState,
+                    format!("IncorrectInstanceState: it is {state}"),
+                );
             }
         }
         if !lag.is_zero() && plus(modified_at, lag) > now {
             return refuse(
                 ErrorKind::TypeMismatch,
-                "InvalidParameterValue: LaunchPlan instance type does not match attribute value".to_owned(),
+                "InvalidParameterValue: LaunchPlan instance type does not match attribute value"
+                    .to_owned(),
             );
         }
         let name = &instance.instance_type;
-        if catalogue::find(name).is_none_or(|found| !found.architectures.contains(&instance.architecture)) {
+        if catalogue::find(name)
+            .is_none_or(|found| !found.architectures.contains(&instance.architecture))
+        {
             return refuse(
                 ErrorKind::Unsupported,
                 format!("Unsupported: the architecture of the image does not fit {name}"),
@@ -308,11 +348,14 @@ impl World {
         if self.no_capacity.contains(name) {
             return refuse(
                 ErrorKind::InsufficientCapacity,
-                format!("InsufficientInstanceCapacity: there is no {name} capacity in the zone now"),
+                format!(
+                    "InsufficientInstanceCapacity: there is no {name} capacity in the zone now"
+                ),
             );
         }
         let boots = !self.never_boots.contains(name);
-        self.machine(Operation::Start, instance_id)?.start(now, timing, boots);
+        self.machine(Operation::Start, instance_id)?
+            .start(now, timing, boots);
         Ok(())
     }
 

@@ -19,7 +19,10 @@ pub(super) fn verdicts(config: &Config, subject: Subject<'_>, answers: &Answers)
             "instance_running",
             instance.state == InstanceState::Running,
             "it is running",
-            format!("it is {}; only running instances are resized", instance.state),
+            format!(
+                "it is {}; only running instances are resized",
+                instance.state
+            ),
         ),
         expected_type(subject, instance),
         Check::when(
@@ -30,7 +33,10 @@ pub(super) fn verdicts(config: &Config, subject: Subject<'_>, answers: &Answers)
         ),
         Check::when(
             "not_our_own",
-            !config.protected_instances.iter().any(|id| id == subject.instance_id),
+            !config
+                .protected_instances
+                .iter()
+                .any(|id| id == subject.instance_id),
             "not in actuator.protected_instances",
             "it is in actuator.protected_instances",
         ),
@@ -39,7 +45,10 @@ pub(super) fn verdicts(config: &Config, subject: Subject<'_>, answers: &Answers)
             "ebs_root",
             instance.root_device_type == "ebs",
             "the root device is EBS",
-            format!("the root device is {}: a stop would lose it", instance.root_device_type),
+            format!(
+                "the root device is {}: a stop would lose it",
+                instance.root_device_type
+            ),
         ),
         Check::when(
             "not_spot",
@@ -63,7 +72,10 @@ pub(super) fn verdicts(config: &Config, subject: Subject<'_>, answers: &Answers)
             "default_tenancy",
             matches!(instance.tenancy.as_str(), "" | "default"),
             "shared tenancy",
-            format!("its tenancy is {}: another type may not fit its host", instance.tenancy),
+            format!(
+                "its tenancy is {}: another type may not fit its host",
+                instance.tenancy
+            ),
         ),
         Check::when(
             "no_placement_group",
@@ -83,7 +95,10 @@ pub(super) fn verdicts(config: &Config, subject: Subject<'_>, answers: &Answers)
             "offered_in_zone",
             names.iter().any(|name| name == subject.target),
             "the zone sells the target",
-            format!("{} is not sold in {}", subject.target, instance.availability_zone),
+            format!(
+                "{} is not sold in {}",
+                subject.target, instance.availability_zone
+            ),
         ),
     });
     checks.push(match &answers.stop_protected {
@@ -138,12 +153,19 @@ pub(super) fn verdicts(config: &Config, subject: Subject<'_>, answers: &Answers)
 fn expected_type(subject: Subject<'_>, instance: &Instance) -> Check {
     const NAME: &str = "expected_type";
     match subject.expected {
-        None => Check::new(NAME, Verdict::Pass, format!("it is {}", instance.instance_type)),
+        None => Check::new(
+            NAME,
+            Verdict::Pass,
+            format!("it is {}", instance.instance_type),
+        ),
         Some(expected) => Check::when(
             NAME,
             expected == instance.instance_type,
             "it has the type that was expected",
-            format!("it is {}, not {expected} as the caller believes", instance.instance_type),
+            format!(
+                "it is {}, not {expected} as the caller believes",
+                instance.instance_type
+            ),
         ),
     }
 }
@@ -169,11 +191,15 @@ fn public_address(config: &Config, instance: &Instance) -> Check {
     const NAME: &str = "address_stays";
     match &instance.public_ip {
         None => Check::new(NAME, Verdict::Pass, "it has no public address"),
-        Some(_) if instance.elastic_ip => Check::new(NAME, Verdict::Pass, "its address is an Elastic IP"),
+        Some(_) if instance.elastic_ip => {
+            Check::new(NAME, Verdict::Pass, "its address is an Elastic IP")
+        }
         Some(address) if config.allow_public_ip_change => Check::new(
             NAME,
             Verdict::Pass,
-            format!("its address {address} will change, which actuator.allow_public_ip_change allows"),
+            format!(
+                "its address {address} will change, which actuator.allow_public_ip_change allows"
+            ),
         ),
         Some(address) => Check::new(
             NAME,
@@ -193,7 +219,10 @@ fn types(config: &Config, subject: Subject<'_>, answers: &Answers) -> Vec<Check>
             return vec![Check::new(
                 "target_known",
                 Verdict::Block,
-                format!("there is no type {} in this region; check its spelling", subject.target),
+                format!(
+                    "there is no type {} in this region; check its spelling",
+                    subject.target
+                ),
             )];
         }
         Ok(Some(target)) => target,
@@ -215,7 +244,10 @@ fn types(config: &Config, subject: Subject<'_>, answers: &Answers) -> Vec<Check>
             "virtualization",
             target.virtualizations.contains(&instance.virtualization),
             "it runs this image's virtualization",
-            format!("{} does not run {} images", target.name, instance.virtualization),
+            format!(
+                "{} does not run {} images",
+                target.name, instance.virtualization
+            ),
         ),
         match (target.ena_required, instance.ena) {
             (false, _) => Check::new("ena", Verdict::Pass, "the target needs no ENA driver"),
@@ -223,12 +255,18 @@ fn types(config: &Config, subject: Subject<'_>, answers: &Answers) -> Vec<Check>
             (true, Some(false)) => Check::new(
                 "ena",
                 Verdict::Block,
-                format!("{} needs the ENA driver, and the image lacks it", target.name),
+                format!(
+                    "{} needs the ENA driver, and the image lacks it",
+                    target.name
+                ),
             ),
             (true, None) => Check::new(
                 "ena",
                 Verdict::Unknown,
-                format!("{} needs the ENA driver; AWS does not say whether the image has it", target.name),
+                format!(
+                    "{} needs the ENA driver; AWS does not say whether the image has it",
+                    target.name
+                ),
             ),
         },
         Check::when(
@@ -252,7 +290,10 @@ fn types(config: &Config, subject: Subject<'_>, answers: &Answers) -> Vec<Check>
                 "no_instance_store",
                 !from.instance_storage,
                 "its type has no instance store",
-                format!("{} has an instance store: a stop would lose what is on it", from.name),
+                format!(
+                    "{} has an instance store: a stop would lose what is on it",
+                    from.name
+                ),
             ));
             let to_nitro = !from.nitro && target.nitro;
             checks.push(Check::when(
@@ -295,8 +336,9 @@ pub(super) fn fallbacks<'a>(
         })
         .collect();
     fitting.sort_by_key(|found| size(found));
-    let (smaller, larger): (Vec<_>, Vec<_>) =
-        fitting.into_iter().partition(|found| size(found) < size(from));
+    let (smaller, larger): (Vec<_>, Vec<_>) = fitting
+        .into_iter()
+        .partition(|found| size(found) < size(from));
     larger
         .into_iter()
         .chain(smaller.into_iter().rev())

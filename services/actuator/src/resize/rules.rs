@@ -54,7 +54,9 @@ impl Resize {
                 if self.waited > self.limits.stop && !self.overdue {
                     self.overdue = true;
                     self.paged = true;
-                    self.fail("it does not stop; it starts on its old type as soon as it has stopped");
+                    self.fail(
+                        "it does not stop; it starts on its old type as soon as it has stopped",
+                    );
                 }
             }
             InstanceState::Running | InstanceState::Pending if self.saw_down => {
@@ -83,7 +85,10 @@ impl Resize {
             InstanceState::Stopped if self.waited >= self.limits.settle => {
                 self.seen_type = instance_type;
                 if self.ladder.contains(&self.seen_type) {
-                    self.refused(format!("type {} does not read back", self.wanted().to_owned()));
+                    self.refused(format!(
+                        "type {} does not read back",
+                        self.wanted().to_owned()
+                    ));
                     self.enter_modify_or_start();
                 } else {
                     self.as_is = true;
@@ -190,7 +195,9 @@ impl Resize {
         self.pause += 1;
         let hopeless = self.tries >= self.limits.tries_before_stop;
         match kind {
-            ErrorKind::Throttled | ErrorKind::CredentialsMissing | ErrorKind::CredentialsExpired
+            ErrorKind::Throttled
+            | ErrorKind::CredentialsMissing
+            | ErrorKind::CredentialsExpired
                 if !hopeless => {}
             ErrorKind::WrongState | ErrorKind::NotFound if !self.stop_asked && !hopeless => {
                 self.enter(Step::Recheck);
@@ -233,7 +240,9 @@ impl Resize {
     pub(super) fn start_failed(&mut self, kind: ErrorKind, message: String) {
         self.pause += 1;
         match kind {
-            ErrorKind::Throttled | ErrorKind::CredentialsMissing | ErrorKind::CredentialsExpired => {
+            ErrorKind::Throttled
+            | ErrorKind::CredentialsMissing
+            | ErrorKind::CredentialsExpired => {
                 self.fail(message);
             }
             ErrorKind::WrongState | ErrorKind::NotFound => {
@@ -259,7 +268,11 @@ impl Resize {
     }
 
     pub(super) fn enter_modify_or_start(&mut self) {
-        self.enter(if self.seen_type == self.wanted() { Step::Start } else { Step::Modify });
+        self.enter(if self.seen_type == self.wanted() {
+            Step::Start
+        } else {
+            Step::Modify
+        });
     }
 
     /// This type didn't work; once more, or on to the next rung.

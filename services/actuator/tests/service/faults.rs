@@ -1,17 +1,15 @@
 //! What can go wrong in a type change, case by case (the numbers are those of the list of faults), over the fake cloud
 //! and the real service.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{FROM, ID, Stage, TARGET, config, running};
 use actuator::{
     Config,
     cloud::{ErrorKind, InstanceState, Operation},
     fake::{Deed, Effect},
 };
 use proto::actuator::v1::{MonitoringState, ResizePhase};
-use support::{FROM, ID, Stage, TARGET, config, running};
 
 #[tokio::test]
 async fn a_resize_goes_through_all_steps_and_times_them() {
@@ -23,10 +21,18 @@ async fn a_resize_goes_through_all_steps_and_times_them() {
     assert_eq!(resize.error, "");
     assert_eq!(stage.runs(), running(TARGET));
     assert_eq!(
-        support::names(&resize),
+        crate::support::names(&resize),
         [
-            "preflight", "recheck", "stop", "wait_stopped", "modify", "read_back", "start", "wait_running",
-            "status_checks", "monitoring"
+            "preflight",
+            "recheck",
+            "stop",
+            "wait_stopped",
+            "modify",
+            "read_back",
+            "start",
+            "wait_running",
+            "status_checks",
+            "monitoring"
         ]
     );
     for step in &resize.steps {
@@ -36,7 +42,11 @@ async fn a_resize_goes_through_all_steps_and_times_them() {
     }
     let took = resize.finished_at.unwrap().seconds - resize.created_at.unwrap().seconds;
     assert!((120..400).contains(&took), "{took} s");
-    let script = stage.fake.calls().into_iter().find(|call| call.operation == Operation::SendScript);
+    let script = stage
+        .fake
+        .calls()
+        .into_iter()
+        .find(|call| call.operation == Operation::SendScript);
     assert_eq!(script.unwrap().detail, actuator::MONITORING_SCRIPT);
 }
 
@@ -46,7 +56,11 @@ async fn case_10_no_capacity_for_the_target_runs_the_old_type() {
     stage.fake.set_capacity(TARGET, false);
     let resize = stage.resize().await;
     assert_eq!(resize.phase(), ResizePhase::RolledBack);
-    assert!(resize.error.contains("InsufficientInstanceCapacity"), "{}", resize.error);
+    assert!(
+        resize.error.contains("InsufficientInstanceCapacity"),
+        "{}",
+        resize.error
+    );
     assert_eq!(resize.running_instance_type, FROM);
     assert_eq!(stage.runs(), running(FROM));
 }
@@ -66,10 +80,12 @@ async fn case_11_no_capacity_for_target_and_old_runs_a_fallback() {
 #[tokio::test]
 async fn case_12_no_capacity_anywhere_for_an_hour_keeps_trying() {
     let mut stage = Stage::new().await;
-    for size in ["nano", "micro", "small", "medium", "large", "xlarge", "2xlarge"] {
+    for size in [
+        "nano", "micro", "small", "medium", "large", "xlarge", "2xlarge",
+    ] {
         stage.fake.set_capacity(&format!("t2.{size}"), false);
     }
-    stage.start(support::request("r1")).await.unwrap();
+    stage.start(crate::support::request("r1")).await.unwrap();
     // Time passes with every wait of the resize, so its calls tell when an hour is over.
     let first = loop {
         let calls = stage.fake.calls();
@@ -84,8 +100,11 @@ async fn case_12_no_capacity_anywhere_for_an_hour_keeps_trying() {
             _ => tokio::task::yield_now().await,
         }
     };
-    let metrics = support::metrics(&stage.metrics_url).await;
-    assert!(metrics.contains("autoscaler_actuator_resizes_need_a_person 1"), "{metrics}");
+    let metrics = crate::support::metrics(&stage.metrics_url).await;
+    assert!(
+        metrics.contains("autoscaler_actuator_resizes_need_a_person 1"),
+        "{metrics}"
+    );
     stage.fake.set_capacity("t2.large", true);
     let resize = stage.watch("r1").await.pop().unwrap();
     assert_eq!(resize.phase(), ResizePhase::FellBack);
@@ -95,11 +114,19 @@ async fn case_12_no_capacity_anywhere_for_an_hour_keeps_trying() {
         .fake
         .calls()
         .iter()
-        .filter(|call| call.operation == Operation::Start && call.at.duration_since(first).as_secs() <= 3_600)
+        .filter(|call| {
+            call.operation == Operation::Start && call.at.duration_since(first).as_secs() <= 3_600
+        })
         .count();
-    assert!((20..200).contains(&in_the_hour), "{in_the_hour} starts in an hour");
-    let metrics = support::metrics(&stage.metrics_url).await;
-    assert!(metrics.contains("autoscaler_actuator_resizes_need_a_person 0"), "{metrics}");
+    assert!(
+        (20..200).contains(&in_the_hour),
+        "{in_the_hour} starts in an hour"
+    );
+    let metrics = crate::support::metrics(&stage.metrics_url).await;
+    assert!(
+        metrics.contains("autoscaler_actuator_resizes_need_a_person 0"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]
@@ -116,8 +143,11 @@ async fn case_13_a_type_that_is_not_known_everywhere_is_waited_for() {
 async fn case_14_a_stop_that_hangs_changes_no_type() {
     let mut stage = Stage::new().await;
     stage.fake.set_stop_hangs(ID, true);
-    stage.start(support::request("r1")).await.unwrap();
-    while !support::metrics(&stage.metrics_url).await.contains("resizes_need_a_person 1") {
+    stage.start(crate::support::request("r1")).await.unwrap();
+    while !crate::support::metrics(&stage.metrics_url)
+        .await
+        .contains("resizes_need_a_person 1")
+    {
         tokio::task::yield_now().await;
     }
     stage.fake.set_stop_hangs(ID, false);
@@ -133,7 +163,11 @@ async fn case_15_pending_to_stopped_is_seen_and_undone() {
     stage.fake.set_boots(TARGET, false);
     let resize = stage.resize().await;
     assert_eq!(resize.phase(), ResizePhase::RolledBack);
-    assert!(resize.error.contains("booted and stopped again"), "{}", resize.error);
+    assert!(
+        resize.error.contains("booted and stopped again"),
+        "{}",
+        resize.error
+    );
     assert_eq!(stage.runs(), running(FROM));
 }
 
@@ -157,7 +191,11 @@ async fn case_17_throttled_twenty_times_then_starts() {
     let resize = stage.resize().await;
     assert_eq!(resize.phase(), ResizePhase::Succeeded);
     assert_eq!(stage.fake.count(Operation::Start), 21);
-    let start = resize.steps.iter().find(|step| step.name == "start").unwrap();
+    let start = resize
+        .steps
+        .iter()
+        .find(|step| step.name == "start")
+        .unwrap();
     assert!(start.detail.contains("21 attempts"), "{start:?}");
     assert_eq!(stage.runs(), running(TARGET));
 }
@@ -186,7 +224,11 @@ async fn case_19_a_right_that_lacks_refuses_before_the_stop() {
         stage.fake.set_permitted(operation, false);
         let resize = stage.resize().await;
         assert_eq!(resize.phase(), ResizePhase::Refused, "{operation:?}");
-        assert!(resize.error.contains(operation.action()), "{}", resize.error);
+        assert!(
+            resize.error.contains(operation.action()),
+            "{}",
+            resize.error
+        );
         assert!(resize.error.contains("deploy/iam"), "{}", resize.error);
         assert_eq!(stage.fake.mutations(), 0);
         assert_eq!(stage.runs(), running(FROM));
@@ -231,7 +273,9 @@ async fn case_22_what_must_not_be_touched_is_refused_untouched() {
     type Prepare = fn(&Stage);
     let edit = |stage: &Stage, edit| stage.fake.somebody(ID, Deed::Edit(edit));
     let cases: [(&str, Prepare); 12] = [
-        ("not_stop_protected", |stage| stage.fake.set_stop_protected(ID, true)),
+        ("not_stop_protected", |stage| {
+            stage.fake.set_stop_protected(ID, true)
+        }),
         ("not_spot", |_| {}),
         ("not_in_auto_scaling_group", |_| {}),
         ("ebs_root", |_| {}),
@@ -242,7 +286,9 @@ async fn case_22_what_must_not_be_touched_is_refused_untouched() {
         ("architecture", |_| {}),
         ("network_interfaces", |_| {}),
         ("status_checks", |stage| stage.fake.set_healthy(FROM, false)),
-        ("no_scheduled_events", |stage| stage.fake.set_events(ID, &["reboot planned"])),
+        ("no_scheduled_events", |stage| {
+            stage.fake.set_events(ID, &["reboot planned"])
+        }),
     ];
     for (check, prepare) in cases {
         let mut stage = Stage::new().await;
@@ -254,11 +300,17 @@ async fn case_22_what_must_not_be_touched_is_refused_untouched() {
                     .tags
                     .insert("aws:autoscaling:groupName".into(), "web".into());
             }),
-            "ebs_root" => edit(&stage, |instance| instance.root_device_type = "instance-store".into()),
+            "ebs_root" => edit(&stage, |instance| {
+                instance.root_device_type = "instance-store".into()
+            }),
             "no_hibernation" => edit(&stage, |instance| instance.hibernation = true),
             "default_tenancy" => edit(&stage, |instance| instance.tenancy = "host".into()),
-            "no_placement_group" => edit(&stage, |instance| instance.placement_group = Some("hpc".into())),
-            "address_stays" => edit(&stage, |instance| instance.public_ip = Some("203.0.113.7".into())),
+            "no_placement_group" => edit(&stage, |instance| {
+                instance.placement_group = Some("hpc".into())
+            }),
+            "address_stays" => edit(&stage, |instance| {
+                instance.public_ip = Some("203.0.113.7".into())
+            }),
             "architecture" => edit(&stage, |instance| instance.architecture = "arm64".into()),
             "network_interfaces" => edit(&stage, |instance| instance.network_interfaces = 9),
             _ => {}
@@ -289,17 +341,33 @@ async fn a_script_that_fails_degrades_monitoring_only() {
     let resize = stage.resize().await;
     assert_eq!(resize.phase(), ResizePhase::Succeeded);
     assert_eq!(resize.monitoring(), MonitoringState::Degraded);
-    assert!(resize.steps.last().unwrap().detail.contains("cannot download"), "{resize:?}");
+    assert!(
+        resize
+            .steps
+            .last()
+            .unwrap()
+            .detail
+            .contains("cannot download"),
+        "{resize:?}"
+    );
 }
 
 #[tokio::test]
 async fn lost_answers_are_settled_by_looking_again() {
     for operation in [Operation::Stop, Operation::ModifyType, Operation::Start] {
-        for effect in [Effect::DropBefore, Effect::DropAfter, Effect::Fail(ErrorKind::Internal)] {
+        for effect in [
+            Effect::DropBefore,
+            Effect::DropAfter,
+            Effect::Fail(ErrorKind::Internal),
+        ] {
             let mut stage = Stage::new().await;
             stage.fake.inject_calls(operation, 1..=1, effect);
             let resize = stage.resize().await;
-            assert_eq!(resize.phase(), ResizePhase::Succeeded, "{operation:?} {effect:?}");
+            assert_eq!(
+                resize.phase(),
+                ResizePhase::Succeeded,
+                "{operation:?} {effect:?}"
+            );
             assert_eq!(stage.runs(), running(TARGET));
             assert_eq!(stage.fake.resizes(ID), 1);
         }
@@ -316,9 +384,15 @@ async fn refused_changes_and_starts_end_on_the_old_type() {
         (Operation::Start, ErrorKind::Unauthorized),
     ] {
         let mut stage = Stage::new().await;
-        stage.fake.inject_calls(operation, 1..=1, Effect::Fail(kind));
+        stage
+            .fake
+            .inject_calls(operation, 1..=1, Effect::Fail(kind));
         let resize = stage.resize().await;
-        assert_eq!(resize.phase(), ResizePhase::RolledBack, "{operation:?} {kind:?}");
+        assert_eq!(
+            resize.phase(),
+            ResizePhase::RolledBack,
+            "{operation:?} {kind:?}"
+        );
         assert_eq!(stage.runs(), running(FROM));
     }
 }

@@ -1,4 +1,3 @@
-#![expect(dead_code, reason = "each test program uses its own part of it")]
 //! The actuator's service on port 0, over a fake cloud whose time passes as fast as somebody waits for it.
 
 use std::{
@@ -6,15 +5,12 @@ use std::{
     time::Duration,
 };
 
-use actuator::{
-    Config, Deps,
-    cloud::InstanceState,
-    fake::FakeCloud,
-};
+use actuator::{Config, Deps, cloud::InstanceState, fake::FakeCloud};
 use async_trait::async_trait;
 use common::{
     clock::{Clock, SharedClock},
-    grpc, listen::Listeners,
+    grpc,
+    listen::Listeners,
 };
 use jiff::Timestamp;
 use proto::actuator::v1::{self as wire, actuator_service_client::ActuatorServiceClient};
@@ -98,7 +94,10 @@ impl Stage {
         }
     }
 
-    pub async fn start(&mut self, request: wire::StartResizeRequest) -> Result<wire::Resize, Status> {
+    pub async fn start(
+        &mut self,
+        request: wire::StartResizeRequest,
+    ) -> Result<wire::Resize, Status> {
         let response = self.client.start_resize(request).await?;
         Ok(response.into_inner().resize.unwrap())
     }
@@ -108,7 +107,12 @@ impl Stage {
         let request = wire::WatchResizeRequest {
             resize_id: resize_id.to_owned(),
         };
-        let mut stream = self.client.watch_resize(request).await.unwrap().into_inner();
+        let mut stream = self
+            .client
+            .watch_resize(request)
+            .await
+            .unwrap()
+            .into_inner();
         let mut messages = Vec::new();
         while let Some(message) = stream.message().await.unwrap() {
             messages.push(message.resize.unwrap());
