@@ -34,7 +34,7 @@ use tonic::{Code, Response, Status, Streaming, transport::Channel};
 use crate::{
     config::Config,
     convert::{self, BadAnswer, Forecast},
-    domain::{Decision, Ending, Instance, Lease, Policy, Question, Resize, Series, TypeInfo},
+    domain::{Decision, Ending, Instance, Policy, Question, Resize, Series, TypeInfo},
     text::one_line,
 };
 
@@ -285,11 +285,11 @@ impl Clients {
         Ok(answer.recent_resizes.first().and_then(from_proto))
     }
 
-    /// Makes `holder` the one actor.
+    /// Makes `holder` the one actor; returns the epoch.
     ///
     /// # Errors
     /// [`Failure::Taken`] while somebody else is.
-    pub async fn acquire_lease(&self, holder: &str, ttl_seconds: u32) -> Result<Lease, CallError> {
+    pub async fn acquire_lease(&self, holder: &str, ttl_seconds: u32) -> Result<u64, CallError> {
         let request = AcquireLeaseRequest {
             resource: RESOURCE.to_owned(),
             holder: holder.to_owned(),
@@ -302,8 +302,11 @@ impl Clients {
                     .await
             })
             .await?;
-        let lease = answer.lease.ok_or(BadAnswer("lease"));
-        self.understood(&self.decision, lease.and_then(Lease::try_from))
+        let epoch = answer
+            .lease
+            .map(|lease| lease.epoch)
+            .ok_or(BadAnswer("lease"));
+        self.understood(&self.decision, epoch)
     }
 
     /// Extends the lease.
@@ -315,7 +318,7 @@ impl Clients {
         holder: &str,
         epoch: u64,
         ttl_seconds: u32,
-    ) -> Result<Lease, CallError> {
+    ) -> Result<u64, CallError> {
         let request = RenewLeaseRequest {
             resource: RESOURCE.to_owned(),
             holder: holder.to_owned(),
@@ -329,8 +332,11 @@ impl Clients {
                     .await
             })
             .await?;
-        let lease = answer.lease.ok_or(BadAnswer("lease"));
-        self.understood(&self.decision, lease.and_then(Lease::try_from))
+        let epoch = answer
+            .lease
+            .map(|lease| lease.epoch)
+            .ok_or(BadAnswer("lease"));
+        self.understood(&self.decision, epoch)
     }
 
     /// Gives the lease back.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use proto::{actuator, decision, predictor, scheduler};
 
 use crate::domain::{
-    Action, Decision, Ending, Event, EventKind, Instance, Lease, Outcome, Policy, Question, Resize,
+    Action, Decision, Ending, Event, EventKind, Instance, Outcome, Policy, Question, Resize,
     Target, TargetResult, TickReport, TypeInfo, Unknown,
 };
 
@@ -152,21 +152,6 @@ impl TryFrom<decision::v1::Decision> for Decision {
 /// "forecast_in_range" of "REASON_CODE_FORECAST_IN_RANGE".
 fn short_name(name: &str, prefix: &str) -> String {
     name.strip_prefix(prefix).unwrap_or(name).to_lowercase()
-}
-
-impl TryFrom<decision::v1::Lease> for Lease {
-    type Error = BadAnswer;
-
-    fn try_from(message: decision::v1::Lease) -> Result<Self, BadAnswer> {
-        Ok(Self {
-            epoch: message.epoch,
-            expires_at: message
-                .expires_at
-                .as_ref()
-                .and_then(from_proto)
-                .ok_or(BadAnswer("lease.expires_at"))?,
-        })
-    }
 }
 
 impl From<decision::v1::Policy> for Policy {

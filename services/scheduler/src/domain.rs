@@ -257,15 +257,6 @@ pub struct Policy {
     pub max_sample_age_seconds: u32,
 }
 
-/// The right to act, for a while.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Lease {
-    /// Grows with each new holder.
-    pub epoch: u64,
-    /// Until when it holds without renewal.
-    pub expires_at: Timestamp,
-}
-
 /// One target's part of a tick.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TargetResult {

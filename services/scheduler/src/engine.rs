@@ -136,15 +136,21 @@ impl Engine {
     ) -> Vec<(TargetResult, Option<Ends>)> {
         // Half of the time for knowing, the rest for deciding and doing.
         let budget = seconds(self.config.tick_timeout_seconds);
-        reconcile::pending(
+        let settle = reconcile::pending(
             &self.clients,
             &self.clock,
             &self.followers,
             &self.state,
             &self.measures,
             epoch,
-        )
-        .await;
+        );
+        if tokio::time::timeout_at(begin + budget / 4, settle)
+            .await
+            .is_err()
+        {
+            tracing::warn!("not all pending decisions were settled in time; the next tick goes on");
+            self.measures.trouble(Trouble::Reconcile);
+        }
         let gathering = gather(self, targets, begin + budget / 2).await;
         let mut work = Vec::new();
         for gathered in &gathering.targets {

@@ -8,10 +8,9 @@ use std::{
 
 use common::clock::SharedClock;
 
-use crate::{
-    clients::{CallError, Clients, Failure},
-    domain::Lease,
-};
+use jiff::Timestamp;
+
+use crate::clients::{CallError, Clients, Failure};
 
 /// Keeps the lease, and knows whether it is held.
 pub struct LeaseKeeper {
@@ -19,7 +18,16 @@ pub struct LeaseKeeper {
     clock: SharedClock,
     holder: String,
     ttl_seconds: u32,
-    held: Mutex<Option<Lease>>,
+    held: Mutex<Option<Held>>,
+}
+
+/// The lease as this process sees it.
+#[derive(Clone, Copy)]
+struct Held {
+    epoch: u64,
+    /// When it ends without renewal: counted on this process's clock from before the request, so that it never seems
+    /// longer than it is, whatever the clock of the decision service shows.
+    until: Timestamp,
 }
 
 /// Why this scheduler may not act now.
@@ -50,16 +58,17 @@ impl LeaseKeeper {
     /// # Errors
     /// Then nothing may be done.
     pub async fn ensure(&self) -> Result<u64, NoLease> {
-        if let Some(lease) = self.held() {
+        let asked_at = self.clock.now();
+        if let Some(held) = self.held() {
             match self
                 .clients
-                .renew_lease(&self.holder, lease.epoch, self.ttl_seconds)
+                .renew_lease(&self.holder, held.epoch, self.ttl_seconds)
                 .await
             {
-                Ok(renewed) => return Ok(self.keep(renewed)),
+                Ok(epoch) => return Ok(self.keep(epoch, asked_at)),
                 // Lost while this process slept, perhaps to nobody: try to get it back under a new epoch.
                 Err(error) if error.failure != Failure::Unsure => {
-                    tracing::warn!(%error, epoch = lease.epoch, "lease lost");
+                    tracing::warn!(%error, epoch = held.epoch, "lease lost");
                     self.set(None);
                 }
                 Err(error) => return Err(NoLease::Unknown(error)),
@@ -70,9 +79,9 @@ impl LeaseKeeper {
             .acquire_lease(&self.holder, self.ttl_seconds)
             .await
         {
-            Ok(lease) => {
-                tracing::info!(epoch = lease.epoch, holder = self.holder, "lease acquired");
-                Ok(self.keep(lease))
+            Ok(epoch) => {
+                tracing::info!(epoch, holder = self.holder, "lease acquired");
+                Ok(self.keep(epoch, asked_at))
             }
             Err(error) if error.failure == Failure::Taken => {
                 Err(NoLease::Standby(error.message().to_owned()))
@@ -91,7 +100,7 @@ impl LeaseKeeper {
         let margin = Duration::from_secs(u64::from(self.ttl_seconds) / 3);
         let enough = self.clock.now().saturating_add(margin);
         match (self.held(), enough) {
-            (Some(lease), Ok(enough)) if lease.expires_at > enough => Ok(lease.epoch),
+            (Some(held), Ok(enough)) if held.until > enough => Ok(held.epoch),
             _ => self.ensure().await,
         }
     }
@@ -103,28 +112,26 @@ impl LeaseKeeper {
 
     /// Gives it back, so that another scheduler need not wait.
     pub async fn release(&self) {
-        let Some(lease) = self.held() else { return };
+        let Some(held) = self.held() else { return };
         self.set(None);
-        if let Err(error) = self.clients.release_lease(&self.holder, lease.epoch).await {
+        if let Err(error) = self.clients.release_lease(&self.holder, held.epoch).await {
             tracing::warn!(%error, "lease not given back; it ends by itself");
         }
     }
 
-    fn held(&self) -> Option<Lease> {
-        self.held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    fn held(&self) -> Option<Held> {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, lease: Lease) -> u64 {
-        let epoch = lease.epoch;
-        self.set(Some(lease));
+    fn keep(&self, epoch: u64, asked_at: Timestamp) -> u64 {
+        let ttl = Duration::from_secs(u64::from(self.ttl_seconds));
+        let until = asked_at.saturating_add(ttl).unwrap_or(Timestamp::MAX);
+        self.set(Some(Held { epoch, until }));
         epoch
     }
 
-    fn set(&self, lease: Option<Lease>) {
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = lease;
+    fn set(&self, held: Option<Held>) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
     }
 }
 
