@@ -20,6 +20,11 @@ use crate::{
     config::Config,
 };
 
+const COMMON_SIZES: [&str; 15] = [
+    "nano", "micro", "small", "medium", "large", "xlarge", "2xlarge", "3xlarge", "4xlarge",
+    "6xlarge", "8xlarge", "9xlarge", "12xlarge", "16xlarge", "24xlarge",
+];
+
 /// The clients for one account and region.
 #[derive(Clone, Debug)]
 pub struct AwsCloud {
@@ -134,14 +139,21 @@ impl Cloud for AwsCloud {
         family: &str,
         availability_zone: &str,
     ) -> Result<Vec<String>, CloudError> {
-        let filter =
-            |name: &str, value: &str| ec2::Filter::builder().name(name).values(value).build();
+        let filter = |name: &str, values: Vec<String>| {
+            ec2::Filter::builder()
+                .name(name)
+                .set_values(Some(values))
+                .build()
+        };
+        // The pattern finds them all at AWS; servers that stand in for it compare names.
+        let mut names = vec![format!("{family}.*")];
+        names.extend(COMMON_SIZES.iter().map(|size| format!("{family}.{size}")));
         let offerings = self
             .ec2
             .describe_instance_type_offerings()
             .location_type(ec2::LocationType::AvailabilityZone)
-            .filters(filter("location", availability_zone))
-            .filters(filter("instance-type", &format!("{family}.*")))
+            .filters(filter("location", vec![availability_zone.to_owned()]))
+            .filters(filter("instance-type", names))
             .into_paginator()
             .items()
             .send()
