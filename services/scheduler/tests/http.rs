@@ -1,5 +1,7 @@
 //! The HTTP API: the seed's endpoints and fields, errors, documentation, exposition, and fault 63.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
 mod support;
 
 use proto::actuator::v1::ResizePhase;

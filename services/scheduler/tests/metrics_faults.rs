@@ -1,6 +1,8 @@
 //! Faults 36 to 44 and 64: whatever is wrong with the metrics, the machine is held, the reason is said, and nothing
 //! reaches the actuator. Every target would be scaled if its metrics were known.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
 mod support;
 
 use std::{io::Write as _, time::Duration};
@@ -102,14 +104,19 @@ async fn fault_36_prometheus_answers_5xx() {
 
 #[tokio::test]
 async fn fault_36_prometheus_slow() {
-    all_unknown(
-        |query| {
-            std::thread::sleep(Duration::from_millis(1_500));
-            fleet(query, &[50.0, 50.0, 50.0])
-        },
-        &["did not answer within 1 s"],
-    )
-    .await;
+    let world = eager().await;
+    world.prometheus.answer(|query| {
+        std::thread::sleep(Duration::from_millis(1_500));
+        fleet(query, &[50.0, 50.0, 50.0])
+    });
+    let lines = format!(
+        "prometheus: {{url: '{}', timeout_seconds: 1}}",
+        world.prometheus.url
+    );
+    let scheduler = world.scheduler(&lines).await;
+    let tick = scheduler.tick().await;
+    assert_unknown(&world, &tick, "web", &["did not answer within 1 s"]);
+    assert_eq!(world.actuator.starts(), 0);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Faults 52 to 55, restarts and shutdown: whatever happens to a scheduler, a machine is resized once.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
 mod support;
 
 use std::{sync::Arc, time::Duration};

@@ -1,5 +1,7 @@
 //! The built binary: its lines, its exit codes, SIGTERM.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
 mod support;
 
 use std::{

@@ -1,9 +1,5 @@
 //! A scheduler among small, stateful fakes of everything it talks to, over real sockets.
-#![allow(
-    dead_code,
-    clippy::allow_attributes,
-    reason = "each test file uses a part"
-)]
+#![expect(dead_code, reason = "each test file uses a part")]
 
 pub mod actuator;
 pub mod decision;
@@ -91,7 +87,7 @@ impl World {
         let defaults = [
             "run_clock: false".to_owned(),
             "print_decisions: false".to_owned(),
-            "call_timeout_seconds: 1".to_owned(),
+            "call_timeout_seconds: 2".to_owned(),
             format!("predictor_url: {predictor}"),
             format!("decision_url: {decision}"),
             format!("actuator_url: {actuator}"),
@@ -198,7 +194,7 @@ impl Scheduler {
         self.shutdown.cancel();
         tokio::time::timeout(Duration::from_secs(15), &mut self.serving)
             .await
-            .expect("ends within 15 s")
+            .unwrap_or_else(|_| panic!("did not end within 15 s"))
             .unwrap()
     }
 }
