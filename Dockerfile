@@ -61,6 +61,8 @@ RUN cargo build --release --locked --package decision --package actuator --packa
 
 FROM services-dependencies AS services-build
 COPY proto proto
+# The actuator carries it to the machines.
+COPY deploy/setup-monitoring.sh deploy/
 COPY services services
 RUN find proto services -name '*.rs' -exec touch {} + \
     && cargo build --release --locked --package decision --package actuator --package scheduler
