@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc};
 
-use actuator::cloud::Cloud;
+use actuator::Cloud;
 use anyhow::Context as _;
 use common::{
     clock::{SharedClock, SystemClock},
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Debug, Serialize)]
 pub struct Configuration {
     pub predictor: predictor::Config,
-    pub policy: decision::PolicyConfig,
+    pub policy: decision::Policy,
     pub decision: decision::Config,
     pub actuator: actuator::Config,
     pub scheduler: scheduler::Config,
@@ -33,7 +33,7 @@ impl Configuration {
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
         Ok(Self {
             predictor: predictor::Config::read(settings)?,
-            policy: decision::PolicyConfig::read(settings)?,
+            policy: decision::Policy::read(settings)?,
             decision: decision::Config::read(settings)?,
             actuator: actuator::Config::read(settings)?,
             scheduler: scheduler::Config::read(settings)?,
@@ -91,7 +91,7 @@ pub async fn serve_all(
     let sockets = Sockets::bind(&configuration).await?;
     let world = World {
         clock: Arc::new(SystemClock),
-        cloud: actuator::aws::connect(&configuration.actuator).await,
+        cloud: Arc::new(actuator::aws::connect(&configuration.actuator).await),
     };
     serve(configuration, sockets, world, shutdown).await
 }

@@ -151,7 +151,10 @@ fn the_clock_is_read_in_one_file() {
 fn every_main_is_short() {
     for service in SERVICES.iter().chain(&["autoscaler"]) {
         let name = format!("services/{service}/src/main.rs");
-        let lines = fs::read_to_string(root().join(&name)).unwrap().lines().count();
+        let lines = fs::read_to_string(root().join(&name))
+            .unwrap()
+            .lines()
+            .count();
         assert!(lines <= 40, "{name} has {lines} lines");
     }
 }

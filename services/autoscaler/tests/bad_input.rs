@@ -51,7 +51,8 @@ fn assert_says(result: &serde_json::Value, words: &[&str]) {
 #[tokio::test]
 async fn an_unknown_key_is_named_with_its_neighbour() {
     let folder = tempfile::tempdir().unwrap();
-    let autoscaler = Autoscaler::configure(folder.path(), "key", &[("policy", "scale_up_cpuu: 80")]);
+    let autoscaler =
+        Autoscaler::configure(folder.path(), "key", &[("policy", "scale_up_cpuu: 80")]);
     for arguments in [&["run"][..], &["check-config"], &["tick"]] {
         let output = autoscaler.output(arguments).await;
         let stderr = String::from_utf8(output.stderr).unwrap();
@@ -74,7 +75,11 @@ async fn values_out_of_range_are_refused_before_anything_listens() {
         ("policy", "scale_up_cpu: 140", "policy.scale_up_cpu"),
         ("policy", "scale_up_cpu: 20", "policy.scale_"),
         ("policy", "ladder: []", "policy.ladder"),
-        ("scheduler", "tick_interval_seconds: 0", "scheduler.tick_interval_seconds"),
+        (
+            "scheduler",
+            "tick_interval_seconds: 0",
+            "scheduler.tick_interval_seconds",
+        ),
         (
             "scheduler",
             "targets: [{id: a, instance_id: 'i-1;rm -rf /'}]",
@@ -99,7 +104,10 @@ async fn no_scheduler_is_said_with_its_address() {
     assert_eq!(output.status.code(), Some(69));
     let stderr = String::from_utf8(output.stderr).unwrap();
     let address = format!("http://127.0.0.1:{}", autoscaler.ports.scheduler);
-    assert!(stderr.contains(&address) && stderr.contains("can't be reached"), "{stderr}");
+    assert!(
+        stderr.contains(&address) && stderr.contains("can't be reached"),
+        "{stderr}"
+    );
     assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
 }
 
@@ -177,7 +185,12 @@ async fn what_is_wrong_around_it_is_named_and_nothing_is_scaled() {
     assert_says(&result, &["text/html"]);
 
     prometheus.set(busy());
-    let result = tick(&configure("absent", &target(&prometheus.url, ABSENT_INSTANCE), "")).await;
+    let result = tick(&configure(
+        "absent",
+        &target(&prometheus.url, ABSENT_INSTANCE),
+        "",
+    ))
+    .await;
     assert_eq!(result["reason_code"], "instance_unavailable", "{result:#}");
     assert_says(&result, &[ABSENT_INSTANCE]);
 
@@ -195,7 +208,12 @@ async fn what_is_wrong_around_it_is_named_and_nothing_is_scaled() {
     let good = configure("sound", &sound, "");
     let mut running = good.run().await;
     let result = good.tick().await.remove(0);
-    assert_eq!(result["action"], "scale_up", "{result:#}\n{}", running.log());
+    assert_eq!(
+        result["action"],
+        "scale_up",
+        "{result:#}\n{}",
+        running.log()
+    );
     running
         .wait_for("the resize", Duration::from_secs(30), async || {
             moto.instance(&small).await == ("t2.medium".to_owned(), "running".to_owned())

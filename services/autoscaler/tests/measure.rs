@@ -24,7 +24,10 @@ const REPEATS: usize = 15;
 /// Resident memory of a process, MiB.
 fn resident_mib(process: &Process) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
     let kib: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kib / 1_024.0
 }
@@ -33,7 +36,10 @@ async fn seconds_until_serving(url: String) -> f64 {
     let start = Instant::now();
     let channel = channel(&url).unwrap();
     while check(channel.clone(), Duration::from_secs(1)).await != Health::Serving {
-        assert!(start.elapsed() < Duration::from_secs(60), "{url} never served");
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "{url} never served"
+        );
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     start.elapsed().as_secs_f64()
@@ -44,10 +50,16 @@ fn targets(instances: &[String], prometheus: &str) -> String {
         .iter()
         .enumerate()
         .map(|(number, instance)| {
-            format!("{{id: target-{number}, instance_id: {instance}, label: '{}'}}", label(number))
+            format!(
+                "{{id: target-{number}, instance_id: {instance}, label: '{}'}}",
+                label(number)
+            )
         })
         .collect();
-    format!("print_decisions: false\nprometheus: {{url: '{prometheus}'}}\ntargets: [{}]", list.join(", "))
+    format!(
+        "print_decisions: false\nprometheus: {{url: '{prometheus}'}}\ntargets: [{}]",
+        list.join(", ")
+    )
 }
 
 fn label(number: usize) -> String {
@@ -57,7 +69,13 @@ fn label(number: usize) -> String {
 async fn tick(scheduler: &mut SchedulerServiceClient<tonic::transport::Channel>) -> f64 {
     let start = Instant::now();
     let request = outgoing(RunTickRequest::default(), Duration::from_secs(120));
-    let tick = scheduler.run_tick(request).await.unwrap().into_inner().tick.unwrap();
+    let tick = scheduler
+        .run_tick(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .tick
+        .unwrap();
     for result in tick.results {
         assert_eq!(result.error, "", "{}: {}", result.target_id, result.reason);
         assert!(result.predicted_cpu_percent.is_some(), "{result:?}");
@@ -102,7 +120,10 @@ async fn print_the_figures_of_the_four_services() {
         }
         let memory = |when: &str| {
             for (service, process) in &services {
-                println!("resident memory of {service}, {when}: {:.1} MiB", resident_mib(process));
+                println!(
+                    "resident memory of {service}, {when}: {:.1} MiB",
+                    resident_mib(process)
+                );
             }
         };
         if count == 1 {

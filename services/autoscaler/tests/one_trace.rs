@@ -52,7 +52,11 @@ impl TraceService for Receiver {
             let Some(Value::StringValue(service)) = service else {
                 panic!("a resource without service.name");
             };
-            for span in resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
+            for span in resource
+                .scope_spans
+                .into_iter()
+                .flat_map(|scope| scope.spans)
+            {
                 spans.push(Span {
                     service: service.clone(),
                     name: span.name,
@@ -74,8 +78,8 @@ async fn one_tick_is_one_trace_across_the_four_services() {
     let receiver = Receiver::default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let server = tonic::transport::Server::builder()
-        .add_service(TraceServiceServer::new(receiver.clone()));
+    let server =
+        tonic::transport::Server::builder().add_service(TraceServiceServer::new(receiver.clone()));
     tokio::spawn(
         server.serve_with_incoming(tokio_stream::wrappers::TcpListenerStream::new(listener)),
     );
@@ -108,10 +112,14 @@ async fn one_tick_is_one_trace_across_the_four_services() {
         .iter()
         .find(|span| span.service == "scheduler" && span.name == "tick")
         .unwrap_or_else(|| panic!("no span `tick` in {spans:#?}\n{printed}\n{logs}"));
-    let of_the_tick: Vec<&Span> =
-        spans.iter().filter(|span| span.trace == root.trace).collect();
-    let by_id: HashMap<&[u8], &Span> =
-        of_the_tick.iter().map(|span| (span.id.as_slice(), *span)).collect();
+    let of_the_tick: Vec<&Span> = spans
+        .iter()
+        .filter(|span| span.trace == root.trace)
+        .collect();
+    let by_id: HashMap<&[u8], &Span> = of_the_tick
+        .iter()
+        .map(|span| (span.id.as_slice(), *span))
+        .collect();
     for (service, call) in [
         ("predictor", "PredictorService/Forecast"),
         ("decision", "DecisionService/Decide"),

@@ -20,7 +20,11 @@ fn flatten(path: &str, value: &Value, into: &mut Vec<(String, String)>) {
         Value::Array(values) => {
             let words: Vec<String> = values
                 .iter()
-                .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+                .map(|value| {
+                    value
+                        .as_str()
+                        .map_or_else(|| value.to_string(), str::to_owned)
+                })
                 .collect();
             into.push((path.to_owned(), words.join(", ")));
         }
@@ -42,26 +46,39 @@ fn every_key_stands_in_the_readme_with_its_default() {
         .env_clear()
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let merged: Value = serde_json::from_slice(&output.stdout).unwrap();
     let mut keys = Vec::new();
     flatten("", &merged, &mut keys);
     assert!(keys.len() > 20, "{keys:?}");
 
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
+    let readme =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
     let rows: Vec<Vec<&str>> = readme
         .lines()
         .filter(|line| line.starts_with("| `"))
-        .map(|line| line.split(" | ").map(|cell| cell.trim_matches(['|', ' '])).collect())
+        .map(|line| {
+            line.split(" | ")
+                .map(|cell| cell.trim_matches(['|', ' ']))
+                .collect()
+        })
         .collect();
     let mut wrong = Vec::new();
     for (key, default) in keys {
         let name = format!("`{key}`");
         let row = rows.iter().find(|row| row.first() == Some(&name.as_str()));
-        let said = row.and_then(|row| row.get(1)).map(|cell| cell.trim_matches('`').to_owned());
+        let said = row
+            .and_then(|row| row.get(1))
+            .map(|cell| cell.trim_matches('`').to_owned());
         // Long defaults, such as queries, are described in words.
         if said.as_deref() != Some(default.as_str()) && (said.is_none() || default.len() < 40) {
-            wrong.push(format!("{key}: the code says {default:?}, the README {said:?}"));
+            wrong.push(format!(
+                "{key}: the code says {default:?}, the README {said:?}"
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

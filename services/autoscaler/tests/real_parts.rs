@@ -155,14 +155,28 @@ async fn a_busy_machine_grows_once_and_a_dry_run_changes_nothing() {
     monitoring.wait_for_history(45).await;
 
     // Dry run first: twice the same decision, nothing at moto, no cooldown.
-    let dry = configure(folder, "dry", &sections(&monitoring, &untouched), "dry_run: true", &moto);
+    let dry = configure(
+        folder,
+        "dry",
+        &sections(&monitoring, &untouched),
+        "dry_run: true",
+        &moto,
+    );
     let running = dry.run().await;
     for _ in 0..2 {
         let result = dry.tick().await.remove(0);
-        assert_eq!(result["action"], "scale_up", "{result:#}\n{}", running.log());
+        assert_eq!(
+            result["action"],
+            "scale_up",
+            "{result:#}\n{}",
+            running.log()
+        );
         assert_eq!(result["action_taken"], "dry_run", "{result:#}");
     }
-    assert_eq!(moto.instance(&untouched).await, ("t2.small".into(), "running".into()));
+    assert_eq!(
+        moto.instance(&untouched).await,
+        ("t2.small".into(), "running".into())
+    );
     assert_eq!(moto.commands(&untouched).await.len(), 0);
     assert_eq!(running.terminate().await, Some(0));
 
@@ -171,12 +185,28 @@ async fn a_busy_machine_grows_once_and_a_dry_run_changes_nothing() {
     let real = configure(folder, "real", &sections, "dry_run: false", &moto);
     let running = real.run().await;
     let result = real.tick().await.remove(0);
-    assert_eq!(result["action"], "scale_up", "{result:#}\n{}", running.log());
-    assert_eq!(result["action_taken"], "succeeded", "{result:#}\n{}", running.log());
-    assert_eq!(moto.instance(&instance).await, ("t2.medium".into(), "running".into()));
+    assert_eq!(
+        result["action"],
+        "scale_up",
+        "{result:#}\n{}",
+        running.log()
+    );
+    assert_eq!(
+        result["action_taken"],
+        "succeeded",
+        "{result:#}\n{}",
+        running.log()
+    );
+    assert_eq!(
+        moto.instance(&instance).await,
+        ("t2.medium".into(), "running".into())
+    );
     let commands = moto.commands(&instance).await;
     assert_eq!(commands.len(), 1, "{commands:#?}");
-    assert!(commands[0].to_string().contains("node_exporter"), "{commands:#?}");
+    assert!(
+        commands[0].to_string().contains("node_exporter"),
+        "{commands:#?}"
+    );
 
     // The cooldown holds on the next tick.
     let result = real.tick().await.remove(0);
@@ -196,7 +226,10 @@ async fn a_busy_machine_grows_once_and_a_dry_run_changes_nothing() {
         "{result:#}\n{}",
         running.log()
     );
-    assert_eq!(moto.instance(&instance).await, ("t2.medium".into(), "running".into()));
+    assert_eq!(
+        moto.instance(&instance).await,
+        ("t2.medium".into(), "running".into())
+    );
     assert_eq!(moto.commands(&instance).await.len(), 1);
 
     // The decision explains itself, and the history names how it ended.
@@ -206,6 +239,9 @@ async fn a_busy_machine_grows_once_and_a_dry_run_changes_nothing() {
     let id = decision["decisionId"].as_str().unwrap();
     let explained = real.output(&["explain", id]).await;
     let text = String::from_utf8(explained.stdout).unwrap();
-    assert!(text.contains("t2.small") && text.contains("t2.medium"), "{text}");
+    assert!(
+        text.contains("t2.small") && text.contains("t2.medium"),
+        "{text}"
+    );
     assert_eq!(running.terminate().await, Some(0));
 }

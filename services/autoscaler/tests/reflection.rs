@@ -22,7 +22,8 @@ const LABEL: &str = "10.0.0.1:9100";
 fn requests(instance_id: &str, client: &str) -> BTreeMap<&'static str, (Value, &'static str)> {
     let timestamps: Vec<i64> = (0..300).map(|point| 1_767_571_200 + 300 * point).collect();
     let cpu: Vec<f64> = (0..300).map(|point| 40.0 + f64::from(point % 12)).collect();
-    let batch = json!({"series": [{"series_id": "web", "timestamps_seconds": timestamps, "cpu": cpu}]});
+    let batch =
+        json!({"series": [{"series_id": "web", "timestamps_seconds": timestamps, "cpu": cpu}]});
     let policy = json!({
         "strategy": "STRATEGY_THRESHOLD", "scale_up_cpu": 80, "scale_down_cpu": 20, "min_confidence": 0.6,
         "cooldown_seconds": 600, "ladder": ["t2.small", "t2.medium"], "horizon_seconds": 900,
@@ -53,17 +54,29 @@ fn requests(instance_id: &str, client: &str) -> BTreeMap<&'static str, (Value, &
         ("ReportOutcome", (outcome, "NOT_FOUND")),
         ("ApplyPolicy", (json!({"policy": policy}), "OK")),
         ("ValidatePolicy", (json!({"policy": policy}), "OK")),
-        ("Pause", (json!({"target_id": "web", "reason": "a test"}), "OK")),
+        (
+            "Pause",
+            (json!({"target_id": "web", "reason": "a test"}), "OK"),
+        ),
         ("Resume", (json!({"target_id": "web"}), "OK")),
         ("GetTargetState", (json!({"target_id": "web"}), "OK")),
         ("AcquireLease", (acquire, "OK")),
         ("RenewLease", (lease, "OK")),
         ("ReleaseLease", (release, "OK")),
-        ("DescribeInstance", (json!({"instance_id": instance_id}), "OK")),
-        ("ListInstanceTypes", (json!({"instance_types": ["t2.small"]}), "OK")),
+        (
+            "DescribeInstance",
+            (json!({"instance_id": instance_id}), "OK"),
+        ),
+        (
+            "ListInstanceTypes",
+            (json!({"instance_types": ["t2.small"]}), "OK"),
+        ),
         (
             "Preflight",
-            (json!({"instance_id": instance_id, "target_instance_type": "t2.medium"}), "OK"),
+            (
+                json!({"instance_id": instance_id, "target_instance_type": "t2.medium"}),
+                "OK",
+            ),
         ),
         ("StartResize", (resize, "OK")),
         ("GetResize", (json!({"resize_id": "by-reflection"}), "OK")),
@@ -108,8 +121,9 @@ async fn two_clients_call_every_method_by_reflection() {
         "prometheus: {{url: '{}'}}\ntargets: [{{id: web, instance_id: {instance}, label: '{LABEL}'}}]",
         prometheus.url
     );
-    let autoscaler = Autoscaler::configure(folder.path(), "reflection", &[("scheduler", &scheduler)])
-        .with_aws(&moto.url);
+    let autoscaler =
+        Autoscaler::configure(folder.path(), "reflection", &[("scheduler", &scheduler)])
+            .with_aws(&moto.url);
     let _running = autoscaler.run().await;
     let ports = [
         autoscaler.ports.predictor,
@@ -135,7 +149,10 @@ async fn two_clients_call_every_method_by_reflection() {
     for port in ports {
         let address = format!("http://127.0.0.1:{port}");
         let listed = buf_curl(&servers, &["--list-methods", &address], 0);
-        for method in listed.lines().filter(|method| method.starts_with("autoscaler.")) {
+        for method in listed
+            .lines()
+            .filter(|method| method.starts_with("autoscaler."))
+        {
             let name = method.rsplit_once('/').unwrap().1;
             // It follows a stream to its end, which this one does not have; the other client has called it.
             if name == "WatchEvents" {
@@ -157,10 +174,15 @@ fn by_python(
     ports: &[u16],
     requests: &BTreeMap<&str, (Value, &str)>,
 ) -> BTreeMap<String, (String, String)> {
-    let bodies: BTreeMap<_, _> =
-        requests.iter().map(|(method, (request, _))| (method, request)).collect();
+    let bodies: BTreeMap<_, _> = requests
+        .iter()
+        .map(|(method, (request, _))| (method, request))
+        .collect();
     let mut child = Command::new(servers.join("venv/bin/python"))
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reflection_client.py"))
+        .arg(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/reflection_client.py"
+        ))
         .args(ports.iter().map(|port| format!("127.0.0.1:{port}")))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

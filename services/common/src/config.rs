@@ -8,12 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use figment::{
-    Figment,
-    error::Kind,
-    providers::Serialized,
-    value::Value,
-};
+use figment::{Figment, error::Kind, providers::Serialized, value::Value};
 use serde::de::DeserializeOwned;
 
 /// The sections that the file may have.
@@ -109,8 +104,7 @@ impl Settings {
             source,
         })
         .and_then(|value| {
-            serde_yaml_ng::from_value(value)
-                .map_err(|_| ConfigError::NotSections { path: path() })
+            serde_yaml_ng::from_value(value).map_err(|_| ConfigError::NotSections { path: path() })
         })?;
         // A section that is there but empty is YAML's null: the same as absent.
         let sections: BTreeMap<_, _> = tree
@@ -135,7 +129,9 @@ impl Settings {
             let value = match value.to_lowercase().as_str() {
                 "true" | "yes" | "on" => Value::from(true),
                 "false" | "no" | "off" => Value::from(false),
-                _ => value.parse().unwrap_or_else(|infallible| match infallible {}),
+                _ => value
+                    .parse()
+                    .unwrap_or_else(|infallible| match infallible {}),
             };
             self.layers = self.layers.merge(Serialized::default(&key, value));
         }

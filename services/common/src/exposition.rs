@@ -47,7 +47,9 @@ pub async fn serve(
     registry: Arc<Registry>,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let app = Router::new().route("/metrics", get(metrics)).with_state(registry);
+    let app = Router::new()
+        .route("/metrics", get(metrics))
+        .with_state(registry);
     axum::serve(listener, app)
         .with_graceful_shutdown(shutdown.cancelled_owned())
         .await

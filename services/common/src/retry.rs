@@ -1,11 +1,15 @@
 //! The one retry: idempotent calls only, on UNAVAILABLE only, jittered, inside a deadline.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use backon::{ExponentialBuilder, Retryable as _};
 use tonic::{Code, Status};
 
-/// Repeats `call` while it answers UNAVAILABLE and `within` is not used up.
+/// Repeats `call` while it answers UNAVAILABLE and `within` is not used up. The calls' own time counts; one that has
+/// begun is bounded by its own deadline.
 ///
 /// # Errors
 /// The last status.
@@ -14,6 +18,7 @@ where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<T, Status>>,
 {
+    let start = Instant::now();
     call.retry(
         ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(50))
@@ -22,7 +27,7 @@ where
             .without_max_times()
             .with_jitter(),
     )
-    .when(|status: &Status| status.code() == Code::Unavailable)
+    .when(|status: &Status| status.code() == Code::Unavailable && start.elapsed() < within)
     .await
 }
 
@@ -55,5 +60,21 @@ mod tests {
         let (result, calls) = calls_until(Code::Unavailable, u32::MAX).await;
         assert_eq!(result, Err(Code::Unavailable));
         assert!((2..20).contains(&calls), "{calls} calls");
+    }
+
+    #[tokio::test]
+    async fn slow_calls_use_the_time_up_too() {
+        let calls = AtomicU32::new(0);
+        let result = on_unavailable(Duration::from_millis(100), || async {
+            calls.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            Err::<(), _>(Status::unavailable("slow"))
+        })
+        .await;
+        assert_eq!(
+            result.map_err(|status| status.code()),
+            Err(Code::Unavailable)
+        );
+        assert_eq!(calls.into_inner(), 1);
     }
 }

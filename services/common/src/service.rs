@@ -1,6 +1,8 @@
 //! What the `main` of every service does: arguments, configuration, logs, then the service until a signal.
 
-use std::{fmt::Display, future::Future, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    fmt::Display, future::Future, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration,
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -110,7 +112,10 @@ fn failure(service: &str, error: &dyn Display) -> ExitCode {
 }
 
 fn with_runtime(service: &str, future: impl Future<Output = ExitCode>) -> ExitCode {
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime.block_on(future),
         Err(error) => failure(service, &error),
     }

@@ -32,7 +32,11 @@ pub fn run(settings: &Settings, json: bool) -> ExitCode {
         }
         Ok(merged) => match serde_yaml_ng::to_string(&merged) {
             Ok(yaml) => {
-                line(format!("# merged from: {}\n{}", settings.origin(), yaml.trim_end()));
+                line(format!(
+                    "# merged from: {}\n{}",
+                    settings.origin(),
+                    yaml.trim_end()
+                ));
                 ExitCode::SUCCESS
             }
             Err(error) => usage_error("autoscaler", &error),

@@ -160,7 +160,9 @@ impl Client {
             return Ok(ExitCode::SUCCESS);
         }
         table(
-            ["TIME", "TARGET", "ACTION", "FROM", "TO", "CONF", "OUTCOME", "ID", "REASON"],
+            [
+                "TIME", "TARGET", "ACTION", "FROM", "TO", "CONF", "OUTCOME", "ID", "REASON",
+            ],
             response.decisions.into_iter().map(|decision| {
                 [
                     time(decision.decided_at.as_ref()),
@@ -256,7 +258,11 @@ impl Client {
             ("scheduler", &self.scheduler.0, &self.scheduler.1),
             ("decision", &self.decision.0, &self.decision.1),
         ];
-        services.extend(self.others.iter().map(|(name, url, channel)| (*name, url, channel)));
+        services.extend(
+            self.others
+                .iter()
+                .map(|(name, url, channel)| (*name, url, channel)),
+        );
         let mut rows = Vec::new();
         let mut all_serve = true;
         for (name, url, channel) in services {
@@ -302,7 +308,9 @@ fn print_tick(tick: &Tick) {
         if tick.dry_run { ", dry run" } else { "" }
     ));
     table(
-        ["TARGET", "TYPE", "CPU", "FORECAST", "CONF", "ACTION", "TO", "TAKEN", "REASON"],
+        [
+            "TARGET", "TYPE", "CPU", "FORECAST", "CONF", "ACTION", "TO", "TAKEN", "REASON",
+        ],
         tick.results.iter().map(|result| {
             [
                 result.target_id.clone(),

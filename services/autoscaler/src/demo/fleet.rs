@@ -60,14 +60,14 @@ pub struct Machine {
     history: Vec<(i64, Option<MachineType>)>,
 }
 
-/// A reading of the exporter.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Reading {
-    pub cpu_percent: f64,
-    pub memory_percent: f64,
-    pub memory_total_bytes: f64,
-    pub disk_bytes_per_second: f64,
-    pub vcpus: f64,
+/// What the exporter shows.
+#[derive(Clone, Copy, Debug)]
+pub enum Metric {
+    CpuPercent,
+    MemoryPercent,
+    MemoryTotalBytes,
+    DiskBytesPerSecond,
+    Vcpus,
 }
 
 impl Machine {
@@ -108,17 +108,17 @@ impl Machine {
     }
 
     /// What the exporter showed at `at`; `None` while the machine was down.
-    pub fn reading(&self, at: i64) -> Option<Reading> {
+    pub fn reading(&self, metric: Metric, at: i64) -> Option<f64> {
         let machine_type = self.type_at(at)?;
         let vcpus = f64::from(machine_type.vcpus);
         let memory_mib = f64::from(machine_type.memory_mib);
-        Some(Reading {
+        Some(match metric {
             // The kernel and its daemons take their share of a saturated machine: 100 is never quite reached.
-            cpu_percent: (self.demand.vcpu(at) / vcpus * 100.0).min(99.8),
-            memory_percent: (self.demand.memory_mib(at) / memory_mib * 100.0).min(99.0),
-            memory_total_bytes: memory_mib * 1_048_576.0,
-            disk_bytes_per_second: self.demand.disk_bytes_per_second(at),
-            vcpus,
+            Metric::CpuPercent => (self.demand.vcpu(at) / vcpus * 100.0).min(99.8),
+            Metric::MemoryPercent => (self.demand.memory_mib(at) / memory_mib * 100.0).min(99.0),
+            Metric::MemoryTotalBytes => memory_mib * 1_048_576.0,
+            Metric::DiskBytesPerSecond => self.demand.disk_bytes_per_second(at),
+            Metric::Vcpus => vcpus,
         })
     }
 }
@@ -140,12 +140,12 @@ mod tests {
         machine.observe(100, None);
         machine.observe(110, None);
         machine.observe(200, Some(medium));
-        let cpu = |at| machine.reading(at).map(|reading| reading.cpu_percent.round());
+        let cpu = |at| machine.reading(Metric::CpuPercent, at).map(f64::round);
         assert_eq!(cpu(-5), Some(80.0));
         assert_eq!(cpu(99), Some(80.0));
         assert_eq!(cpu(100), None);
         assert_eq!(cpu(199), None);
         assert_eq!(cpu(200), Some(40.0));
-        assert_eq!(machine.reading(300).unwrap().vcpus, 2.0);
+        assert_eq!(machine.reading(Metric::Vcpus, 300), Some(2.0));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::fleet::Machine;
+use super::fleet::{Machine, Metric};
 
 /// Counted as saturated from here on, percent.
 const SATURATED_PERCENT: f64 = 95.0;
@@ -89,13 +89,16 @@ impl Ledger {
             let hours = seconds as f64 / 3_600.0;
             match machine.type_at(at) {
                 Some(machine_type) => {
-                    *account.seconds_by_type.entry(machine_type.name).or_default() += seconds;
+                    *account
+                        .seconds_by_type
+                        .entry(machine_type.name)
+                        .or_default() += seconds;
                     account.cost_usd += hours * machine_type.usd_per_hour;
                 }
                 None => account.seconds_down += seconds,
             }
-            if let Some(reading) = machine.reading(at)
-                && reading.cpu_percent >= SATURATED_PERCENT
+            if let Some(cpu_percent) = machine.reading(Metric::CpuPercent, at)
+                && cpu_percent >= SATURATED_PERCENT
             {
                 account.seconds_saturated += seconds;
             }

@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use actuator::fake::{FakeCloud, FakeInstance};
+use actuator::{cloud::InstanceState, fake::FakeCloud};
 use anyhow::Context as _;
 use common::{
     clock::{Clock as _, ManualClock},
@@ -36,15 +36,14 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use self::{
-    fleet::Machine,
+    fleet::{Machine, Metric},
     ledger::Ledger,
-    pricing::machine_type,
+    pricing::{MachineType, machine_type},
     prometheus::{Expressions, SharedFleet},
 };
 use crate::{
     assembly::{self, Configuration, Sockets, World},
     cli::DemoArgs,
-    output::line,
 };
 
 /// Monday 5 January 2026, midnight UTC.
@@ -63,7 +62,9 @@ pub fn run(args: DemoArgs) -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return service::usage_error("autoscaler", &error),
     };
-    service::run("autoscaler", &settings, |interrupted| demo(args, interrupted))
+    service::run("autoscaler", &settings, |interrupted| {
+        demo(args, interrupted)
+    })
 }
 
 async fn demo(args: DemoArgs, interrupted: CancellationToken) -> anyhow::Result<()> {
@@ -74,8 +75,9 @@ async fn demo(args: DemoArgs, interrupted: CancellationToken) -> anyhow::Result<
         Some(days) => i64::from(days) * DAY_SECONDS / simulation.tick_seconds,
         None => i64::MAX,
     };
-    let tick_lasts =
-        Duration::from_secs_f64(args.day_seconds * simulation.tick_seconds as f64 / DAY_SECONDS as f64);
+    let tick_lasts = Duration::from_secs_f64(
+        args.day_seconds * simulation.tick_seconds as f64 / DAY_SECONDS as f64,
+    );
     let mut result = Ok(());
     for _ in 0..last_tick {
         let next = tokio::time::sleep(tick_lasts);
@@ -100,7 +102,7 @@ async fn demo(args: DemoArgs, interrupted: CancellationToken) -> anyhow::Result<
 
 struct Simulation {
     clock: ManualClock,
-    cloud: Arc<FakeCloud>,
+    cloud: FakeCloud,
     fleet: SharedFleet,
     ledger: Ledger,
     decisions: show::Decisions,
@@ -127,10 +129,12 @@ impl Simulation {
             }
             None => scenario::generated(START_SECOND, args.seed)?,
         };
-        let cloud = Arc::new(FakeCloud::new(Arc::new(clock.clone())));
+        let cloud = FakeCloud::new(Arc::new(clock.clone()));
         for machine in &machines {
-            let first = machine.type_at(START_SECOND).context("a machine without a type")?;
-            cloud.add_instance(FakeInstance::running(&machine.instance_id, first.name));
+            let first = machine
+                .type_at(START_SECOND)
+                .context("a machine without a type")?;
+            cloud.add_instance(&machine.instance_id, first.name);
         }
 
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -151,7 +155,7 @@ impl Simulation {
         let scheduler_url = local_url(sockets.scheduler.service.grpc.local_addr()?);
         let world = World {
             clock: Arc::new(clock.clone()),
-            cloud: Arc::clone(&cloud) as Arc<dyn actuator::cloud::Cloud>,
+            cloud: Arc::new(cloud.clone()),
         };
         let services = tokio::spawn(assembly::serve(configuration, sockets, world, stop.clone()));
         let scheduler = SchedulerServiceClient::new(channel(&scheduler_url)?);
@@ -202,7 +206,8 @@ impl Simulation {
             machine_type(&result.instance_type),
         ) {
             let due = at.as_second() + i64::from(result.horizon_seconds);
-            self.ledger.forecast(machine, due, machine_type.vcpus, predicted, last);
+            self.ledger
+                .forecast(machine, due, machine_type.vcpus, predicted, last);
         }
     }
 
@@ -215,12 +220,8 @@ impl Simulation {
         if let Ok(mut machines) = self.fleet.lock() {
             self.ledger.pass(&machines, before, STEP_SECONDS);
             for machine in machines.iter_mut() {
-                // The fake knows which machine is up, and as what.
-                let running = self.cloud.running_type(&machine.instance_id);
-                machine.observe(
-                    before + STEP_SECONDS,
-                    running.as_deref().and_then(machine_type),
-                );
+                let running = running_type(&self.cloud, &machine.instance_id);
+                machine.observe(before + STEP_SECONDS, running);
             }
         }
         while let Ok(event) = self.events.try_recv() {
@@ -229,7 +230,8 @@ impl Simulation {
             show::resize(self.clock.now(), &result);
             if let Some(machine) = self.machine_number(&result.target_id) {
                 let succeeded = result.action_taken == "succeeded";
-                self.ledger.resize(machine, result.action == "scale_up", succeeded);
+                self.ledger
+                    .resize(machine, result.action == "scale_up", succeeded);
             }
         }
     }
@@ -252,6 +254,14 @@ impl Simulation {
             Ok(ended) => ended?,
             Err(_) => Ok(()),
         }
+    }
+}
+
+/// The type of a machine that is up; `None` while it is down.
+fn running_type(cloud: &FakeCloud, instance_id: &str) -> Option<MachineType> {
+    match cloud.state(instance_id) {
+        Some(InstanceState::Running) => machine_type(&cloud.instance_type(instance_id)?),
+        _ => None,
     }
 }
 
@@ -279,12 +289,16 @@ fn configuration(
         "scheduler": {
             "run_clock": false,
             "print_decisions": false,
+            // Nobody else is there; a simulated hour need not renew what it holds.
+            "lease_seconds": 3_600,
             "prometheus": {"url": prometheus_url},
             "targets": targets,
         },
     });
     // JSON is YAML.
-    Ok(Configuration::read(&Settings::from_yaml_text(&yaml.to_string())?)?)
+    Ok(Configuration::read(&Settings::from_yaml_text(
+        &yaml.to_string(),
+    )?)?)
 }
 
 /// The usual ports, so that the other commands and grpcurl find the demo; free ones when something has them already.
@@ -308,10 +322,11 @@ async fn bind(configuration: &Configuration) -> anyhow::Result<Sockets> {
 
 fn expressions(config: &scheduler::PrometheusConfig) -> Expressions {
     Expressions::default()
-        .with(&config.cpu_query, |reading| reading.cpu_percent)
-        .with(&config.memory_query, |reading| reading.memory_percent)
-        .with(&config.disk_query, |reading| reading.disk_bytes_per_second)
-        .with(&config.vcpu_query, |reading| reading.vcpus)
+        .with(&config.cpu_query, Metric::CpuPercent)
+        .with(&config.memory_query, Metric::MemoryPercent)
+        .with(&config.disk_query, Metric::DiskBytesPerSecond)
+        .with(&config.vcpus_query, Metric::Vcpus)
+        .with(&config.memory_total_query, Metric::MemoryTotalBytes)
 }
 
 /// The ends of resizes, from now on.

@@ -33,7 +33,9 @@ const fn entry(name: &'static str, vcpus: u32, memory_mib: u32, usd_per_hour: f6
 
 /// The type of that name, if the demo knows it.
 pub fn machine_type(name: &str) -> Option<MachineType> {
-    TYPES.into_iter().find(|machine_type| machine_type.name == name)
+    TYPES
+        .into_iter()
+        .find(|machine_type| machine_type.name == name)
 }
 
 /// All types whose name begins with `family` and a dot, smallest first.

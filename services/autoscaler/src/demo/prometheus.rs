@@ -20,12 +20,10 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::fleet::{Machine, Reading};
+use super::fleet::{Machine, Metric};
 
 /// The fleet as the exporters and the driver of the clock share it.
 pub type SharedFleet = Arc<Mutex<Vec<Machine>>>;
-
-type Metric = fn(&Reading) -> f64;
 
 /// Which expression asks for which metric.
 #[derive(Clone, Debug, Default)]
@@ -78,9 +76,16 @@ struct Range {
 
 async fn query_range(State(api): State<Api>, Form(range): Form<Range>) -> Response {
     let Some(metric) = api.expressions.0.get(&range.query) else {
-        return bad_data(format!("the simulated fleet does not know {:?}", range.query));
+        return bad_data(format!(
+            "the simulated fleet does not know {:?}",
+            range.query
+        ));
     };
-    let step = range.step.trim_end_matches('s').parse::<f64>().unwrap_or(0.0);
+    let step = range
+        .step
+        .trim_end_matches('s')
+        .parse::<f64>()
+        .unwrap_or(0.0);
     if !(step >= 1.0 && range.start.is_finite() && range.end >= range.start) {
         return bad_data("start, end and step make no range".to_owned());
     }
@@ -97,8 +102,8 @@ async fn query_range(State(api): State<Api>, Form(range): Form<Range>) -> Respon
             let values: Vec<(f64, String)> = (0..points)
                 .filter_map(|point| {
                     let at = range.start + step * point as f64;
-                    let reading = machine.reading(at as i64)?;
-                    Some((at, metric(&reading).to_string()))
+                    let value = machine.reading(*metric, at as i64)?;
+                    Some((at, value.to_string()))
                 })
                 .collect();
             json!({"metric": {"instance": machine.label}, "values": values})

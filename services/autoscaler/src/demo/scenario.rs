@@ -112,8 +112,14 @@ mod tests {
             let minutes: Vec<f64> = (0..DAY / 60)
                 .map(|minute| machine.demand.vcpu(start + minute * 60))
                 .collect();
-            let over = minutes.iter().filter(|vcpu| **vcpu > 0.75 * smallest).count();
-            let under = minutes.iter().filter(|vcpu| **vcpu < 0.3 * smallest).count();
+            let over = minutes
+                .iter()
+                .filter(|vcpu| **vcpu > 0.75 * smallest)
+                .count();
+            let under = minutes
+                .iter()
+                .filter(|vcpu| **vcpu < 0.3 * smallest)
+                .count();
             assert!(over > 120, "{} is over for {over} minutes", machine.name);
             assert!(under > 120, "{} is idle for {under} minutes", machine.name);
         }

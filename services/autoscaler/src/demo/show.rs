@@ -33,7 +33,10 @@ pub fn welcome(
             format!("{} ({})", machine.name, rungs.join(", "))
         })
         .collect();
-    line("A simulated fleet, from Monday 5 January 2026, 00:00 UTC. Nothing here touches AWS.".bold());
+    line(
+        "A simulated fleet, from Monday 5 January 2026, 00:00 UTC. Nothing here touches AWS."
+            .bold(),
+    );
     line(format!("Machines: {}", names.join("; ")));
     let policy = &configuration.policy;
     line(format!(
@@ -56,7 +59,10 @@ pub fn welcome(
         Some(days) => format!("It ends after {days} simulated days or at Ctrl-C, with a summary."),
         None => "Ctrl-C ends it with a summary.".to_owned(),
     };
-    line(format!("A day takes about {:.0} s. {end}\n", args.day_seconds));
+    line(format!(
+        "A day takes about {:.0} s. {end}\n",
+        args.day_seconds
+    ));
     Ok(())
 }
 
@@ -81,9 +87,14 @@ impl Decisions {
 
     /// Prints the decision for one target.
     pub fn show(&mut self, at: Timestamp, result: &TargetResult) {
-        let kind = format!("{} {}", result.action, result.reason_code);
-        let before = self.last.insert(result.target_id.clone(), kind.clone());
-        let repeats = result.action == "hold" && before == Some(kind) && result.error.is_empty();
+        let kind = match result.reason_code.as_str() {
+            // A small load on the smallest type needs nothing, as one in range does.
+            "at_min_rung" => "forecast_in_range",
+            kind => kind,
+        };
+        let before = self.last.insert(result.target_id.clone(), kind.to_owned());
+        let repeats =
+            result.action == "hold" && before.as_deref() == Some(kind) && result.error.is_empty();
         if repeats && !self.all {
             self.left_out += 1;
             return;
@@ -140,7 +151,13 @@ pub fn summary(machines: &[Machine], ledger: &Ledger, simulated_seconds: i64) {
     line(format!("Summary of {days:.2} simulated days").bold());
     table(
         [
-            "MACHINE", "HOURS PER TYPE", "COST", "LARGEST ALWAYS ON", "SAVED", "SATURATED", "DOWN",
+            "MACHINE",
+            "HOURS PER TYPE",
+            "COST",
+            "LARGEST ALWAYS ON",
+            "SAVED",
+            "SATURATED",
+            "DOWN",
             "RESIZES",
         ],
         machines
@@ -193,7 +210,10 @@ fn row(name: &str, account: &Account) -> [String; 8] {
             account.seconds_saturated_on_largest / 60
         ),
         format!("{:.1} min", account.seconds_down as f64 / 60.0),
-        format!("{} up, {} down{failed}", account.resizes_up, account.resizes_down),
+        format!(
+            "{} up, {} down{failed}",
+            account.resizes_up, account.resizes_down
+        ),
     ]
 }
 

@@ -58,7 +58,10 @@ pub fn read(path: &Path, most: usize) -> anyhow::Result<Vec<Trace>> {
 
 fn parse(reader: impl Read, most: usize) -> anyhow::Result<Vec<Trace>> {
     let mut series: BTreeMap<String, BTreeMap<i64, f64>> = BTreeMap::new();
-    for (line, row) in csv::Reader::from_reader(reader).deserialize::<Row>().enumerate() {
+    for (line, row) in csv::Reader::from_reader(reader)
+        .deserialize::<Row>()
+        .enumerate()
+    {
         let row = row.context("expected the columns timestamp, cpu and optionally series")?;
         ensure!(
             row.cpu.is_finite() && row.timestamp.is_finite(),
@@ -77,7 +80,11 @@ fn parse(reader: impl Read, most: usize) -> anyhow::Result<Vec<Trace>> {
         .filter_map(|(name, samples)| {
             let first = *samples.keys().next()?;
             let trace = Trace {
-                name: if name.is_empty() { "trace".to_owned() } else { name },
+                name: if name.is_empty() {
+                    "trace".to_owned()
+                } else {
+                    name
+                },
                 seconds: samples.keys().map(|second| second - first).collect(),
                 cpu_percent: samples.into_values().collect(),
             };

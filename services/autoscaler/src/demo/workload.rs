@@ -131,7 +131,8 @@ impl Workload {
     }
 
     fn random(&self, slot: i64, purpose: u64) -> ChaCha8Rng {
-        let mut random = ChaCha8Rng::seed_from_u64(self.seed.wrapping_mul(31).wrapping_add(purpose));
+        let mut random =
+            ChaCha8Rng::seed_from_u64(self.seed.wrapping_mul(31).wrapping_add(purpose));
         random.set_stream(slot as u64);
         random
     }
@@ -178,7 +179,14 @@ mod tests {
             }),
             ..quiet()
         };
-        for (minute, expected) in [(54, 0.0), (55, 1.0), (59, 1.0), (60, 1.0), (64, 1.0), (65, 0.0)] {
+        for (minute, expected) in [
+            (54, 0.0),
+            (55, 1.0),
+            (59, 1.0),
+            (60, 1.0),
+            (64, 1.0),
+            (65, 0.0),
+        ] {
             assert_eq!(job.job_vcpu(night + minute * MINUTE), expected, "{minute}");
         }
         let deploy = Workload {
@@ -189,7 +197,10 @@ mod tests {
             ..quiet()
         };
         assert!((deploy.demand_vcpu(night) / quiet().demand_vcpu(night) - 2.0).abs() < 1e-9);
-        assert_eq!(deploy.demand_vcpu(night - 1), quiet().demand_vcpu(night - 1));
+        assert_eq!(
+            deploy.demand_vcpu(night - 1),
+            quiet().demand_vcpu(night - 1)
+        );
 
         let bursty = Workload {
             bursts: Some(Bursts {
@@ -219,9 +230,8 @@ mod tests {
                 noisy.demand_vcpu(at) / quiet().demand_vcpu(at) - 1.0
             })
             .collect();
-        let deviation = (ratios.iter().map(|ratio| ratio * ratio).sum::<f64>()
-            / ratios.len() as f64)
-            .sqrt();
+        let deviation =
+            (ratios.iter().map(|ratio| ratio * ratio).sum::<f64>() / ratios.len() as f64).sqrt();
         assert!((0.05..0.11).contains(&deviation), "{deviation}");
     }
 

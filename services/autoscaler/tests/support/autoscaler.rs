@@ -152,7 +152,11 @@ impl Autoscaler {
             "{} is not built: `cargo build --workspace` first",
             binary.display()
         );
-        Process::start(service, &self.folder, &mut self.command_of(&binary, &["serve"]))
+        Process::start(
+            service,
+            &self.folder,
+            &mut self.command_of(&binary, &["serve"]),
+        )
     }
 
     /// Runs a command to its end.

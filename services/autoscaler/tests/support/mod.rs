@@ -22,6 +22,9 @@ pub fn test_servers() -> Option<PathBuf> {
         "CI must run every test, but {} holds no servers",
         folder.display()
     );
-    eprintln!("skipped: {} holds no servers; `make test` fetches them", folder.display());
+    eprintln!(
+        "skipped: {} holds no servers; `make test` fetches them",
+        folder.display()
+    );
     None
 }

@@ -1,9 +1,6 @@
 //! moto, the stand-in for AWS, and what a test asks it behind the autoscaler's back.
 
-use std::{
-    path::Path,
-    process::Command,
-};
+use std::{path::Path, process::Command};
 
 use super::process::{Process, free_port};
 
@@ -63,7 +60,10 @@ impl Moto {
     /// Type and state of an instance.
     pub async fn instance(&self, instance_id: &str) -> (String, String) {
         let body = self
-            .ec2(&[("Action", "DescribeInstances"), ("InstanceId.1", instance_id)])
+            .ec2(&[
+                ("Action", "DescribeInstances"),
+                ("InstanceId.1", instance_id),
+            ])
             .await;
         let (_, state) = body.split_once("<instanceState>").unwrap();
         (element(&body, "instanceType"), element(state, "name"))

@@ -19,7 +19,11 @@ impl Process {
     /// Starts `command` with its output in `folder/name.log`.
     pub fn start(name: &str, folder: &Path, command: &mut Command) -> Self {
         let log = folder.join(format!("{name}.log"));
-        let file = File::options().create(true).append(true).open(&log).unwrap();
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .unwrap();
         let child = command
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
@@ -67,7 +71,9 @@ impl Process {
     /// Waits until something listens on `port`.
     pub async fn wait_for_port(&mut self, port: u16) {
         self.wait_for("its port", Duration::from_secs(60), async || {
-            tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()
+            tokio::net::TcpStream::connect(("127.0.0.1", port))
+                .await
+                .is_ok()
         })
         .await;
     }
@@ -103,5 +109,9 @@ impl Drop for Process {
 
 /// A port that was free a moment ago, for servers that can't be told to choose one.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }

@@ -78,7 +78,10 @@ async fn query_range(
         .map(|point| {
             let at = range.start + step * f64::from(point);
             // A real series is never quite constant.
-            json!([at, format!("{}", value * (1.0 - 0.001 * f64::from(point % 3)))])
+            json!([
+                at,
+                format!("{}", value * (1.0 - 0.001 * f64::from(point % 3)))
+            ])
         })
         .collect();
     let result: Vec<_> = labels
@@ -86,5 +89,9 @@ async fn query_range(
         .map(|label| json!({"metric": {"instance": label}, "values": values}))
         .collect();
     let body = json!({"status": "success", "data": {"resultType": "matrix", "result": result}});
-    ([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+    (
+        [(header::CONTENT_TYPE, "application/json")],
+        body.to_string(),
+    )
+        .into_response()
 }
