@@ -206,9 +206,10 @@ impl Resize {
                 self.enter(Step::AwaitStopped);
             }
             _ if self.stop_asked => {
-                // It was started again and won't be stopped a second time: it runs, and that is what counts.
+                // No second stop. What was seen may be stale, so only a fresh look at a running machine ends this.
                 self.fail(message);
-                self.end_running();
+                self.idle_stops = self.limits.tries_per_type;
+                self.enter(Step::AwaitStopped);
             }
             _ => self.refuse(message),
         }
