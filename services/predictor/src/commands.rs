@@ -51,6 +51,10 @@ struct EvaluateArgs {
     /// Score every n-th origin
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     stride: u32,
+    /// Write the scores into the model's manifest as those of held-out data: after a change of what serving does with
+    /// the model, without training again
+    #[arg(long, requires = "model")]
+    record: bool,
 }
 
 /// Runs the command of `cli`.
@@ -87,20 +91,24 @@ pub fn run(cli: Cli) -> ExitCode {
 }
 
 /// Runs long work apart from the runtime and prints its answer; a signal ends it.
-#[expect(clippy::print_stdout, reason = "the answer of a command")]
 async fn work(
     shutdown: tokio_util::sync::CancellationToken,
     work: impl FnOnce() -> anyhow::Result<String> + Send + 'static,
 ) -> anyhow::Result<()> {
     let working = tokio::task::spawn_blocking(work);
     tokio::select! {
-        answer = working => println!("{}", answer??),
+        answer = working => print(&answer??),
         () = shutdown.cancelled() => {
             // The runtime would wait for the work; there is nothing in it worth finishing.
             std::process::exit(130);
         }
     }
     Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of a command")]
+fn print(answer: &str) {
+    println!("{answer}");
 }
 
 fn evaluated(args: &EvaluateArgs) -> anyhow::Result<String> {
@@ -114,5 +122,8 @@ fn evaluated(args: &EvaluateArgs) -> anyhow::Result<String> {
         sources.extend(traces::read_folder(folder)?);
     }
     let scores = evaluate::evaluate(&forecaster, &sources, args.stride as usize, &TUNING)?;
+    if let (true, Some(folder)) = (args.record, &args.model) {
+        train::record(folder, forecaster.artifact().manifest.clone(), &scores)?;
+    }
     Ok(evaluate::table(&scores))
 }

@@ -1,26 +1,27 @@
 //! A batch of series in, a forecast for each out: grid, features, model, judgement by the recent past, fallback.
 
-use std::fmt;
+mod prepared;
+mod reason;
+
+pub use prepared::past_origins;
 
 use crate::{
     artifact::{Artifact, RefusedArtifact},
     booster::{BoosterError, Rows},
     features::{self, Feature, View},
-    grid::Grid,
     history::History,
     manifest::Output,
     naive::{self, Naive, PastChanges},
-    online::{self, Judgement, Outcome, RawForecast, TUNING, Target, Tuning},
+    online::{self, Judgement, Outcome, RawForecast, TUNING, Target},
     quantile,
     series::Series,
 };
+use prepared::Prepared;
 
 /// Series that share one matrix: enough to keep the library busy, few enough to keep memory flat.
 const SERIES_PER_CHUNK: usize = 64;
 /// Past origins for the quantiles of a naive forecast.
 const NAIVE_ORIGINS: usize = 2_000;
-/// Weight of the model below which its answer counts as naive, and above `1 -` which it counts as the model's.
-const NEGLIGIBLE_WEIGHT: f64 = 0.05;
 
 /// Where a forecast comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -229,7 +230,7 @@ impl Forecaster {
         for chunk in batch.chunks(SERIES_PER_CHUNK) {
             let prepared: Vec<Prepared> = chunk
                 .iter()
-                .map(|series| self.prepare(series, horizons_seconds))
+                .map(|series| Prepared::new(series, horizons_seconds, &self.artifact.manifest))
                 .collect();
             let questions: Vec<Question<'_>> = prepared
                 .iter()
@@ -294,64 +295,6 @@ impl Forecaster {
         Ok(answers.collect())
     }
 
-    fn prepare(&self, series: &Series, horizons_seconds: &[u32]) -> Prepared {
-        let grid = Grid::resample(series);
-        let manifest = &self.artifact.manifest;
-        let span = grid.span_seconds;
-        let unsupported = if grid.too_coarse() {
-            Some(format!(
-                "samples are {} s apart, the model needs 600 s or less",
-                grid.spacing_seconds
-            ))
-        } else if !manifest.steps_seconds.contains(&grid.step_seconds) {
-            Some(format!(
-                "the model was not trained on a step of {} s",
-                grid.step_seconds
-            ))
-        } else if span < u64::from(manifest.least_history_seconds) {
-            Some(format!(
-                "the history spans {span} s, the model needs {} s",
-                manifest.least_history_seconds
-            ))
-        } else if grid.observed() * 2 < grid.values.len() {
-            Some(format!(
-                "{} of {} grid points have no sample",
-                grid.values.len() - grid.observed(),
-                grid.values.len()
-            ))
-        } else {
-            None
-        };
-        let observed = grid.observed();
-        let (step_seconds, last_seconds) = (grid.step_seconds, grid.last_seconds);
-        let history = History::new(step_seconds, grid.values);
-        let past = match unsupported {
-            Some(_) => Vec::new(),
-            None => horizons_seconds
-                .iter()
-                .map(|horizon| {
-                    let last = history.len().saturating_sub(1);
-                    past_origins(
-                        &history,
-                        last,
-                        *horizon,
-                        manifest.least_history_seconds,
-                        &TUNING,
-                    )
-                })
-                .collect(),
-        };
-        Prepared {
-            history,
-            step_seconds,
-            last_seconds,
-            span_seconds: span,
-            observed,
-            unsupported,
-            past,
-        }
-    }
-
     fn assemble(
         &self,
         series: &Series,
@@ -408,7 +351,7 @@ impl Forecaster {
         }
         let (basis, reason) = match &prepared.unsupported {
             Some(why) => (Basis::Naive, format!("persistence: {why}")),
-            None => explain(&judgements, horizons_seconds),
+            None => reason::explain(&judgements, horizons_seconds),
         };
         Forecast {
             basis,
@@ -492,128 +435,5 @@ impl Forecaster {
             }
         }
         (level, row(&own.peak, usual.map(|usual| &usual.peak)))
-    }
-}
-
-struct Prepared {
-    history: History,
-    step_seconds: u32,
-    last_seconds: i64,
-    span_seconds: u64,
-    observed: usize,
-    /// Why the model can't be asked.
-    unsupported: Option<String>,
-    /// For each horizon: past origins whose outcome is known. Empty when unsupported.
-    past: Vec<Vec<usize>>,
-}
-
-impl Prepared {
-    fn questions<'a>(&'a self, horizons_seconds: &'a [u32]) -> impl Iterator<Item = Question<'a>> {
-        let last = self.history.len().saturating_sub(1);
-        self.past
-            .iter()
-            .zip(horizons_seconds)
-            .flat_map(move |(origins, horizon)| {
-                std::iter::once(last)
-                    .chain(origins.iter().copied())
-                    .filter_map(move |origin| {
-                        Some(Question {
-                            view: View::new(&self.history, origin, 0)?,
-                            horizon_seconds: *horizon,
-                            step_seconds: self.step_seconds,
-                        })
-                    })
-            })
-    }
-
-    fn questions_count(&self, horizons_seconds: &[u32]) -> usize {
-        let count = self.past.iter().map(|origins| origins.len() + 1).sum();
-        debug_assert!(self.past.is_empty() || self.past.len() == horizons_seconds.len());
-        count
-    }
-}
-
-/// Past origins whose value and outcome are known at `last`, newest first.
-pub fn past_origins(
-    history: &History,
-    last: usize,
-    horizon_seconds: u32,
-    least_history_seconds: u32,
-    tuning: &Tuning,
-) -> Vec<usize> {
-    let step = history.step_seconds();
-    let horizon = (horizon_seconds / step) as usize;
-    let least = (least_history_seconds / step) as usize;
-    let Some(newest) = last.checked_sub(horizon) else {
-        return Vec::new();
-    };
-    let room = newest
-        .saturating_sub(least)
-        .min(tuning.past_seconds / step as usize);
-    // An odd stride meets every phase of an hour in turn.
-    let stride = (room / tuning.past_origins).max(1) | 1;
-    (0..tuning.past_origins)
-        .map_while(|turn| (turn * stride <= room).then(|| newest - turn * stride))
-        .filter(|origin| {
-            !history.value(*origin).is_nan()
-                && !history.observed(origin + horizon).is_nan()
-                && !history.observed_peak(origin + 1, origin + horizon).is_nan()
-        })
-        .collect()
-}
-
-fn explain(judgements: &[Judgement], horizons_seconds: &[u32]) -> (Basis, String) {
-    let lowest = judgements
-        .iter()
-        .zip(horizons_seconds)
-        .min_by(|left, right| left.0.weight.total_cmp(&right.0.weight));
-    let Some((judgement, horizon)) = lowest else {
-        return (Basis::Model, "the model".to_owned());
-    };
-    if judgements.iter().all(|judgement| judgement.outcomes == 0) {
-        return (
-            Basis::Model,
-            "the model; the history is too short to judge it by".to_owned(),
-        );
-    }
-    let highest = judgements
-        .iter()
-        .map(|found| found.weight)
-        .fold(0.0, f64::max);
-    let basis = if judgement.weight >= 1.0 - NEGLIGIBLE_WEIGHT {
-        Basis::Model
-    } else if highest <= NEGLIGIBLE_WEIGHT {
-        Basis::Naive
-    } else {
-        Basis::Mixed
-    };
-    let errors = Errors(judgement);
-    let minutes = horizon / 60;
-    let reason = match basis {
-        Basis::Model => format!(
-            "the model beats the naive forecasts at every horizon; {errors} at {minutes} min"
-        ),
-        Basis::Mixed => format!(
-            "model weighted {:.0} % at {minutes} min, where it is weakest; {errors}",
-            judgement.weight * 100.0
-        ),
-        Basis::Naive => format!("naive forecasts beat the model; {errors} at {minutes} min"),
-    };
-    (basis, reason)
-}
-
-struct Errors<'a>(&'a Judgement);
-
-impl fmt::Display for Errors<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let judgement = self.0;
-        write!(
-            formatter,
-            "recent error {:.2} % of capacity against {:.2} ({}) over {} origins",
-            judgement.model_error,
-            judgement.naive_error,
-            judgement.naive.name(),
-            judgement.outcomes
-        )
     }
 }

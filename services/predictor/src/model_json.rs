@@ -190,7 +190,8 @@ fn check_tree(tree: &Value, features: usize) -> Result<(), RefusedModel> {
             .iter()
             .all(|child| child.is_some_and(|child| child > node as i64 && child < nodes as i64));
         let feature = split_features[node].as_u64();
-        if !leaf && !(inner && feature.is_some_and(|feature| feature < features as u64)) {
+        let known = feature.is_some_and(|feature| feature < features as u64);
+        if !leaf && (!inner || !known) {
             return Err(RefusedModel::Unsupported("a tree with broken links"));
         }
         if !conditions[node].as_f64().is_some_and(f64::is_finite) {

@@ -52,14 +52,15 @@ pub struct Tuning {
     pub offset_prior: f64,
 }
 
-/// Found on the training data's held-out part; see the table in the artifact's card.
+/// Chosen on the held-out part of the training data: offsets that trust 48 outcomes fully cost q95 of the peak a
+/// fifth of its skill, none at all leaves coverage half as good again.
 pub const TUNING: Tuning = Tuning {
-    past_origins: 32,
-    past_seconds: 3 * 86_400,
-    gate_sharpness: 6.0,
+    past_origins: 48,
+    past_seconds: 4 * 86_400,
+    gate_sharpness: 10.0,
     gate_prior: 0.9,
     gate_least: 8,
-    offset_prior: 60.0,
+    offset_prior: 100.0,
 };
 
 /// What the past says.
@@ -248,7 +249,7 @@ mod tests {
         assert!(judged(49.0, 20.0, 30).weight > 0.99);
         assert!(judged(20.0, 49.0, 30).weight < 0.01);
         let equal = judged(40.0, 40.0, 30).weight;
-        assert!((0.5..0.9).contains(&equal), "{equal}");
+        assert!((0.6..0.9).contains(&equal), "{equal}");
         assert_eq!(judged(20.0, 49.0, 7).weight, 1.0, "too few to tell");
         assert_eq!(judged(20.0, 49.0, 30).naive, Naive::Persistence);
     }
@@ -264,9 +265,9 @@ mod tests {
         let judgement = judged(50.0, 50.0, 60);
         let forecast = raw([50.0, 51.0, 52.0, 53.0], 50.0);
         let values = apply(&TARGETS, &forecast, &judgement);
-        // The peak was 10 above its forecasts; half of that is trusted after 60 outcomes.
+        // The peak was 10 above its forecasts; 60 / 160 of that is trusted after 60 outcomes.
         assert_eq!(values[0], 50.0);
-        assert!((values[3] - 58.0).abs() < 1e-9, "{values:?}");
+        assert!((values[3] - 56.75).abs() < 1e-9, "{values:?}");
     }
 
     #[test]

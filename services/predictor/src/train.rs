@@ -56,7 +56,7 @@ pub struct TrainArgs {
     #[arg(long, default_value_t = 0.7)]
     pub restless: f64,
     /// Score every n-th origin of the held-out part
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value_t = 7)]
     pub stride: usize,
     /// Name of the artifact
     #[arg(long, default_value = "cpu")]
@@ -203,13 +203,25 @@ fn finish(
 
     let forecaster = Forecaster::new(Artifact::open(&location, 1)?)?;
     let scores = evaluate::evaluate(&forecaster, sources, args.stride, &TUNING)?;
+    record(&args.out, manifest, &scores)?;
+    Forecaster::new(Artifact::open(&location, 1)?)?;
+    Ok(evaluate::table(&scores))
+}
+
+/// Writes `manifest` with `scores` as those of held-out data.
+///
+/// # Errors
+/// When it can't be written.
+pub fn record(
+    folder: &Path,
+    mut manifest: Manifest,
+    scores: &evaluate::Scores,
+) -> anyhow::Result<()> {
     manifest.held_out = scores
         .iter()
         .map(|((source, horizon), score)| score.held_out(source, *horizon))
         .collect();
-    package::write_manifest(&args.out, &manifest)?;
-    Forecaster::new(Artifact::open(&location, 1)?)?;
-    Ok(evaluate::table(&scores))
+    package::write_manifest(folder, &manifest)
 }
 
 fn source_cards(

@@ -115,7 +115,7 @@ fn decimal(value: f32) -> f64 {
 }
 
 /// The `q`-quantile of (value, weight) pairs: the lowest value with at least that share of the weight at or below it.
-fn weighted_quantile(pairs: &mut [(f32, f32)], q: f64) -> f32 {
+pub fn weighted_quantile(pairs: &mut [(f32, f32)], q: f64) -> f32 {
     pairs.sort_unstable_by(|left, right| left.0.total_cmp(&right.0));
     let total: f64 = pairs.iter().map(|pair| f64::from(pair.1)).sum();
     let mut below = 0.0;

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Every so many-th series of a source is not trained on, so that calibration sees machines like a user's: unknown ones.
-const UNSEEN_EVERY: usize = 10;
+const UNSEEN_EVERY: usize = 7;
 /// The share of rows whose history is cut short, so that the model knows young machines too.
 const SHORTENED_SHARE: f64 = 0.2;
 
@@ -39,6 +39,8 @@ pub struct Table {
 pub struct About {
     /// Index of the source.
     pub source: usize,
+    /// Number of the series in its source.
+    pub series: usize,
     /// Grid step.
     pub step_seconds: u32,
     /// Horizon.
@@ -141,7 +143,7 @@ impl Dataset {
                     let most = evaluate::first_scored(history) * HORIZONS_SECONDS.len();
                     let count = ((wanted * share) as usize).min(most);
                     let seed = mix(seed ^ mix((index * 10_007 + number) as u64));
-                    draw_series(history, features, count, index, seed)
+                    draw_series(history, features, count, (index, number), seed)
                 })
                 .collect();
             let (mut training, mut unseen) = (Table::default(), Table::default());
@@ -207,7 +209,7 @@ fn draw_series(
     history: &History,
     features: &[Feature],
     count: usize,
-    source: usize,
+    (source, series): (usize, usize),
     seed: u64,
 ) -> Table {
     let mut table = Table::default();
@@ -245,6 +247,7 @@ fn draw_series(
         table.peak.push(((peak - view.now()) / view.scale()) as f32);
         table.about.push(About {
             source,
+            series,
             step_seconds,
             horizon_seconds,
             scale: view.scale(),

@@ -1,6 +1,11 @@
 //! The artifact's files.
 
-use std::{fs, io::Write as _, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::Write as _,
+    path::Path,
+};
 
 use anyhow::Context as _;
 use flate2::{Compression, GzBuilder};
@@ -12,12 +17,12 @@ use crate::{
     features::{self, Feature, View},
     history::History,
     manifest::{Calibration, Manifest},
-    model_json, quantile,
-    train::{HORIZONS_SECONDS, dataset::Table},
+    model_json,
+    train::{HORIZONS_SECONDS, boosting::weighted_quantile, dataset::Table},
 };
 
-/// Fewer rows than this say nothing about a quantile.
-const LEAST_ROWS: usize = 300;
+/// Fewer machines than this say nothing about others: the offsets of one would be everybody's.
+const LEAST_SERIES: usize = 8;
 
 /// Writes a model, compressed, and returns the SHA-256 of the file.
 pub fn write_model(path: &Path, model: &Value) -> anyhow::Result<String> {
@@ -96,8 +101,17 @@ pub fn calibrate(
                     about.step_seconds == *step_seconds && about.horizon_seconds == *horizon_seconds
                 })
                 .collect();
-            if rows.len() < LEAST_ROWS {
+            let series: BTreeSet<(usize, usize)> = rows
+                .iter()
+                .map(|row| (unseen.about[*row].source, unseen.about[*row].series))
+                .collect();
+            if series.len() < LEAST_SERIES {
                 continue;
+            }
+            // Each source counts alike: the largest must not speak for all.
+            let mut sizes = BTreeMap::<usize, f32>::new();
+            for row in &rows {
+                *sizes.entry(unseen.about[*row].source).or_default() += 1.0;
             }
             let offsets = manifest
                 .models
@@ -105,11 +119,14 @@ pub fn calibrate(
                 .zip(predictions)
                 .map(|(model, predicted)| {
                     let targets = unseen.targets(model.output);
-                    let mut misses: Vec<f64> = rows
+                    let mut misses: Vec<(f32, f32)> = rows
                         .iter()
-                        .map(|row| f64::from(targets[*row]) - f64::from(predicted[*row]))
+                        .map(|row| {
+                            let size = sizes[&unseen.about[*row].source];
+                            (targets[*row] - predicted[*row], 1.0 / size)
+                        })
                         .collect();
-                    let offset = quantile::conformal_offset(&mut misses, model.quantile);
+                    let offset = f64::from(weighted_quantile(&mut misses, model.quantile));
                     (offset * 1e4).round() / 1e4
                 })
                 .collect();

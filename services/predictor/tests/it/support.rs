@@ -1,5 +1,4 @@
 //! What the scenario tests share: a running predictor on port 0, made-up series, a copy of the committed artifact.
-#![expect(dead_code, reason = "each test binary uses a part")]
 
 use std::{
     path::{Path, PathBuf},

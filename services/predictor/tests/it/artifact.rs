@@ -1,10 +1,8 @@
 //! Artifacts are used whole or refused with one clear line.
 
-mod common;
-
 use std::{fs, path::Path};
 
-use common::{artifact, copy_of_artifact};
+use crate::support::{artifact, copy_of_artifact};
 use predictor::{
     artifact::{Artifact, Location, RefusedArtifact},
     forecast::Forecaster,
@@ -88,7 +86,7 @@ fn what_is_wrong_with_an_artifact_is_said_in_one_line() {
         ),
         (
             manifest(|manifest| manifest["features"][3] = json!("is_anomaly_iso")),
-            "`is_anomaly_iso`",
+            "feature 3 is `scale_log` there",
         ),
         (
             manifest(|manifest| manifest["golden"]["rows"] = json!([])),

@@ -1,9 +1,7 @@
 //! The service as callers see it: answers, refusals field by field, streams, metrics.
 
-mod common;
-
-use ::common::health::Health;
-use common::{Running, artifact, copy_of_artifact, machine};
+use crate::support::{Running, artifact, copy_of_artifact, machine};
+use common::health::Health;
 use predictor::Config;
 use proto::predictor::v1::{
     ForecastBasis, ForecastRequest, ForecastStreamRequest, GetModelRequest, ReloadModelRequest,

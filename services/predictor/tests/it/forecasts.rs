@@ -1,10 +1,8 @@
 //! Properties of every forecast, whatever the history: never a panic, always valid; and the same from many threads.
 
-mod common;
-
 use std::sync::OnceLock;
 
-use common::machine;
+use crate::support::machine;
 use predictor::{
     artifact::{Artifact, Location},
     forecast::{Basis, Forecast, Forecaster},
@@ -151,4 +149,24 @@ fn a_batch_gives_what_each_series_gives_alone_and_threads_never_mix_answers() {
             .sum::<i32>()
     });
     assert_eq!(answered, 800);
+}
+
+#[test]
+fn two_days_of_history_cost_milliseconds() {
+    let series = domain("timed", 576, 300, 1);
+    forecast(std::slice::from_ref(&series));
+    let start = std::time::Instant::now();
+    for _ in 0..20 {
+        forecast(std::slice::from_ref(&series));
+    }
+    let one = start.elapsed() / 20;
+    let batch: Vec<Series> = (0..100).map(|_| series.clone()).collect();
+    let start = std::time::Instant::now();
+    forecast(&batch);
+    eprintln!(
+        "alone {one:?}, in a batch of 100 {:?} each",
+        start.elapsed() / 100
+    );
+    // Ten times what it takes on a busy machine: this is here to notice a blunder, not to measure.
+    assert!(one.as_millis() < 200, "{one:?}");
 }

@@ -57,7 +57,10 @@ impl Seed {
             let row: Vec<f32> = row
                 .unwrap()
                 .iter()
-                .map(|value| value.parse().unwrap())
+                .map(|value| match value {
+                    "" => f32::NAN,
+                    number => number.parse().unwrap(),
+                })
                 .collect();
             seed.rows.push(row[..43].to_vec());
             seed.all_trees.push(row[43]);
@@ -69,6 +72,15 @@ impl Seed {
 
     /// An artifact of the seed's model whose golden rows are all rows of golden.csv.
     fn manifest(&self, trees: &str, expected: &[f32]) -> Value {
+        let rows: Vec<Vec<Option<f32>>> = self
+            .rows
+            .iter()
+            .map(|row| {
+                row.iter()
+                    .map(|value| (!value.is_nan()).then_some(*value))
+                    .collect()
+            })
+            .collect();
         json!({
             "format": 1, "name": "seed", "version": "1",
             "features": self.features,
@@ -76,7 +88,7 @@ impl Seed {
                 "file": "model.json", "sha256": hex::encode(Sha256::digest(&self.model)),
                 "output": "level", "quantile": 0.5, "trees": trees
             }],
-            "golden": {"tolerance": 1e-4, "rows": self.rows, "expected": [expected]}
+            "golden": {"tolerance": 1e-4, "rows": rows, "expected": [expected]}
         })
     }
 }

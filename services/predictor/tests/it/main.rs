@@ -1,0 +1,11 @@
+//! Scenario tests of the predictor.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test that cannot go on fails it"
+)]
+
+mod artifact;
+mod forecasts;
+mod seed;
+mod service;
+mod support;
