@@ -119,7 +119,7 @@ async fn absent_credentials_are_said_and_the_rest_stays_up() {
     let autoscaler = Autoscaler::configure(
         folder.path(),
         "credentials",
-        &[("scheduler", &section), ("actuator", "dry_run: false")],
+        &[("scheduler", &section), ("actuator", "dry_run: false\nallow_public_ip_change: true")],
     );
     let running = autoscaler.run().await;
     let result = autoscaler.tick().await.remove(0);
@@ -157,7 +157,7 @@ async fn what_is_wrong_around_it_is_named_and_nothing_is_scaled() {
         let sections = [
             ("scheduler", section),
             ("predictor", predictor),
-            ("actuator", "dry_run: false"),
+            ("actuator", "dry_run: false\nallow_public_ip_change: true"),
         ];
         Autoscaler::configure(folder, name, &sections).with_aws(&moto.url)
     };

@@ -159,7 +159,7 @@ async fn a_busy_machine_grows_once_and_a_dry_run_changes_nothing() {
         folder,
         "dry",
         &sections(&monitoring, &untouched),
-        "dry_run: true",
+        "dry_run: true\nallow_public_ip_change: true",
         &moto,
     );
     let running = dry.run().await;
@@ -182,7 +182,7 @@ async fn a_busy_machine_grows_once_and_a_dry_run_changes_nothing() {
 
     // Then for real.
     let sections = sections(&monitoring, &instance);
-    let real = configure(folder, "real", &sections, "dry_run: false", &moto);
+    let real = configure(folder, "real", &sections, "dry_run: false\nallow_public_ip_change: true", &moto);
     let running = real.run().await;
     let result = real.tick().await.remove(0);
     assert_eq!(

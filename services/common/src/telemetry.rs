@@ -76,6 +76,8 @@ pub fn init(
         Ok(filter) if !filter.is_empty() => EnvFilter::try_new(filter)?,
         _ => EnvFilter::try_new(&config.filter)?,
     };
+    // The model library tells of every matrix.
+    let filter = filter.add_directive("xgboost_rs=warn".parse()?);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match config.format {
         LogFormat::Human => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),

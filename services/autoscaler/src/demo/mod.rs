@@ -285,7 +285,8 @@ fn configuration(
         .collect();
     let yaml = serde_json::json!({
         "decision": {"database": folder.join("decision.db")},
-        "actuator": {"dry_run": false},
+        // At the end nothing real waits for a machine that is down.
+        "actuator": {"dry_run": false, "shutdown_grace_seconds": 0},
         "scheduler": {
             "run_clock": false,
             "print_decisions": false,
