@@ -42,11 +42,11 @@ RUN chown 10001:10001 .
 USER 10001:10001
 
 FROM runtime AS predictor
-# XGBoost's run-time libraries.
+# XGBoost computes with OpenMP.
 USER 0:0
 RUN apt-get update \
     && apt-get install -y --no-install-recommends libgomp1 libstdc++6 \
-    && rm -rf /var/lib/apt/lists/*
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 USER 10001:10001
 COPY --from=predictor-build /source/target/release/predictor /usr/local/bin/
 ENV AUTOSCALER__PREDICTOR__LISTEN=0.0.0.0:50051 \
