@@ -3,7 +3,10 @@
 use std::{pin::Pin, sync::Arc};
 
 use common::clock::SharedClock;
-use proto::actuator::v1::{self as wire, actuator_service_server::ActuatorService};
+use proto::actuator::v1::{
+    self as wire,
+    actuator_service_server::{ActuatorService, ActuatorServiceServer},
+};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tokio_util::sync::CancellationToken;
@@ -36,6 +39,11 @@ pub struct Service {
 type Answer<T> = Result<Response<T>, Status>;
 
 impl Service {
+    /// As the server's router takes it.
+    pub fn into_server(self) -> ActuatorServiceServer<Self> {
+        ActuatorServiceServer::new(self)
+    }
+
     async fn describe(&self, instance_id: String) -> Answer<wire::DescribeInstanceResponse> {
         let mut fields = Fields::default();
         fields.instance_id(&instance_id);

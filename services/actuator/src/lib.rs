@@ -19,7 +19,6 @@ pub mod resize;
 use std::{fmt, sync::Arc, time::Duration};
 
 use common::{clock::SharedClock, exposition, grpc::GrpcServer, listen::Listeners};
-use proto::actuator::v1::actuator_service_server::ActuatorServiceServer;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -94,7 +93,7 @@ pub async fn serve(
         shutdown: shutdown.clone(),
     };
     let served = GrpcServer::new(SERVICE, is_ready)
-        .with_service(ActuatorServiceServer::new(service))
+        .with_service(service.into_server())
         .serve(listeners.grpc, shutdown.clone())
         .await;
     readiness.abort();

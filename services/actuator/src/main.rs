@@ -22,11 +22,8 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let read = arguments
-        .config
-        .load()
-        .and_then(|settings| Ok((Config::read(&settings)?, settings)));
-    let (config, settings) = match read {
+    let read = |settings| Ok((Config::read(&settings)?, settings));
+    let (config, settings) = match arguments.config.load().and_then(read) {
         Ok(read) => read,
         Err(error) => return service::usage_error("actuator", &error),
     };

@@ -32,7 +32,7 @@ async fn tick(autoscaler: &Autoscaler) -> serde_json::Value {
     assert!(!log.contains("panicked"), "{log}");
     assert_eq!(running.terminate().await, Some(0), "{log}");
     assert_eq!(result["action"], "hold", "{result:#}\n{log}");
-    assert_eq!(result["action_taken"], "none", "{result:#}\n{log}");
+    assert_eq!(result["actionTaken"], "none", "{result:#}\n{log}");
     result
 }
 
@@ -119,7 +119,10 @@ async fn absent_credentials_are_said_and_the_rest_stays_up() {
     let autoscaler = Autoscaler::configure(
         folder.path(),
         "credentials",
-        &[("scheduler", &section), ("actuator", "dry_run: false\nallow_public_ip_change: true")],
+        &[
+            ("scheduler", &section),
+            ("actuator", "dry_run: false\nallow_public_ip_change: true"),
+        ],
     );
     let running = autoscaler.run().await;
     let result = autoscaler.tick().await.remove(0);
@@ -166,22 +169,22 @@ async fn what_is_wrong_around_it_is_named_and_nothing_is_scaled() {
     let sound = target(&prometheus.url, &small);
     let missing = configure("model", &sound, "artifact: /nowhere/cpu");
     let result = tick(&missing).await;
-    assert_eq!(result["reason_code"], "forecast_unavailable", "{result:#}");
+    assert_eq!(result["reasonCode"], "forecast_unavailable", "{result:#}");
     assert_says(&result, &["/nowhere/cpu"]);
 
     let down = configure("down", &target("http://127.0.0.1:9", &small), "");
     let result = tick(&down).await;
-    assert_eq!(result["reason_code"], "metrics_unknown", "{result:#}");
+    assert_eq!(result["reasonCode"], "metrics_unknown", "{result:#}");
     assert_says(&result, &["http://127.0.0.1:9"]);
 
     prometheus.set(Answer::Unavailable);
     let result = tick(&configure("unavailable", &sound, "")).await;
-    assert_eq!(result["reason_code"], "metrics_unknown", "{result:#}");
+    assert_eq!(result["reasonCode"], "metrics_unknown", "{result:#}");
     assert_says(&result, &["503"]);
 
     prometheus.set(Answer::Html);
     let result = tick(&configure("html", &sound, "")).await;
-    assert_eq!(result["reason_code"], "metrics_unknown", "{result:#}");
+    assert_eq!(result["reasonCode"], "metrics_unknown", "{result:#}");
     assert_says(&result, &["text/html"]);
 
     prometheus.set(busy());
@@ -191,11 +194,11 @@ async fn what_is_wrong_around_it_is_named_and_nothing_is_scaled() {
         "",
     ))
     .await;
-    assert_eq!(result["reason_code"], "instance_unavailable", "{result:#}");
+    assert_eq!(result["reasonCode"], "instance_unavailable", "{result:#}");
     assert_says(&result, &[ABSENT_INSTANCE]);
 
     let result = tick(&configure("ladder", &target(&prometheus.url, &metal), "")).await;
-    assert_eq!(result["reason_code"], "type_outside_ladder", "{result:#}");
+    assert_eq!(result["reasonCode"], "type_outside_ladder", "{result:#}");
     assert_says(&result, &["m5.large"]);
 
     for (instance, machine_type) in [(&small, "t2.small"), (&metal, "m5.large")] {

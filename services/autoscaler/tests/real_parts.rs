@@ -171,7 +171,7 @@ async fn a_busy_machine_grows_once_and_a_dry_run_changes_nothing() {
             "{result:#}\n{}",
             running.log()
         );
-        assert_eq!(result["action_taken"], "dry_run", "{result:#}");
+        assert_eq!(result["actionTaken"], "dry_run", "{result:#}");
     }
     assert_eq!(
         moto.instance(&untouched).await,
@@ -182,7 +182,13 @@ async fn a_busy_machine_grows_once_and_a_dry_run_changes_nothing() {
 
     // Then for real.
     let sections = sections(&monitoring, &instance);
-    let real = configure(folder, "real", &sections, "dry_run: false\nallow_public_ip_change: true", &moto);
+    let real = configure(
+        folder,
+        "real",
+        &sections,
+        "dry_run: false\nallow_public_ip_change: true",
+        &moto,
+    );
     let running = real.run().await;
     let result = real.tick().await.remove(0);
     assert_eq!(
@@ -192,7 +198,7 @@ async fn a_busy_machine_grows_once_and_a_dry_run_changes_nothing() {
         running.log()
     );
     assert_eq!(
-        result["action_taken"],
+        result["actionTaken"],
         "succeeded",
         "{result:#}\n{}",
         running.log()
@@ -211,7 +217,7 @@ async fn a_busy_machine_grows_once_and_a_dry_run_changes_nothing() {
     // The cooldown holds on the next tick.
     let result = real.tick().await.remove(0);
     assert_eq!(
-        (&result["action"], &result["reason_code"]),
+        (&result["action"], &result["reasonCode"]),
         (&"hold".into(), &"cooldown".into()),
         "{result:#}\n{}",
         running.log()
@@ -221,7 +227,7 @@ async fn a_busy_machine_grows_once_and_a_dry_run_changes_nothing() {
     let running = real.run().await;
     let result = real.tick().await.remove(0);
     assert_eq!(
-        (&result["action"], &result["reason_code"]),
+        (&result["action"], &result["reasonCode"]),
         (&"hold".into(), &"cooldown".into()),
         "{result:#}\n{}",
         running.log()

@@ -92,6 +92,9 @@ impl GrpcServer {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                // The descriptors hold the other services too; only what answers here is listed.
+                .with_service_name(self.service)
+                .with_service_name("grpc.health.v1.Health")
         };
         let server = Server::builder()
             .trace_fn(incoming_span)

@@ -11,7 +11,7 @@ use common::{
 use proto::predictor::v1::{
     ForecastRequest, ForecastResponse, ForecastStreamRequest, ForecastStreamResponse,
     GetModelRequest, GetModelResponse, ReloadModelRequest, ReloadModelResponse,
-    predictor_service_server::PredictorService,
+    predictor_service_server::{PredictorService, PredictorServiceServer},
 };
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::{Stream, wrappers::ReceiverStream};
@@ -39,6 +39,11 @@ pub struct Service {
 }
 
 impl Service {
+    /// As the server's router takes it, with the limit on what it reads.
+    pub fn into_server(self) -> PredictorServiceServer<Self> {
+        PredictorServiceServer::new(self).max_decoding_message_size(crate::MAX_REQUEST_BYTES)
+    }
+
     /// At most `max_calls` forecasts wait or run at once.
     pub fn new(
         store: Arc<ModelStore>,

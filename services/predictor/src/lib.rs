@@ -36,7 +36,6 @@ use common::{
     grpc::GrpcServer,
     listen::Listeners,
 };
-use proto::predictor::v1::predictor_service_server::PredictorServiceServer;
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
@@ -93,9 +92,7 @@ pub async fn serve(
         call_metrics,
         metrics,
     );
-    let server = GrpcServer::new(SERVICE, store.ready()).with_service(
-        PredictorServiceServer::new(service).max_decoding_message_size(MAX_REQUEST_BYTES),
-    );
+    let server = GrpcServer::new(SERVICE, store.ready()).with_service(service.into_server());
     let exposing = async {
         match listeners.metrics {
             Some(listener) => {

@@ -92,11 +92,6 @@ impl FakeActuator {
         *self.highest_epoch.lock().unwrap() = epoch;
     }
 
-    /// Forgets its journal, as after a crash without one.
-    pub fn forget(&self) {
-        self.resizes.lock().unwrap().clear();
-    }
-
     fn end(&self, resize: &watch::Sender<Resize>, phase: ResizePhase) {
         resize.send_modify(|resize| {
             if resize.finished_at.is_some() {
