@@ -1,5 +1,7 @@
 //! Who may import what: the rules of `docs/ARCHITECTURE.md`, checked from the sources.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -1,5 +1,7 @@
 //! What an operator gets wrong: one clear line that names cause and remedy, no panic, nothing scaled.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
 mod support;
 
 use std::time::Duration;

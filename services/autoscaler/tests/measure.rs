@@ -1,5 +1,7 @@
 //! Figures, not checks: `make measure` prints them. Cold start and resident memory of each service, time of a tick.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
 mod support;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! One tick is one trace across the four services, seen by a small OTLP receiver.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
 mod support;
 
 use std::{

@@ -1,5 +1,7 @@
 //! The whole loop on real parts: Debian's Prometheus and node exporter, this machine's own CPU, and moto as AWS.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
 mod support;
 
 use std::{

@@ -1,5 +1,7 @@
 //! Two clients that know no proto file list and call every method by reflection: `buf curl`, and Python's grpcio.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
 mod support;
 
 use std::{
@@ -31,7 +33,8 @@ fn requests(instance_id: &str, client: &str) -> BTreeMap<&'static str, (Value, &
     });
     let lease = json!({"resource": client, "holder": "me", "ttl_seconds": 60, "epoch": 1});
     let acquire = json!({"resource": client, "holder": "me", "ttl_seconds": 60});
-    let release = json!({"resource": client, "holder": "me", "epoch": 1});
+    // `buf curl` lists by name: it releases before it renews.
+    let release = json!({"resource": format!("{client}-released"), "holder": "me", "epoch": 1});
     let resize = json!({
         "resize_id": "by-reflection", "instance_id": instance_id, "target_instance_type": "t2.medium",
         "expected_instance_type": "t2.small", "dry_run": true, "reason": "a test",

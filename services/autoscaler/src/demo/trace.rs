@@ -98,6 +98,15 @@ fn parse(reader: impl Read, most: usize) -> anyhow::Result<Vec<Trace>> {
 }
 
 #[cfg(test)]
+pub(crate) fn constant(cpu_percent: f64) -> Trace {
+    Trace {
+        name: "constant".to_owned(),
+        seconds: vec![0, 300],
+        cpu_percent: vec![cpu_percent; 2],
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -123,14 +132,5 @@ mod tests {
             let message = format!("{:#}", parse(csv.as_bytes(), 3).unwrap_err());
             assert!(message.contains(expected), "{message:?} lacks {expected:?}");
         }
-    }
-}
-
-#[cfg(test)]
-pub(crate) fn constant(cpu_percent: f64) -> Trace {
-    Trace {
-        name: "constant".to_owned(),
-        seconds: vec![0, 300],
-        cpu_percent: vec![cpu_percent; 2],
     }
 }

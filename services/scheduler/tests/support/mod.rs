@@ -92,7 +92,7 @@ impl World {
             format!("decision_url: {decision}"),
             format!("actuator_url: {actuator}"),
             format!(
-                "prometheus: {{url: '{}', timeout_seconds: 1}}",
+                "prometheus: {{url: '{}', timeout_seconds: 10}}",
                 self.prometheus.url
             ),
             format!(
