@@ -1,5 +1,7 @@
 //! The whole service over a fake cloud, through its gRPC interface.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
 mod calls;
 mod faults;
 mod support;
