@@ -1,5 +1,6 @@
 # `make` lists what there is. Cargo decides what is stale; nothing here is a file that make builds.
 .DEFAULT_GOAL := help
+PROFILE ?= release
 .PHONY: help run test test-compose measure lint prerequisites
 
 help: ## Lists these commands
@@ -16,11 +17,12 @@ test: prerequisites ## Runs all tests; ARGS="-p decision" goes to cargo nextest
 test-compose: ## Builds the images and sees a resize happen in docker compose (installs Docker where there is none)
 	.ci/compose-test
 
-measure: prerequisites ## Prints cold start, memory and tick time of the services, in the release profile
+measure: prerequisites ## Prints cold start, memory and tick time of the services; PROFILE=dev measures the build of `make test`
 	.ci/tools nextest
 	.ci/test-servers
-	cargo build --locked --release --workspace --bins
-	cargo nextest run --locked --release --package autoscaler --test measure --run-ignored only --no-capture
+	cargo build --locked --profile $(PROFILE) --workspace --bins
+	cargo nextest run --locked --cargo-profile $(PROFILE) --workspace --run-ignored only --no-capture \
+		-E 'test(print_the_figures)'
 
 lint: prerequisites ## Formatting, clippy, protos, licences, scripts
 	.ci/lint
