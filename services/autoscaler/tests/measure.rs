@@ -97,11 +97,11 @@ async fn print_the_figures_of_the_four_services() {
     for _ in 0..100 {
         instances.push(moto.run_instance("t2.small").await);
     }
-    // Between the thresholds: every tick does all but resize.
-    let labels = (0..100).map(label).collect();
-    let prometheus = Prometheus::start(Answer::Cpu(50.0, labels)).await;
+    let prometheus = Prometheus::start(Answer::Html).await;
 
     for count in [1, 100] {
+        // Between the thresholds: every tick does all but resize.
+        prometheus.set(Answer::Cpu(50.0, (0..count).map(label).collect()));
         let section = targets(&instances[..count], &prometheus.url);
         let name = format!("targets-{count}");
         let autoscaler = Autoscaler::configure(folder.path(), &name, &[("scheduler", &section)])

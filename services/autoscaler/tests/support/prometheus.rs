@@ -9,7 +9,6 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::post,
 };
-use serde_json::json;
 
 /// What it does from now on.
 #[derive(Clone, Debug)]
@@ -74,24 +73,25 @@ async fn query_range(
     };
     let step: f64 = range.step.trim_end_matches('s').parse().unwrap();
     let points = ((range.end - range.start) / step) as u32 + 1;
-    let values: Vec<_> = (0..points)
+    // Text, not values: a fleet's answer has a hundred thousand points, and its making must not be what is measured.
+    let values: Vec<String> = (0..points)
         .map(|point| {
             let at = range.start + step * f64::from(point);
             // A real series is never quite constant.
-            json!([
-                at,
-                format!("{}", value * (1.0 - 0.001 * f64::from(point % 3)))
-            ])
+            format!(
+                "[{at},\"{}\"]",
+                value * (1.0 - 0.001 * f64::from(point % 3))
+            )
         })
         .collect();
-    let result: Vec<_> = labels
+    let values = values.join(",");
+    let result: Vec<String> = labels
         .iter()
-        .map(|label| json!({"metric": {"instance": label}, "values": values}))
+        .map(|label| format!("{{\"metric\":{{\"instance\":\"{label}\"}},\"values\":[{values}]}}"))
         .collect();
-    let body = json!({"status": "success", "data": {"resultType": "matrix", "result": result}});
-    (
-        [(header::CONTENT_TYPE, "application/json")],
-        body.to_string(),
-    )
-        .into_response()
+    let body = format!(
+        "{{\"status\":\"success\",\"data\":{{\"resultType\":\"matrix\",\"result\":[{}]}}}}",
+        result.join(",")
+    );
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
