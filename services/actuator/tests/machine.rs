@@ -389,6 +389,8 @@ struct World {
     state: InstanceState,
     instance_type: String,
     before: (InstanceState, String),
+    /// Since the last change.
+    unchanged: Duration,
     boot_fails: bool,
     impaired: bool,
     stopped_by_us: bool,
@@ -399,6 +401,7 @@ struct World {
 impl World {
     fn set(&mut self, state: InstanceState, instance_type: &str) {
         self.before = (self.state, self.instance_type.clone());
+        self.unchanged = Duration::ZERO;
         self.state = state;
         instance_type.clone_into(&mut self.instance_type);
     }
@@ -467,7 +470,11 @@ impl World {
                 Action::Look | Action::Status | Action::Stop | Action::Modify(_) | Action::Start,
                 Mishap::Refuse(kind),
             ) => failed(*kind),
-            (Action::Look, Mishap::Stale) => seen(self.before.0, &self.before.1),
+            // No older than `Limits::settle` says that an answer can be: from nothing else could anybody tell that a stop
+            // had no effect.
+            (Action::Look, Mishap::Stale) if self.unchanged < Limits::default().settle => {
+                seen(self.before.0, &self.before.1)
+            }
             (Action::Look, _) => {
                 let event = seen(self.state, &self.instance_type);
                 self.move_on();
@@ -499,6 +506,7 @@ fn run(mishaps: &[Mishap]) -> Result<(Outcome, World, usize), TestCaseError> {
         state: InstanceState::Running,
         instance_type: FROM.to_owned(),
         before: (InstanceState::Running, FROM.to_owned()),
+        unchanged: Duration::ZERO,
         boot_fails: false,
         impaired: false,
         stopped_by_us: false,
@@ -510,6 +518,7 @@ fn run(mishaps: &[Mishap]) -> Result<(Outcome, World, usize), TestCaseError> {
         if let Action::Finish(outcome) = action {
             return Ok((outcome, world, count));
         }
+        world.unchanged += pause;
         let mishap = mishaps.get(count).cloned().unwrap_or(Mishap::None);
         let event = match mishap {
             Mishap::Shutdown => Event::Hurry,
