@@ -80,6 +80,11 @@ def next_result(condition, what, seconds=120):
     return wait_for(what, seconds, probe)
 
 
+def is_healthy(container):
+    """True once the container's own check passes."""
+    return True if docker("inspect", "--format", "{{.State.Health.Status}}", container).strip() == "healthy" else None
+
+
 def check_containers():
     """Nothing runs as root, writes to its root, or holds a capability."""
     for name in compose("ps", "-q").split():
@@ -91,7 +96,8 @@ def check_containers():
         assert host["ReadonlyRootfs"], f"{label} can write to its root"
         assert host["CapDrop"] == ["ALL"], f"{label} holds capabilities"
         assert any(option.startswith("no-new-privileges") for option in host["SecurityOpt"]), label
-        assert container["State"]["Health"]["Status"] == "healthy", f"{label} is not healthy"
+        # `up` waits for what others depend on; nobody depends on the scheduler, which may still be starting.
+        wait_for(f"{label} is healthy", 60, lambda name=name: is_healthy(name))
         for bindings in host["PortBindings"].values():
             assert all(binding["HostIp"] == "127.0.0.1" for binding in bindings), f"{label} is open to the network"
 

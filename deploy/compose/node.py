@@ -45,7 +45,7 @@ def create_instance():
             InstanceType=FIRST_TYPE,
             MinCount=1,
             MaxCount=1,
-            TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "autoscaler:managed", "Value": "true"}]}],
+            TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "autoscaler", "Value": "enabled"}]}],
         )["Instances"][0]
         if instance["InstanceId"] == INSTANCE_ID:
             return
