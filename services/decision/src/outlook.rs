@@ -18,6 +18,8 @@ pub struct Outlook<'a> {
     pub horizon_seconds: u32,
     /// CPU at the horizon.
     pub distribution: Distribution<'a>,
+    /// Highest CPU until the horizon, where the forecast has it.
+    pub peak: Option<Distribution<'a>>,
     /// Time of the last sample behind it.
     pub origin: Timestamp,
     forecast: &'a Forecast,
@@ -59,6 +61,7 @@ impl<'a> Outlook<'a> {
             cpu_percent: horizon.point,
             horizon_seconds: horizon.horizon_seconds,
             distribution,
+            peak: Distribution::new(&horizon.peak),
             origin,
             forecast,
         })

@@ -298,10 +298,16 @@ impl Case<'_> {
         }
         stop(
             ReasonCode::ConfidenceTooLow,
-            format!(
-                "{}, but only with probability {has:.2}; {needs:.2} is asked",
-                want.sentence
-            ),
+            match &want.doubt {
+                Some(doubt) => format!(
+                    "{}, but {doubt} only with probability {has:.2}; {needs:.2} is asked",
+                    want.sentence
+                ),
+                None => format!(
+                    "{}, but only with probability {has:.2}; {needs:.2} is asked",
+                    want.sentence
+                ),
+            },
         )
     }
 

@@ -542,3 +542,31 @@ fn a_state_without_memory_is_the_empty_state() {
     assert!(!state.cooldowns.up.unwrap().timer_running);
     assert_eq!(State::default().cooldowns, Cooldowns::default());
 }
+
+#[test]
+fn a_lull_before_a_peak_is_no_time_for_a_smaller_type() {
+    let until = |peak| {
+        scene(10.0).with(|scene| {
+            scene.input.forecast.as_mut().unwrap().horizons[1].peak = horizon(900, peak).at_horizon;
+        })
+    };
+    // t2.small at 75 % does what t2.medium does at 37.5 %.
+    until(30.0).check(
+        Action::ScaleDown,
+        "t2.small",
+        ReasonCode::ForecastBelowDownThreshold,
+        "forecast 10.0 % in 15 min is below 30 %, with probability 0.93; t2.medium to t2.small",
+    );
+    until(40.0).holds(
+        ReasonCode::ConfidenceTooLow,
+        "forecast 10.0 % in 15 min is below 30 %, but the peak until then stays below 37.5 %, which would be 75 % of \
+         t2.small (1 vCPU instead of 2) only with probability 0.30; 0.60 is asked",
+    );
+    // Who sends no peak is taken at the word of the horizon.
+    let silent = scene(10.0).with(|scene| {
+        scene.input.forecast.as_mut().unwrap().horizons[1]
+            .peak
+            .clear()
+    });
+    assert_eq!(silent.decide().action, Action::ScaleDown);
+}

@@ -9,6 +9,8 @@ pub(super) struct Want {
     pub(super) code: ReasonCode,
     /// Probability that the condition holds.
     pub(super) confidence: f64,
+    /// Why the probability is no higher, where that is not the condition's own sentence; a clause with its subject.
+    pub(super) doubt: Option<String>,
     /// The condition as the begin of a sentence, without the probability.
     pub(super) sentence: String,
     /// Measured, so that no forecast has to be confident.
@@ -39,6 +41,7 @@ impl Case<'_> {
                 direction: Direction::Up,
                 code: ReasonCode::ForecastAboveUpThreshold,
                 confidence: outlook.distribution.above(policy.scale_up_cpu),
+                doubt: None,
                 sentence: format!("{} is above {} %", outlook.words(), policy.scale_up_cpu),
                 measured: false,
             });
@@ -56,6 +59,7 @@ impl Case<'_> {
                 direction: Direction::Up,
                 code: ReasonCode::Saturated,
                 confidence: 1.0,
+                doubt: None,
                 sentence: format!(
                     "CPU has been at 95 % or above for {}, {} are enough whatever the forecast ({forecast})",
                     text::duration(observation.saturated_seconds.into()),
@@ -70,10 +74,21 @@ impl Case<'_> {
         };
         let down = self.down_limit(rung);
         if outlook.cpu_percent < down.cpu_percent {
+            let below = outlook.distribution.below(down.cpu_percent);
+            // A lull in the middle of a job is low at the horizon, and still no time for a smaller machine.
+            let peak = down
+                .capacity
+                .as_ref()
+                .zip(outlook.peak)
+                .map(|(capacity, peak)| (capacity, peak.below(capacity.cpu_percent)))
+                .filter(|&(_, fits)| fits < below);
             return Ok(Want {
                 direction: Direction::Down,
                 code: ReasonCode::ForecastBelowDownThreshold,
-                confidence: outlook.distribution.below(down.cpu_percent),
+                confidence: peak.map_or(below, |(_, fits)| fits),
+                doubt: peak.map(|(capacity, _)| {
+                    format!("the peak until then stays below {}", capacity.words)
+                }),
                 sentence: format!("{} is below {}", outlook.words(), down.words),
                 measured: false,
             });
@@ -107,35 +122,48 @@ impl Case<'_> {
     /// threshold of the smaller type. Percent means nothing across sizes.
     fn down_limit(&self, rung: usize) -> DownLimit {
         let policy = self.policy;
-        let plain = DownLimit {
-            cpu_percent: policy.scale_down_cpu,
-            words: format!("{} %", policy.scale_down_cpu),
-        };
-        let smaller = rung.checked_sub(1).map(|below| &self.ladder[below]);
-        let (Some(smaller), Some(now)) = (
-            smaller.and_then(|smaller| self.input.size_of(smaller)),
-            self.input.size_of(&self.input.instance_type),
-        ) else {
-            return plain;
-        };
+        let capacity = self.smaller_capacity(rung);
+        match &capacity {
+            Some(capacity) if capacity.cpu_percent < policy.scale_down_cpu => DownLimit {
+                cpu_percent: capacity.cpu_percent,
+                words: capacity.words.clone(),
+                capacity: Some(capacity.clone()),
+            },
+            _ => DownLimit {
+                cpu_percent: policy.scale_down_cpu,
+                words: format!("{} %", policy.scale_down_cpu),
+                capacity,
+            },
+        }
+    }
+
+    /// CPU of the present type that would be the up threshold of the next smaller one; `None` where sizes are unknown.
+    fn smaller_capacity(&self, rung: usize) -> Option<Capacity> {
+        let smaller = self.input.size_of(self.ladder.get(rung.checked_sub(1)?)?)?;
+        let now = self.input.size_of(&self.input.instance_type)?;
         if smaller.vcpus == 0 || now.vcpus == 0 {
-            return plain;
+            return None;
         }
-        let capacity = policy.scale_up_cpu * f64::from(smaller.vcpus) / f64::from(now.vcpus);
-        if capacity >= policy.scale_down_cpu {
-            return plain;
-        }
-        DownLimit {
-            cpu_percent: capacity,
+        let up = self.policy.scale_up_cpu;
+        let cpu_percent = up * f64::from(smaller.vcpus) / f64::from(now.vcpus);
+        Some(Capacity {
+            cpu_percent,
             words: format!(
-                "{capacity:.1} %, which would be {} % of {} ({} vCPU instead of {})",
-                policy.scale_up_cpu, smaller.instance_type, smaller.vcpus, now.vcpus
+                "{cpu_percent:.1} %, which would be {up} % of {} ({} vCPU instead of {})",
+                smaller.instance_type, smaller.vcpus, now.vcpus
             ),
-        }
+        })
     }
 }
 
 struct DownLimit {
+    cpu_percent: f64,
+    words: String,
+    capacity: Option<Capacity>,
+}
+
+#[derive(Clone)]
+struct Capacity {
     cpu_percent: f64,
     words: String,
 }
