@@ -1,6 +1,10 @@
-//! EC2 and SSM through the AWS SDK. No other file knows the SDK's types.
+//! EC2, SSM, Auto Scaling and Service Quotas through the AWS SDK. Nothing outside this module knows the SDK's types.
 
-use std::{error::Error, time::Duration};
+mod failure;
+mod read;
+mod ssm;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
@@ -8,14 +12,16 @@ use aws_sdk_ec2::{
     config::{ProvideCredentials as _, SharedCredentialsProvider},
     types as ec2,
 };
-use aws_sdk_ssm::types as ssm;
-use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use tokio::sync::OnceCell;
 
+use self::{
+    failure::{chain, failure},
+    ssm::Ssm,
+};
 use crate::{
     cloud::{
-        Checks, Cloud, CloudError, CommandStatus, ErrorKind, Instance, InstanceState,
-        InstanceStatus, InstanceType, Mutation, Operation,
+        Checks, Cloud, CloudError, CommandStatus, Delivery, ErrorKind, GroupMember, Instance,
+        InstanceStatus, InstanceType, Mutation, Operation, Script, VcpuQuota, VcpuUse,
     },
     config::Config,
 };
@@ -30,17 +36,33 @@ const COMMON_SIZES: [&str; 15] = [
 pub struct AwsCloud {
     /// For reads; they are repeated.
     ec2: aws_sdk_ec2::Client,
-    ssm: aws_sdk_ssm::Client,
     /// For what changes something; never repeated, for after a lost answer the state decides.
     ec2_once: aws_sdk_ec2::Client,
-    ssm_once: aws_sdk_ssm::Client,
+    ssm: Ssm,
+    autoscaling: aws_sdk_autoscaling::Client,
+    quotas: aws_sdk_servicequotas::Client,
     region: Option<String>,
     credentials: Option<SharedCredentialsProvider>,
+    /// Asked once: a program doesn't move.
+    own_instance_id: OnceCell<Option<String>>,
 }
 
 /// Builds the clients from the configuration, the environment, the profile, and the instance's role, in this order.
 /// Nothing is called and nothing fails here: what lacks is what [`Cloud::ready`] says.
 pub async fn connect(config: &Config) -> AwsCloud {
+    build(config, aws_config::defaults(BehaviorVersion::latest())).await
+}
+
+/// The same clients at another address, with credentials that mean nothing: for what stands in for AWS.
+pub async fn connect_to(config: &Config, url: &str) -> AwsCloud {
+    let credentials = aws_sdk_ec2::config::Credentials::new("test", "test", None, None, "test");
+    let loader = aws_config::defaults(BehaviorVersion::latest())
+        .endpoint_url(url)
+        .credentials_provider(credentials);
+    build(config, loader).await
+}
+
+async fn build(config: &Config, loader: aws_config::ConfigLoader) -> AwsCloud {
     let seconds = Duration::from_secs;
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(seconds(config.aws.connect_seconds))
@@ -48,7 +70,7 @@ pub async fn connect(config: &Config) -> AwsCloud {
         .operation_attempt_timeout(seconds(config.aws.attempt_seconds))
         .operation_timeout(seconds(config.aws.operation_seconds))
         .build();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+    let mut loader = loader
         .timeout_config(timeouts)
         .retry_config(RetryConfig::standard().with_max_attempts(3));
     if let Some(region) = &config.region {
@@ -64,11 +86,13 @@ pub async fn connect(config: &Config) -> AwsCloud {
         .build();
     AwsCloud {
         ec2: aws_sdk_ec2::Client::new(&sdk),
-        ssm: aws_sdk_ssm::Client::new(&sdk),
         ec2_once: aws_sdk_ec2::Client::new(&once),
-        ssm_once: aws_sdk_ssm::Client::new(&once),
+        ssm: Ssm::new(&sdk, &once),
+        autoscaling: aws_sdk_autoscaling::Client::new(&sdk),
+        quotas: aws_sdk_servicequotas::Client::new(&sdk),
         region: sdk.region().map(ToString::to_string),
         credentials: sdk.credentials_provider(),
+        own_instance_id: OnceCell::new(),
     }
 }
 
@@ -108,7 +132,7 @@ impl Cloud for AwsCloud {
             .iter()
             .flat_map(ec2::Reservation::instances)
             .find(|instance| instance.instance_id() == Some(instance_id))
-            .map(instance)
+            .map(read::instance)
             .ok_or_else(|| {
                 let message = format!("instance {instance_id} does not exist");
                 CloudError::new(operation, ErrorKind::NotFound, message)
@@ -131,7 +155,7 @@ impl Cloud for AwsCloud {
             .collect::<Result<Vec<_>, _>>()
             .await
             .map_err(|error| failure(Operation::DescribeTypes, error))?;
-        Ok(types.iter().filter_map(instance_type).collect())
+        Ok(types.iter().filter_map(read::instance_type).collect())
     }
 
     async fn offered_types(
@@ -197,7 +221,7 @@ impl Cloud for AwsCloud {
             Checks::Initializing
         };
         Ok(InstanceStatus {
-            state: state(status.instance_state()),
+            state: read::state(status.instance_state()),
             checks,
             events: status
                 .events()
@@ -233,57 +257,165 @@ impl Cloud for AwsCloud {
         call(&self.ec2_once, instance_id, mutation, false).await
     }
 
-    async fn ssm_online(&self, instance_id: &str) -> Result<bool, CloudError> {
-        let filter = ssm::InstanceInformationStringFilter::builder()
-            .key("InstanceIds")
-            .values(instance_id)
-            .build()
-            .map_err(|error| {
-                CloudError::new(Operation::SsmOnline, ErrorKind::Invalid, error.to_string())
-            })?;
-        let answer = self
-            .ssm
-            .describe_instance_information()
-            .filters(filter)
+    async fn set_tag(&self, instance_id: &str, key: &str, value: &str) -> Result<(), CloudError> {
+        self.ec2
+            .create_tags()
+            .resources(instance_id)
+            .tags(ec2::Tag::builder().key(key).value(value).build())
             .send()
             .await
-            .map_err(|error| failure(Operation::SsmOnline, error))?;
-        Ok(answer
-            .instance_information_list()
+            .map(drop)
+            .map_err(|error| failure(Operation::SetTag, error))
+    }
+
+    async fn remove_tag(&self, instance_id: &str, key: &str) -> Result<(), CloudError> {
+        self.ec2
+            .delete_tags()
+            .resources(instance_id)
+            .tags(ec2::Tag::builder().key(key).build())
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| failure(Operation::RemoveTag, error))
+    }
+
+    async fn find_tagged(&self, key: &str) -> Result<Vec<Instance>, CloudError> {
+        let found = self
+            .instances(Operation::FindTagged, "tag-key", &[key])
+            .await?;
+        Ok(found
             .iter()
-            .any(|agent| agent.ping_status() == Some(&ssm::PingStatus::Online)))
+            .map(read::instance)
+            .filter(|instance| !instance.state.is_gone())
+            .collect())
+    }
+
+    async fn group_member(&self, instance_id: &str) -> Result<Option<GroupMember>, CloudError> {
+        let answer = self
+            .autoscaling
+            .describe_auto_scaling_instances()
+            .instance_ids(instance_id)
+            .send()
+            .await
+            .map_err(|error| failure(Operation::GroupMember, error))?;
+        Ok(answer
+            .auto_scaling_instances()
+            .iter()
+            .find(|member| member.instance_id() == Some(instance_id))
+            .map(|member| GroupMember {
+                group: member
+                    .auto_scaling_group_name()
+                    .unwrap_or_default()
+                    .to_owned(),
+                lifecycle: member.lifecycle_state().unwrap_or_default().to_owned(),
+            }))
+    }
+
+    async fn vcpu_use(&self, quota: VcpuQuota) -> Result<VcpuUse, CloudError> {
+        let operation = Operation::VcpuUse;
+        let answer = self
+            .quotas
+            .get_service_quota()
+            .service_code("ec2")
+            .quota_code(quota.code)
+            .send()
+            .await
+            .map_err(|error| failure(operation, error))?;
+        let limit = answer
+            .quota()
+            .and_then(aws_sdk_servicequotas::types::ServiceQuota::value)
+            .ok_or_else(|| {
+                let message = format!("the answer holds no value of quota {}", quota.code);
+                CloudError::new(operation, ErrorKind::Internal, message)
+            })?;
+        let states = ["pending", "running"];
+        let running = self
+            .instances(operation, "instance-state-name", &states)
+            .await?
+            .iter()
+            // Spot instances have quotas of their own.
+            .filter(|found| found.instance_lifecycle().is_none())
+            .filter(|found| {
+                found
+                    .instance_type()
+                    .is_some_and(|name| quota.counts(name.as_str()))
+            })
+            .map(read::vcpus)
+            .sum();
+        Ok(VcpuUse {
+            // Quotas are whole numbers that AWS writes as floats.
+            limit: limit.clamp(0.0, f64::from(u32::MAX)) as u32,
+            running,
+        })
+    }
+
+    async fn credit_mode(&self, instance_id: &str) -> Result<Option<String>, CloudError> {
+        let answer = self
+            .ec2
+            .describe_instance_credit_specifications()
+            .instance_ids(instance_id)
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => Ok(answer
+                .instance_credit_specifications()
+                .first()
+                .and_then(ec2::InstanceCreditSpecification::cpu_credits)
+                .map(str::to_owned)),
+            Err(error) => Err(failure(Operation::CreditMode, error)),
+        }
+    }
+
+    async fn set_credit_mode(&self, instance_id: &str, mode: &str) -> Result<(), CloudError> {
+        let operation = Operation::SetCreditMode;
+        let wanted = ec2::InstanceCreditSpecificationRequest::builder()
+            .instance_id(instance_id)
+            .cpu_credits(mode)
+            .build();
+        let answer = self
+            .ec2_once
+            .modify_instance_credit_specification()
+            .instance_credit_specifications(wanted)
+            .send()
+            .await
+            .map_err(|error| failure(operation, error))?;
+        // The call answers 200 also when it changed nothing.
+        let refused = answer
+            .unsuccessful_instance_credit_specifications()
+            .first()
+            .and_then(|item| item.error());
+        match refused {
+            None => Ok(()),
+            Some(error) => Err(CloudError::new(
+                operation,
+                ErrorKind::Invalid,
+                error.message().unwrap_or("no message"),
+            )),
+        }
+    }
+
+    async fn own_instance_id(&self) -> Option<String> {
+        self.own_instance_id
+            .get_or_init(own_instance_id)
+            .await
+            .clone()
+    }
+
+    async fn ssm_online(&self, instance_id: &str) -> Result<bool, CloudError> {
+        self.ssm.online(instance_id).await
+    }
+
+    async fn publish_script(&self, script: Script<'_>) -> Result<String, CloudError> {
+        self.ssm.publish(script).await
     }
 
     async fn send_script(
         &self,
         instance_id: &str,
-        script: &str,
+        delivery: Delivery<'_>,
         limit: Duration,
     ) -> Result<String, CloudError> {
-        let answer = self
-            .ssm_once
-            .send_command()
-            .document_name("AWS-RunShellScript")
-            .instance_ids(instance_id)
-            .comment("Cloud Autoscaler: set monitoring up")
-            .parameters("commands", vec![script.to_owned()])
-            .parameters("executionTimeout", vec![limit.as_secs().to_string()])
-            // For its delivery, which is quick or not at all.
-            .timeout_seconds(60)
-            .send()
-            .await
-            .map_err(|error| failure(Operation::SendScript, error))?;
-        answer
-            .command()
-            .and_then(ssm::Command::command_id)
-            .map(str::to_owned)
-            .ok_or_else(|| {
-                CloudError::new(
-                    Operation::SendScript,
-                    ErrorKind::LostReply,
-                    "the answer holds no command id",
-                )
-            })
+        self.ssm.send(instance_id, delivery, limit).await
     }
 
     async fn poll_command(
@@ -291,38 +423,55 @@ impl Cloud for AwsCloud {
         instance_id: &str,
         command_id: &str,
     ) -> Result<CommandStatus, CloudError> {
-        let answer = self
-            .ssm
-            .get_command_invocation()
-            .instance_id(instance_id)
-            .command_id(command_id)
-            .send()
-            .await
-            .map_err(|error| failure(Operation::PollCommand, error))?;
-        let output = [
-            answer.standard_output_content(),
-            answer.standard_error_content(),
-        ]
-        .into_iter()
-        .flatten()
-        .filter(|text| !text.is_empty())
-        .collect::<Vec<_>>()
-        .join("\n");
-        Ok(match answer.status() {
-            Some(ssm::CommandInvocationStatus::Success) => CommandStatus::Succeeded { output },
-            Some(
-                ssm::CommandInvocationStatus::Cancelled
-                | ssm::CommandInvocationStatus::Failed
-                | ssm::CommandInvocationStatus::TimedOut,
-            ) => CommandStatus::Failed {
-                output: match output.is_empty() {
-                    true => answer.status_details().unwrap_or("no output").to_owned(),
-                    false => output,
-                },
-            },
-            _ => CommandStatus::Running,
-        })
+        self.ssm.poll(instance_id, command_id).await
     }
+}
+
+impl AwsCloud {
+    /// All instances that a filter finds, page by page.
+    async fn instances(
+        &self,
+        operation: Operation,
+        filter: &str,
+        values: &[&str],
+    ) -> Result<Vec<ec2::Instance>, CloudError> {
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        let filter = ec2::Filter::builder()
+            .name(filter)
+            .set_values(Some(values))
+            .build();
+        let reservations = self
+            .ec2
+            .describe_instances()
+            .filters(filter)
+            .into_paginator()
+            .page_size(500)
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .map_err(|error| failure(operation, error))?;
+        Ok(reservations
+            .into_iter()
+            .flat_map(|page| page.reservations.unwrap_or_default())
+            .flat_map(|reservation| reservation.instances.unwrap_or_default())
+            .collect())
+    }
+}
+
+/// Asks the metadata service, for two seconds at most: elsewhere nobody answers at its address.
+async fn own_instance_id() -> Option<String> {
+    let disabled = std::env::var("AWS_EC2_METADATA_DISABLED");
+    if disabled.is_ok_and(|value| value.eq_ignore_ascii_case("true")) {
+        return None;
+    }
+    let client = aws_config::imds::Client::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .read_timeout(Duration::from_secs(1))
+        .max_attempts(1)
+        .build();
+    let answer = client.get("/latest/meta-data/instance-id");
+    let answer = tokio::time::timeout(Duration::from_secs(2), answer).await;
+    Some(String::from(answer.ok()?.ok()?))
 }
 
 /// One of the three calls that change a machine, or the question whether it would be allowed.
@@ -364,263 +513,5 @@ async fn call(
         // How EC2 says yes to a dry run.
         Err(error) if dry_run && error.message.starts_with("DryRunOperation") => Ok(()),
         result => result,
-    }
-}
-
-fn instance(found: &ec2::Instance) -> Instance {
-    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
-    let placement = found.placement();
-    let owner = found
-        .network_interfaces()
-        .iter()
-        .filter_map(|interface| interface.association()?.ip_owner_id())
-        .next();
-    Instance {
-        instance_id: text(found.instance_id()),
-        instance_type: text(found.instance_type().map(ec2::InstanceType::as_str)),
-        state: state(found.state()),
-        availability_zone: text(placement.and_then(ec2::Placement::availability_zone)),
-        private_ip: found.private_ip_address().map(str::to_owned),
-        public_ip: found
-            .public_ip_address()
-            .filter(|address| !address.is_empty())
-            .map(str::to_owned),
-        // Addresses that AWS lends belong to "amazon"; Elastic IPs belong to the account.
-        elastic_ip: owner.is_some_and(|owner| owner != "amazon"),
-        architecture: text(found.architecture().map(ec2::ArchitectureValues::as_str)),
-        virtualization: text(
-            found
-                .virtualization_type()
-                .map(ec2::VirtualizationType::as_str),
-        ),
-        ena: found.ena_support(),
-        root_device_type: text(found.root_device_type().map(ec2::DeviceType::as_str)),
-        spot: found.instance_lifecycle() == Some(&ec2::InstanceLifecycleType::Spot),
-        hibernation: found
-            .hibernation_options()
-            .and_then(ec2::HibernationOptions::configured)
-            == Some(true),
-        tenancy: text(placement.and_then(|place| Some(place.tenancy()?.as_str()))),
-        placement_group: placement
-            .and_then(ec2::Placement::group_name)
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned),
-        network_interfaces: u32::try_from(found.network_interfaces().len()).unwrap_or(u32::MAX),
-        tags: found
-            .tags()
-            .iter()
-            .filter_map(|tag| Some((tag.key()?.to_owned(), text(tag.value()))))
-            .collect(),
-    }
-}
-
-/// An unknown state is taken for one that changes by itself: it is looked at again.
-fn state(state: Option<&ec2::InstanceState>) -> InstanceState {
-    match state.and_then(ec2::InstanceState::name) {
-        Some(ec2::InstanceStateName::Running) => InstanceState::Running,
-        Some(ec2::InstanceStateName::Stopping) => InstanceState::Stopping,
-        Some(ec2::InstanceStateName::Stopped) => InstanceState::Stopped,
-        Some(ec2::InstanceStateName::ShuttingDown) => InstanceState::ShuttingDown,
-        Some(ec2::InstanceStateName::Terminated) => InstanceState::Terminated,
-        _ => InstanceState::Pending,
-    }
-}
-
-fn instance_type(found: &ec2::InstanceTypeInfo) -> Option<InstanceType> {
-    let processor = found.processor_info();
-    Some(InstanceType {
-        name: found.instance_type()?.as_str().to_owned(),
-        vcpus: u32::try_from(found.v_cpu_info()?.default_v_cpus()?).ok()?,
-        memory_mib: u64::try_from(found.memory_info()?.size_in_mib()?).ok()?,
-        architectures: processor
-            .map(ec2::ProcessorInfo::supported_architectures)
-            .unwrap_or_default()
-            .iter()
-            .map(|architecture| architecture.as_str().to_owned())
-            .collect(),
-        virtualizations: found
-            .supported_virtualization_types()
-            .iter()
-            .map(|virtualization| virtualization.as_str().to_owned())
-            .collect(),
-        burstable: found.burstable_performance_supported() == Some(true),
-        ena_required: found.network_info().and_then(ec2::NetworkInfo::ena_support)
-            == Some(&ec2::EnaSupport::Required),
-        nitro: found.hypervisor() != Some(&ec2::InstanceTypeHypervisor::Xen),
-        instance_storage: found.instance_storage_supported() == Some(true),
-        max_network_interfaces: found
-            .network_info()
-            .and_then(ec2::NetworkInfo::maximum_network_interfaces)
-            .and_then(|maximum| u32::try_from(maximum).ok())
-            .unwrap_or(1),
-    })
-}
-
-/// The one place where AWS's error codes get a meaning.
-fn failure<E, R>(operation: Operation, error: SdkError<E, R>) -> CloudError
-where
-    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
-{
-    let causes = chain(&error);
-    let (kind, message) = match &error {
-        SdkError::ServiceError(service) => {
-            let code = service.err().code().unwrap_or("no error code");
-            let message = service.err().message().unwrap_or("no message");
-            (
-                kind_of(operation, code, message),
-                format!("{code}: {message}"),
-            )
-        }
-        SdkError::TimeoutError(_) => (
-            ErrorKind::LostReply,
-            format!("no answer in time ({causes})"),
-        ),
-        SdkError::ResponseError(_) => (
-            ErrorKind::LostReply,
-            format!("the answer can't be read ({causes})"),
-        ),
-        // Signing is a part of dispatch, so credentials and settings that lack surface here.
-        _ if causes.contains("Missing Region") => {
-            (ErrorKind::NotConfigured, "no AWS region is set".to_owned())
-        }
-        _ if causes.to_lowercase().contains("credential") => (
-            ErrorKind::CredentialsMissing,
-            format!("there are no usable AWS credentials ({causes})"),
-        ),
-        SdkError::DispatchFailure(_) => (
-            ErrorKind::LostReply,
-            format!("no answer from AWS ({causes})"),
-        ),
-        _ => (ErrorKind::Invalid, causes),
-    };
-    CloudError::new(operation, kind, one_line(&message))
-}
-
-fn kind_of(operation: Operation, code: &str, message: &str) -> ErrorKind {
-    // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
-    match code {
-        "InsufficientInstanceCapacity"
-        | "InsufficientCapacity"
-        | "InsufficientHostCapacity"
-        | "InsufficientReservedInstanceCapacity"
-        | "InsufficientCapacityOnHost" => ErrorKind::InsufficientCapacity,
-        "VcpuLimitExceeded" | "InstanceLimitExceeded" | "MaxSpotInstanceCountExceeded" => {
-            ErrorKind::LimitExceeded
-        }
-        "RequestLimitExceeded"
-        | "Throttling"
-        | "ThrottlingException"
-        | "EC2ThrottledException"
-        | "TooManyRequestsException"
-        | "RateExceeded" => ErrorKind::Throttled,
-        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
-            ErrorKind::Unauthorized
-        }
-        "AuthFailure"
-        | "InvalidClientTokenId"
-        | "UnrecognizedClientException"
-        | "SignatureDoesNotMatch"
-        | "IncompleteSignature"
-        | "MissingAuthenticationToken" => ErrorKind::CredentialsMissing,
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
-            ErrorKind::CredentialsExpired
-        }
-        "InvalidInstanceId" if operation == Operation::SendScript => ErrorKind::NotOnline,
-        "InvalidInstanceID.NotFound"
-        | "InvalidInstanceID.Malformed"
-        | "InvocationDoesNotExist"
-        | "InvalidInstanceId" => ErrorKind::NotFound,
-        "IncorrectInstanceState" | "IncorrectState" | "InvalidState" => ErrorKind::WrongState,
-        "OperationNotPermitted" => ErrorKind::Protected,
-        "InvalidParameterValue" | "InvalidParameterCombination"
-            if message.contains("LaunchPlan") =>
-        {
-            ErrorKind::TypeMismatch
-        }
-        "Unsupported" | "UnsupportedOperation" | "UnsupportedHostConfiguration" => {
-            ErrorKind::Unsupported
-        }
-        "InternalError"
-        | "InternalFailure"
-        | "InternalServerError"
-        | "Unavailable"
-        | "ServiceUnavailable"
-        | "RequestTimeout" => ErrorKind::Internal,
-        _ => ErrorKind::Invalid,
-    }
-}
-
-/// The error with all its causes, in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    one_line(&text)
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_have_the_meaning_that_decides_what_comes_next() {
-        for (operation, code, message, expected) in [
-            (
-                Operation::Start,
-                "InsufficientInstanceCapacity",
-                "",
-                ErrorKind::InsufficientCapacity,
-            ),
-            (
-                Operation::Start,
-                "VcpuLimitExceeded",
-                "",
-                ErrorKind::LimitExceeded,
-            ),
-            (
-                Operation::Start,
-                "InvalidParameterValue",
-                "LaunchPlan instance type does not match attribute value",
-                ErrorKind::TypeMismatch,
-            ),
-            (
-                Operation::ModifyType,
-                "InvalidParameterValue",
-                "no such type",
-                ErrorKind::Invalid,
-            ),
-            (
-                Operation::SendScript,
-                "InvalidInstanceId",
-                "",
-                ErrorKind::NotOnline,
-            ),
-            (
-                Operation::PollCommand,
-                "InvalidInstanceId",
-                "",
-                ErrorKind::NotFound,
-            ),
-            (
-                Operation::Stop,
-                "OperationNotPermitted",
-                "",
-                ErrorKind::Protected,
-            ),
-            (Operation::Stop, "SomethingNew", "", ErrorKind::Invalid),
-        ] {
-            assert_eq!(kind_of(operation, code, message), expected, "{code}");
-        }
     }
 }

@@ -66,6 +66,12 @@ pub struct Instance {
     pub placement_group: Option<String>,
     /// Number of network interfaces attached.
     pub network_interfaces: u32,
+    /// Private IPv4 addresses of the interface that has most of them.
+    pub addresses_per_interface: u32,
+    /// Number of EBS volumes attached.
+    pub volumes: u32,
+    /// What it booted with: `uefi` or `legacy-bios`; `None` when the cloud doesn't say.
+    pub boot_mode: Option<String>,
     pub tags: BTreeMap<String, String>,
 }
 
@@ -88,6 +94,67 @@ pub struct InstanceType {
     /// Has disks that lose their data at each stop.
     pub instance_storage: bool,
     pub max_network_interfaces: u32,
+    /// Private IPv4 addresses that one interface takes.
+    pub max_addresses_per_interface: u32,
+    /// EBS volumes that it takes, where the cloud says; on most Nitro types interfaces count against it, too.
+    pub max_volumes: Option<u32>,
+    /// Interfaces count against `max_volumes`.
+    pub interfaces_take_volume_slots: bool,
+    /// Subset of `uefi` and `legacy-bios`.
+    pub boot_modes: Vec<String>,
+}
+
+/// An instance's place in an Auto Scaling group.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct GroupMember {
+    pub group: String,
+    /// Such as `InService` or `Standby`. In standby the group leaves it alone.
+    pub lifecycle: String,
+}
+
+/// A quota of running vCPUs, which families share.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct VcpuQuota {
+    /// In Service Quotas, such as `L-1216C47A`.
+    pub code: &'static str,
+    /// What families that count begin with, before the first digit or hyphen, such as `["t", "m"]`.
+    pub families: &'static [&'static str],
+}
+
+impl VcpuQuota {
+    /// Whether an instance of this type counts.
+    pub fn counts(&self, instance_type: &str) -> bool {
+        let letters: &str = family(instance_type)
+            .split(|character: char| !character.is_ascii_lowercase())
+            .next()
+            .unwrap_or_default();
+        self.families.contains(&letters)
+    }
+}
+
+/// A quota, and what is used of it now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct VcpuUse {
+    pub limit: u32,
+    pub running: u32,
+}
+
+/// What runs on an instance over SSM. It takes no parameters, so nothing is ever spliced into a shell.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Script<'a> {
+    /// The document's name.
+    pub name: &'a str,
+    /// A POSIX shell script.
+    pub text: &'a str,
+}
+
+/// How a script is sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Delivery<'a> {
+    /// As our own document, in the version whose content has this SHA-256, in hexadecimal digits.
+    Document { name: &'a str, sha256: &'a str },
+    /// As the parameter of `AWS-RunShellScript`.
+    Shell { text: &'a str },
 }
 
 /// The cloud's own checks of a running instance.
@@ -143,7 +210,15 @@ pub enum Operation {
     Stop,
     ModifyType,
     Start,
+    SetTag,
+    RemoveTag,
+    FindTagged,
+    GroupMember,
+    VcpuUse,
+    CreditMode,
+    SetCreditMode,
     SsmOnline,
+    PublishScript,
     SendScript,
     PollCommand,
 }
@@ -161,17 +236,33 @@ impl Operation {
             Self::Stop => "ec2:StopInstances",
             Self::ModifyType => "ec2:ModifyInstanceAttribute",
             Self::Start => "ec2:StartInstances",
+            Self::SetTag => "ec2:CreateTags",
+            Self::RemoveTag => "ec2:DeleteTags",
+            // A filter over all instances; the right is the same as for one.
+            Self::FindTagged => "ec2:DescribeInstances",
+            Self::GroupMember => "autoscaling:DescribeAutoScalingInstances",
+            Self::VcpuUse => "servicequotas:GetServiceQuota",
+            Self::CreditMode => "ec2:DescribeInstanceCreditSpecifications",
+            Self::SetCreditMode => "ec2:ModifyInstanceCreditSpecification",
             Self::SsmOnline => "ssm:DescribeInstanceInformation",
+            Self::PublishScript => "ssm:CreateDocument",
             Self::SendScript => "ssm:SendCommand",
             Self::PollCommand => "ssm:GetCommandInvocation",
         }
     }
 
-    /// True for the three that change a machine's state, and for a command on it.
+    /// True for what changes something: a machine's state, type, tags or credit mode, and a command on it.
     pub fn mutates(self) -> bool {
         matches!(
             self,
-            Self::Stop | Self::ModifyType | Self::Start | Self::SendScript
+            Self::Stop
+                | Self::ModifyType
+                | Self::Start
+                | Self::SetTag
+                | Self::RemoveTag
+                | Self::SetCreditMode
+                | Self::PublishScript
+                | Self::SendScript
         )
     }
 }
@@ -212,6 +303,8 @@ pub enum ErrorKind {
     TypeMismatch,
     /// The owner protected it against stops.
     Protected,
+    /// An operator has thrown this actuator's kill switch; the call was not made.
+    Halted,
     /// The SSM agent isn't registered.
     NotOnline,
     /// No answer, or one that can't be read: the call may have been carried out.
@@ -279,6 +372,7 @@ impl CloudError {
             ErrorKind::Protected => {
                 "turn off stop protection (DisableApiStop) if it may be resized"
             }
+            ErrorKind::Halted => "autoscaler kill-switch off, once you want resizes again",
             ErrorKind::WrongState | ErrorKind::TypeMismatch => "wait for the instance to settle",
             ErrorKind::LostReply | ErrorKind::Internal => {
                 "check the network to AWS and its status page"
@@ -322,14 +416,49 @@ pub trait Cloud: fmt::Debug + Send + Sync + 'static {
     /// Ok when the call was accepted; its effect comes later. Never repeated by the implementation.
     async fn mutate(&self, instance_id: &str, mutation: &Mutation) -> Result<(), CloudError>;
 
+    /// Writes a tag, over the one that may be there.
+    async fn set_tag(&self, instance_id: &str, key: &str, value: &str) -> Result<(), CloudError>;
+
+    /// Takes a tag away; Ok when it wasn't there.
+    async fn remove_tag(&self, instance_id: &str, key: &str) -> Result<(), CloudError>;
+
+    /// All instances that have the tag and are not gone.
+    async fn find_tagged(&self, key: &str) -> Result<Vec<Instance>, CloudError>;
+
+    /// Its Auto Scaling group; `None` when it is in none.
+    async fn group_member(&self, instance_id: &str) -> Result<Option<GroupMember>, CloudError>;
+
+    /// The quota in this region, and the vCPUs that run against it.
+    async fn vcpu_use(&self, quota: VcpuQuota) -> Result<VcpuUse, CloudError>;
+
+    /// `standard` or `unlimited`; `None` for types without CPU credits. A change of type resets it.
+    async fn credit_mode(&self, instance_id: &str) -> Result<Option<String>, CloudError>;
+
+    /// Sets what [`Cloud::credit_mode`] reads.
+    async fn set_credit_mode(&self, instance_id: &str, mode: &str) -> Result<(), CloudError>;
+
+    /// The instance that this program runs on; `None` when it doesn't run on one.
+    async fn own_instance_id(&self) -> Option<String> {
+        None
+    }
+
+    /// How long ago a start of this type found no room in this zone, as far as this program remembers.
+    fn shortage(&self, _instance_type: &str, _availability_zone: &str) -> Option<Duration> {
+        None
+    }
+
     /// Whether commands can reach the instance now.
     async fn ssm_online(&self, instance_id: &str) -> Result<bool, CloudError>;
 
-    /// Runs a shell script as root on the instance, for at most `limit`; returns the command's id at once.
+    /// Makes the script the default version of our own document; returns the SHA-256 of the document's content. Does
+    /// nothing when it is that already.
+    async fn publish_script(&self, script: Script<'_>) -> Result<String, CloudError>;
+
+    /// Runs a script as root on the instance, for at most `limit`; returns the command's id at once.
     async fn send_script(
         &self,
         instance_id: &str,
-        script: &str,
+        delivery: Delivery<'_>,
         limit: Duration,
     ) -> Result<String, CloudError>;
 

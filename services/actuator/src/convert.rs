@@ -11,10 +11,11 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{
     cloud::{CloudError, ErrorKind, Instance, InstanceState, InstanceType},
-    journal::{Record, Refusal, Request, StepRecord},
+    journal::{Record, Refusal, Request, StepRecord, StoreError},
     monitoring::SetUp,
     preflight::{Check, Verdict},
     resize::{Monitoring, Outcome, Phase},
+    stranded::{Standing, Stranded},
 };
 
 /// Collects what is wrong with a request.
@@ -112,11 +113,17 @@ pub fn refusal(refusal: &Refusal) -> Status {
     let message = refusal.to_string();
     match refusal {
         Refusal::OtherContent(_) => Status::already_exists(message),
+        Refusal::Store(_) => unavailable(message, Duration::from_secs(5)),
         Refusal::Busy { active, .. } => failed_precondition("ACTIVE_RESIZE", active, &message),
         Refusal::StaleEpoch { highest, .. } => {
             failed_precondition("LEASE_EPOCH", &highest.to_string(), &message)
         }
     }
+}
+
+/// The journal can't be read or written.
+pub fn store_error(error: &StoreError) -> Status {
+    unavailable(error.to_string(), Duration::from_secs(5))
 }
 
 /// An error of the cloud, with its remedy. The one mapping there is.
@@ -135,6 +142,7 @@ pub fn cloud_error(error: &CloudError) -> Status {
         | ErrorKind::WrongState
         | ErrorKind::TypeMismatch
         | ErrorKind::Protected
+        | ErrorKind::Halted
         | ErrorKind::NotOnline
         | ErrorKind::NotConfigured
         | ErrorKind::Invalid => Code::FailedPrecondition,
@@ -283,6 +291,28 @@ fn monitoring(monitoring: Option<Monitoring>) -> wire::MonitoringState {
         Some(Monitoring::Degraded) => wire::MonitoringState::Degraded,
         Some(Monitoring::Skipped) => wire::MonitoringState::Skipped,
     }
+}
+
+/// An instance with a breadcrumb.
+pub fn stranded(found: Stranded) -> wire::TaggedInstance {
+    let standing = match found.standing {
+        Standing::UnderWay => wire::TagStanding::UnderWay,
+        Standing::Ended => wire::TagStanding::Ended,
+        Standing::Lost => wire::TagStanding::Lost,
+        Standing::Foreign => wire::TagStanding::Foreign,
+    };
+    let mut message = wire::TaggedInstance {
+        instance: Some(instance(found.instance)),
+        standing: standing.into(),
+        taken_up: found.taken_up,
+        ..wire::TaggedInstance::default()
+    };
+    if let Some(breadcrumb) = found.breadcrumb {
+        message.resize_id = breadcrumb.resize_id;
+        message.from_instance_type = breadcrumb.from;
+        message.target_instance_type = breadcrumb.target;
+    }
+    message
 }
 
 /// What a set-up of monitoring came to.

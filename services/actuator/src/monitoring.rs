@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::clock::SharedClock;
 
 use crate::{
-    cloud::{Cloud, CloudError, CommandStatus, ErrorKind},
+    cloud::{Cloud, CloudError, CommandStatus, Delivery, ErrorKind},
     config::MonitoringConfig,
     resize::Monitoring,
 };
@@ -109,7 +109,10 @@ async fn send(
     let mut waited = Duration::ZERO;
     loop {
         // After a lost answer it may run twice; the script is made for that.
-        let error = match cloud.send_script(instance_id, SCRIPT, run_limit).await {
+        let error = match cloud
+            .send_script(instance_id, Delivery::Shell { text: SCRIPT }, run_limit)
+            .await
+        {
             Ok(command_id) => return Ok(command_id),
             Err(error) => error,
         };

@@ -1,6 +1,7 @@
 //! The checks that come before a stop, each with a name and a verdict. Nothing here changes anything.
 
 mod judge;
+mod quota;
 
 use crate::{
     cloud::{
@@ -8,6 +9,8 @@ use crate::{
     },
     config::{Config, UnknownChecks},
 };
+
+pub use self::quota::{by_code as quota_by_code, of as quota_of};
 
 /// What a check says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

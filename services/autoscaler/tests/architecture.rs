@@ -95,31 +95,25 @@ fn proto_and_common_stand_below_the_services() {
 }
 
 #[test]
-fn aws_stays_in_one_file_of_the_actuator_and_xgboost_in_one_of_the_predictor() {
+fn aws_stays_in_one_module_of_the_actuator_and_xgboost_in_one_file_of_the_predictor() {
     for service in SERVICES.iter().chain(&["common", "autoscaler"]) {
         let dependencies = dependencies(&format!("services/{service}/Cargo.toml"));
         let holds = |prefix: &str| dependencies.iter().any(|name| name.starts_with(prefix));
         assert_eq!(holds("aws-"), *service == "actuator", "{service}");
         assert_eq!(holds("xgboost"), *service == "predictor", "{service}");
     }
-    for (folder, needle, file) in [
-        (
-            "services/actuator/src",
-            "aws_sdk_ec2",
-            "services/actuator/src/aws.rs",
-        ),
-        (
-            "services/actuator/src",
-            "aws_sdk_ssm",
-            "services/actuator/src/aws.rs",
-        ),
-        (
-            "services/predictor/src",
-            "xgboost_rs",
-            "services/predictor/src/booster.rs",
-        ),
-    ] {
-        assert_eq!(files_with(folder, needle), [file], "{needle}");
+    assert_eq!(
+        files_with("services/predictor/src", "xgboost_rs"),
+        ["services/predictor/src/booster.rs"]
+    );
+    let files = files_with("services/actuator/src", "aws_sdk_");
+    assert!(!files.is_empty());
+    for file in files {
+        let module = "services/actuator/src/aws";
+        assert!(
+            file == format!("{module}.rs") || file.starts_with(&format!("{module}/")),
+            "{file} knows the SDK; only aws.rs and what is below it may"
+        );
     }
 }
 

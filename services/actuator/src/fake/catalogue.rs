@@ -98,6 +98,14 @@ pub fn all() -> Vec<InstanceType> {
             nitro: family.nitro,
             instance_storage: false,
             max_network_interfaces: if *vcpus < 4 { 3 } else { 4 },
+            max_addresses_per_interface: if *vcpus < 4 { 6 } else { 15 },
+            max_volumes: Some(if family.nitro { 28 } else { 40 }),
+            interfaces_take_volume_slots: family.nitro,
+            boot_modes: match (family.nitro, family.architectures.contains(&"arm64")) {
+                (_, true) => owned(&["uefi"]),
+                (true, false) => owned(&["legacy-bios", "uefi"]),
+                (false, false) => owned(&["legacy-bios"]),
+            },
         })
         .collect()
 }

@@ -4,6 +4,7 @@ use std::{collections::HashMap, collections::VecDeque, ops::RangeInclusive, time
 
 use jiff::Timestamp;
 
+use super::hold::{Gate, Hold, Moment};
 use crate::cloud::{ErrorKind, Instance, Operation};
 
 /// Calls that are remembered; a simulation of weeks makes millions.
@@ -65,6 +66,15 @@ pub(super) struct Faults {
     faults: Vec<Fault>,
     counts: HashMap<(Operation, bool), u32>,
     calls: VecDeque<Call>,
+    gates: HashMap<(Operation, u32, Moment), Gate>,
+}
+
+/// What happens to a call.
+#[derive(Debug, Default)]
+pub(super) struct Met {
+    pub(super) effect: Option<Effect>,
+    pub(super) before: Option<Gate>,
+    pub(super) after: Option<Gate>,
 }
 
 impl Faults {
@@ -72,8 +82,14 @@ impl Faults {
         self.faults.push(fault);
     }
 
+    pub(super) fn hold(&mut self, operation: Operation, number: u32, moment: Moment) -> Hold {
+        let (hold, gate) = Hold::new();
+        self.gates.insert((operation, number, moment), gate);
+        hold
+    }
+
     /// Notes the call, and says what happens to it.
-    pub(super) fn meet(&mut self, call: Call) -> Option<Effect> {
+    pub(super) fn meet(&mut self, call: Call) -> Met {
         let (operation, dry_run) = (call.operation, call.dry_run);
         let count = self.counts.entry((operation, dry_run)).or_default();
         *count += 1;
@@ -82,14 +98,24 @@ impl Faults {
             self.calls.pop_front();
         }
         self.calls.push_back(call);
-        self.faults
+        let effect = self
+            .faults
             .iter()
             .find(|fault| {
                 fault.operation == operation
                     && fault.dry_run == dry_run
                     && fault.calls.contains(&number)
             })
-            .map(|fault| fault.effect)
+            .map(|fault| fault.effect);
+        let mut gate = |moment| match dry_run {
+            true => None,
+            false => self.gates.remove(&(operation, number, moment)),
+        };
+        Met {
+            effect,
+            before: gate(Moment::Before),
+            after: gate(Moment::After),
+        }
     }
 
     pub(super) fn calls(&self) -> Vec<Call> {

@@ -2,7 +2,11 @@
 //! demand. For tests, and for the demo.
 
 pub mod catalogue;
+mod cloud;
 mod faults;
+mod hold;
+mod machine;
+pub mod wire;
 mod world;
 
 use std::{
@@ -12,19 +16,16 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use common::clock::SharedClock;
 use jiff::Timestamp;
+use tokio::sync::watch;
 
-pub use self::faults::{Call, Deed, Effect, Fault};
-use self::{
-    faults::Faults,
-    world::{Machine, World},
+use self::{faults::Faults, hold::Verdict, machine::Machine, world::World};
+pub use self::{
+    faults::{Call, Deed, Effect, Fault},
+    hold::{Hold, Moment},
 };
-use crate::cloud::{
-    Cloud, CloudError, CommandStatus, ErrorKind, Instance, InstanceState, InstanceStatus,
-    InstanceType, Mutation, Operation, family,
-};
+use crate::cloud::{CloudError, ErrorKind, GroupMember, Instance, InstanceState, Operation};
 
 /// How long things take.
 #[derive(Clone, Debug)]
@@ -54,12 +55,30 @@ impl Default for Timing {
     }
 }
 
+impl Timing {
+    /// The same, so many times as fast.
+    #[must_use]
+    pub fn faster(factor: u32) -> Self {
+        let usual = Self::default();
+        let factor = factor.max(1);
+        Self {
+            stop: usual.stop / factor,
+            start: usual.start / factor,
+            checks: usual.checks / factor,
+            agent: usual.agent / factor,
+            command: usual.command / factor,
+        }
+    }
+}
+
 /// The fake cloud. Clones share one world.
 #[derive(Clone)]
 pub struct FakeCloud {
     clock: SharedClock,
     world: Arc<Mutex<World>>,
     faults: Arc<Mutex<Faults>>,
+    /// Counts calls, so that somebody can wait for one.
+    arrivals: watch::Sender<u64>,
 }
 
 impl fmt::Debug for FakeCloud {
@@ -75,6 +94,7 @@ impl FakeCloud {
             clock,
             world: Arc::default(),
             faults: Arc::default(),
+            arrivals: watch::Sender::new(0),
         }
     }
 
@@ -98,6 +118,9 @@ impl FakeCloud {
             tenancy: "default".to_owned(),
             placement_group: None,
             network_interfaces: 1,
+            addresses_per_interface: 1,
+            volumes: 1,
+            boot_mode: Some("legacy-bios".to_owned()),
             tags: BTreeMap::new(),
         };
         self.world()
@@ -148,6 +171,18 @@ impl FakeCloud {
             dry_run: false,
             effect,
         });
+    }
+
+    /// Holds call number `number` of `operation` when it comes, before or after its effect.
+    pub fn hold(&self, operation: Operation, number: u32, moment: Moment) -> Hold {
+        lock(&self.faults).hold(operation, number, moment)
+    }
+
+    /// Returns once `operation` has been called `number` times (no dry runs).
+    pub async fn until_called(&self, operation: Operation, number: usize) {
+        let mut arrivals = self.arrivals.subscribe();
+        // `self` holds the sender, so the channel can't close while this waits.
+        let _ = arrivals.wait_for(|_| self.count(operation) >= number).await;
     }
 
     /// Every call so far, oldest first; the last 20,000.
@@ -213,6 +248,48 @@ impl FakeCloud {
         set(&mut self.world().denied, operation.action(), !permitted);
     }
 
+    /// vCPUs that may run at once, of each quota.
+    pub fn set_vcpu_limit(&self, limit: u32) {
+        self.world().vcpu_limit = limit;
+    }
+
+    /// The instance that the program under test is to believe it runs on.
+    pub fn set_own_instance_id(&self, instance_id: &str) {
+        self.world().own_instance_id = Some(instance_id.to_owned());
+    }
+
+    /// Makes it a member of an Auto Scaling group, tag included; `lifecycle` such as `InService`.
+    pub fn set_group(&self, instance_id: &str, group: &str, lifecycle: &str) {
+        if let Some(machine) = self.world().machines.get_mut(instance_id) {
+            machine.group = Some(GroupMember {
+                group: group.to_owned(),
+                lifecycle: lifecycle.to_owned(),
+            });
+            let tags = &mut machine.instance.tags;
+            tags.insert("aws:autoscaling:groupName".to_owned(), group.to_owned());
+        }
+    }
+
+    /// The CPU credit mode that it has now; `None` for types without credits.
+    pub fn credit_mode_of(&self, instance_id: &str) -> Option<String> {
+        let now = self.clock.now();
+        self.world().machines.get(instance_id)?.credit_mode(now)
+    }
+
+    /// Sets its CPU credit mode, as its owner would.
+    pub fn set_credit_mode_of(&self, instance_id: &str, mode: &str) {
+        if let Some(machine) = self.world().machines.get_mut(instance_id) {
+            machine.credit_mode = Some(mode.to_owned());
+        }
+    }
+
+    /// Its tags now; empty when there is no such instance.
+    pub fn tags(&self, instance_id: &str) -> BTreeMap<String, String> {
+        self.look(instance_id)
+            .map(|instance| instance.tags)
+            .unwrap_or_default()
+    }
+
     /// Whether scripts end well.
     pub fn set_scripts_succeed(&self, succeed: bool) {
         self.world().scripts_fail = !succeed;
@@ -251,6 +328,40 @@ impl FakeCloud {
         }
     }
 
+    /// All instances as they are now, those that are gone included.
+    pub fn instances(&self) -> Vec<Instance> {
+        let now = self.clock.now();
+        let world = self.world();
+        world
+            .machines
+            .values()
+            .map(|machine| machine.view(now))
+            .collect()
+    }
+
+    /// The SHA-256 of an SSM document's default version.
+    fn document(&self, name: &str) -> Result<String, CloudError> {
+        let found = self.world().documents.get(name).cloned();
+        found.ok_or_else(|| {
+            CloudError::new(
+                Operation::PublishScript,
+                ErrorKind::NotFound,
+                format!("there is no document {name}"),
+            )
+        })
+    }
+
+    async fn set_document(&self, name: &str, sha256: &str) -> Result<(), CloudError> {
+        let operation = Operation::PublishScript;
+        self.call(operation, "", name, false, |world, _| {
+            world.allowed(operation)?;
+            let documents = &mut world.documents;
+            documents.insert(name.to_owned(), sha256.to_owned());
+            Ok(())
+        })
+        .await
+    }
+
     fn look(&self, instance_id: &str) -> Option<Instance> {
         let now = self.clock.now();
         let world = self.world();
@@ -272,13 +383,15 @@ impl FakeCloud {
         dry_run: bool,
         act: impl FnOnce(&mut World, Timestamp) -> Result<T, CloudError> + Send,
     ) -> Result<T, CloudError> {
-        let effect = lock(&self.faults).meet(Call {
+        let met = lock(&self.faults).meet(Call {
             at: self.clock.now(),
             operation,
             instance_id: instance_id.to_owned(),
             detail: detail.to_owned(),
             dry_run,
         });
+        let effect = met.effect;
+        self.arrivals.send_modify(|count| *count += 1);
         let lost = || {
             CloudError::new(
                 operation,
@@ -298,15 +411,29 @@ impl FakeCloud {
             Some(Effect::Delay(delay)) => self.clock.sleep(delay).await,
             Some(Effect::DropAfter | Effect::Somebody(_)) | None => {}
         }
-        let now = self.clock.now();
-        let mut world = self.world();
-        let result = act(&mut world, now);
-        match effect {
-            Some(Effect::DropAfter) => return Err(lost()),
-            Some(Effect::Somebody(deed)) => world.somebody(now, instance_id, deed),
-            _ => {}
+        if let Some(gate) = met.before
+            && gate.pass().await == Verdict::Lose
+        {
+            return Err(lost());
         }
-        result
+        let result = {
+            let now = self.clock.now();
+            let mut world = self.world();
+            let result = act(&mut world, now);
+            if let Some(Effect::Somebody(deed)) = effect {
+                world.somebody(now, instance_id, deed);
+            }
+            result
+        };
+        if let Some(gate) = met.after
+            && gate.pass().await == Verdict::Lose
+        {
+            return Err(lost());
+        }
+        match effect {
+            Some(Effect::DropAfter) => Err(lost()),
+            _ => result,
+        }
     }
 }
 
@@ -320,154 +447,5 @@ fn set<T: Ord>(set: &mut std::collections::BTreeSet<T>, value: T, member: bool) 
         set.insert(value);
     } else {
         set.remove(&value);
-    }
-}
-
-#[async_trait]
-impl Cloud for FakeCloud {
-    async fn ready(&self) -> Result<(), CloudError> {
-        self.call(Operation::Ready, "", "", false, |_, _| Ok(()))
-            .await
-    }
-
-    async fn describe_instance(&self, instance_id: &str) -> Result<Instance, CloudError> {
-        self.call(
-            Operation::DescribeInstance,
-            instance_id,
-            "",
-            false,
-            |world, now| world.describe(now, instance_id),
-        )
-        .await
-    }
-
-    async fn describe_types(&self, names: &[String]) -> Result<Vec<InstanceType>, CloudError> {
-        self.call(
-            Operation::DescribeTypes,
-            "",
-            &names.join(","),
-            false,
-            |_, _| {
-                Ok(catalogue::all()
-                    .into_iter()
-                    .filter(|found| names.contains(&found.name))
-                    .collect())
-            },
-        )
-        .await
-    }
-
-    async fn offered_types(
-        &self,
-        wanted: &str,
-        availability_zone: &str,
-    ) -> Result<Vec<String>, CloudError> {
-        self.call(
-            Operation::OfferedTypes,
-            "",
-            availability_zone,
-            false,
-            |_, _| {
-                Ok(catalogue::all()
-                    .into_iter()
-                    .map(|found| found.name)
-                    .filter(|name| family(name) == wanted)
-                    .collect())
-            },
-        )
-        .await
-    }
-
-    async fn status(&self, instance_id: &str) -> Result<InstanceStatus, CloudError> {
-        self.call(Operation::Status, instance_id, "", false, |world, now| {
-            world.status(now, instance_id)
-        })
-        .await
-    }
-
-    async fn stop_protected(&self, instance_id: &str) -> Result<bool, CloudError> {
-        self.call(
-            Operation::StopProtection,
-            instance_id,
-            "",
-            false,
-            |world, _| {
-                Ok(world
-                    .machine(Operation::StopProtection, instance_id)?
-                    .stop_protected)
-            },
-        )
-        .await
-    }
-
-    async fn permitted(&self, instance_id: &str, mutation: &Mutation) -> Result<(), CloudError> {
-        self.call(
-            mutation.into(),
-            instance_id,
-            &detail(mutation),
-            true,
-            |world, now| world.mutate(now, instance_id, mutation, true),
-        )
-        .await
-    }
-
-    async fn mutate(&self, instance_id: &str, mutation: &Mutation) -> Result<(), CloudError> {
-        self.call(
-            mutation.into(),
-            instance_id,
-            &detail(mutation),
-            false,
-            |world, now| world.mutate(now, instance_id, mutation, false),
-        )
-        .await
-    }
-
-    async fn ssm_online(&self, instance_id: &str) -> Result<bool, CloudError> {
-        self.call(
-            Operation::SsmOnline,
-            instance_id,
-            "",
-            false,
-            |world, now| Ok(world.ssm_online(now, instance_id)),
-        )
-        .await
-    }
-
-    async fn send_script(
-        &self,
-        instance_id: &str,
-        script: &str,
-        _limit: Duration,
-    ) -> Result<String, CloudError> {
-        self.call(
-            Operation::SendScript,
-            instance_id,
-            script,
-            false,
-            |world, now| world.send(now, instance_id),
-        )
-        .await
-    }
-
-    async fn poll_command(
-        &self,
-        instance_id: &str,
-        command_id: &str,
-    ) -> Result<CommandStatus, CloudError> {
-        self.call(
-            Operation::PollCommand,
-            instance_id,
-            command_id,
-            false,
-            |world, now| world.poll(now, instance_id, command_id),
-        )
-        .await
-    }
-}
-
-fn detail(mutation: &Mutation) -> String {
-    match mutation {
-        Mutation::ModifyType(instance_type) => instance_type.clone(),
-        Mutation::Stop | Mutation::Start => String::new(),
     }
 }

@@ -1,4 +1,4 @@
-//! The fake's machines: what state each has at which time.
+//! The fake's world: its machines, and what EC2 and SSM answer about them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,164 +7,15 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Timing, catalogue, faults::Deed};
-use crate::cloud::{
-    Checks, CloudError, CommandStatus, ErrorKind, Instance, InstanceState, InstanceStatus,
-    Mutation, Operation,
+use super::{
+    Timing, catalogue,
+    faults::Deed,
+    machine::{Machine, plus},
 };
-
-/// A stretch of a machine's life; it ends where the next begins.
-#[derive(Clone, Debug)]
-struct Stretch {
-    since: Timestamp,
-    state: InstanceState,
-    instance_type: String,
-}
-
-#[derive(Debug)]
-pub(super) struct Machine {
-    /// All but state and type, which are in the timeline.
-    pub(super) instance: Instance,
-    /// Ascending; what is already certain of the future is in it.
-    timeline: Vec<Stretch>,
-    pub(super) resizes: u32,
-    pub(super) modified_at: Timestamp,
-    pub(super) stop_protected: bool,
-    pub(super) stop_hangs: bool,
-    pub(super) ssm: bool,
-    pub(super) events: Vec<String>,
-}
-
-impl Machine {
-    pub(super) fn new(instance: Instance) -> Self {
-        Self {
-            timeline: vec![Stretch {
-                since: Timestamp::MIN,
-                state: instance.state,
-                instance_type: instance.instance_type.clone(),
-            }],
-            instance,
-            resizes: 0,
-            modified_at: Timestamp::MIN,
-            stop_protected: false,
-            stop_hangs: false,
-            ssm: true,
-            events: Vec::new(),
-        }
-    }
-
-    fn at(&self, time: Timestamp) -> &Stretch {
-        let after = self
-            .timeline
-            .partition_point(|stretch| stretch.since <= time);
-        // The first stretch begins before all time.
-        &self.timeline[after.saturating_sub(1)]
-    }
-
-    pub(super) fn view(&self, time: Timestamp) -> Instance {
-        let stretch = self.at(time);
-        let down = !matches!(
-            stretch.state,
-            InstanceState::Running | InstanceState::Pending
-        );
-        let mut instance = self.instance.clone();
-        instance.state = stretch.state;
-        instance.instance_type.clone_from(&stretch.instance_type);
-        if down {
-            instance.public_ip = None;
-        }
-        instance
-    }
-
-    /// From `now` on these states, each for its time; the last one stays.
-    fn go(&mut self, now: Timestamp, states: &[(InstanceState, Duration)]) {
-        let instance_type = self.at(now).instance_type.clone();
-        self.timeline.retain(|stretch| stretch.since <= now);
-        let mut since = now;
-        for (state, lasts) in states {
-            self.timeline.push(Stretch {
-                since,
-                state: *state,
-                instance_type: instance_type.clone(),
-            });
-            since = plus(since, *lasts);
-        }
-        // Nobody asks for the distant past; the first stretch must go on reaching back to it.
-        if self.timeline.len() > 32 {
-            self.timeline.drain(..16);
-            self.timeline[0].since = Timestamp::MIN;
-        }
-    }
-
-    pub(super) fn set_type(&mut self, now: Timestamp, instance_type: &str) {
-        let state = self.at(now).state;
-        if self.at(now).instance_type != instance_type {
-            self.resizes += 1;
-        }
-        self.modified_at = now;
-        let next = self
-            .timeline
-            .partition_point(|stretch| stretch.since <= now);
-        self.timeline.insert(
-            next,
-            Stretch {
-                since: now,
-                state,
-                instance_type: instance_type.to_owned(),
-            },
-        );
-        for stretch in &mut self.timeline[next..] {
-            instance_type.clone_into(&mut stretch.instance_type);
-        }
-    }
-
-    pub(super) fn stop(&mut self, now: Timestamp, timing: &Timing) {
-        if matches!(
-            self.at(now).state,
-            InstanceState::Running | InstanceState::Pending
-        ) {
-            if self.stop_hangs {
-                self.go(now, &[(InstanceState::Stopping, Duration::ZERO)]);
-            } else {
-                self.go(
-                    now,
-                    &[
-                        (InstanceState::Stopping, timing.stop),
-                        (InstanceState::Stopped, Duration::ZERO),
-                    ],
-                );
-            }
-        }
-    }
-
-    pub(super) fn unhang(&mut self, now: Timestamp) {
-        self.stop_hangs = false;
-        if self.at(now).state == InstanceState::Stopping {
-            self.go(now, &[(InstanceState::Stopped, Duration::ZERO)]);
-        }
-    }
-
-    pub(super) fn start(&mut self, now: Timestamp, timing: &Timing, boots: bool) {
-        if self.at(now).state == InstanceState::Stopped {
-            let end = if boots {
-                InstanceState::Running
-            } else {
-                InstanceState::Stopped
-            };
-            self.go(
-                now,
-                &[
-                    (InstanceState::Pending, timing.start),
-                    (end, Duration::ZERO),
-                ],
-            );
-        }
-    }
-
-    fn terminate(&mut self, now: Timestamp) {
-        self.go(now, &[(InstanceState::Terminated, Duration::ZERO)]);
-    }
-}
+use crate::cloud::{
+    Checks, CloudError, CommandStatus, Delivery, ErrorKind, Instance, InstanceState,
+    InstanceStatus, Mutation, Operation, VcpuQuota, VcpuUse,
+};
 
 #[derive(Debug)]
 struct Command {
@@ -173,7 +24,7 @@ struct Command {
     fails: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct World {
     pub(super) machines: BTreeMap<String, Machine>,
     pub(super) timing: Timing,
@@ -184,10 +35,78 @@ pub(super) struct World {
     pub(super) impaired: BTreeSet<String>,
     pub(super) denied: BTreeSet<&'static str>,
     pub(super) scripts_fail: bool,
+    /// vCPUs that may run, of each quota.
+    pub(super) vcpu_limit: u32,
+    pub(super) own_instance_id: Option<String>,
+    /// Documents' names, and the SHA-256 of their default version.
+    pub(super) documents: BTreeMap<String, String>,
     commands: BTreeMap<String, Command>,
 }
 
+impl Default for World {
+    fn default() -> Self {
+        Self {
+            machines: BTreeMap::new(),
+            timing: Timing::default(),
+            lag: Duration::ZERO,
+            no_capacity: BTreeSet::new(),
+            never_boots: BTreeSet::new(),
+            impaired: BTreeSet::new(),
+            denied: BTreeSet::new(),
+            scripts_fail: false,
+            vcpu_limit: 1_000,
+            own_instance_id: None,
+            documents: BTreeMap::new(),
+            commands: BTreeMap::new(),
+        }
+    }
+}
+
 impl World {
+    /// Whether the role has the right.
+    pub(super) fn allowed(&self, operation: Operation) -> Result<(), CloudError> {
+        if !self.denied.contains(operation.action()) {
+            return Ok(());
+        }
+        Err(CloudError::new(
+            operation,
+            ErrorKind::Unauthorized,
+            format!(
+                "UnauthorizedOperation: not allowed to perform {}",
+                operation.action()
+            ),
+        ))
+    }
+
+    /// vCPUs that run against a quota now.
+    pub(super) fn vcpu_use(&self, now: Timestamp, quota: VcpuQuota) -> VcpuUse {
+        let running = self
+            .machines
+            .values()
+            .map(|machine| machine.at(now))
+            .filter(|stretch| {
+                matches!(
+                    stretch.state,
+                    InstanceState::Pending | InstanceState::Running
+                ) && quota.counts(&stretch.instance_type)
+            })
+            .filter_map(|stretch| Some(catalogue::find(&stretch.instance_type)?.vcpus))
+            .sum();
+        VcpuUse {
+            limit: self.vcpu_limit,
+            running,
+        }
+    }
+
+    /// What runs, and is not gone, with this tag.
+    pub(super) fn tagged(&self, now: Timestamp, key: &str) -> Vec<Instance> {
+        self.machines
+            .values()
+            .map(|machine| machine.view(now))
+            .filter(|instance| !instance.state.is_gone() && instance.tags.contains_key(key))
+            .collect()
+    }
+
     pub(super) fn machine(
         &mut self,
         operation: Operation,
@@ -251,15 +170,7 @@ impl World {
         let operation = Operation::from(mutation);
         let refuse =
             |kind, message: String| Err::<(), _>(CloudError::new(operation, kind, message));
-        if self.denied.contains(operation.action()) {
-            return refuse(
-                ErrorKind::Unauthorized,
-                format!(
-                    "UnauthorizedOperation: not allowed to perform {}",
-                    operation.action()
-                ),
-            );
-        }
+        self.allowed(operation)?;
         let timing = self.timing.clone();
         let lag = self.lag;
         let state = self.machine(operation, instance_id)?.at(now).state;
@@ -345,6 +256,19 @@ impl World {
                 format!("Unsupported: the architecture of the image does not fit {name}"),
             );
         }
+        let needed = catalogue::find(name).map_or(0, |found| found.vcpus);
+        if let Some(quota) = crate::preflight::quota_of(name) {
+            let used = self.vcpu_use(now, quota);
+            if used.running + needed > used.limit {
+                return refuse(
+                    ErrorKind::LimitExceeded,
+                    format!(
+                        "VcpuLimitExceeded: you have requested more vCPU capacity than your limit of {} allows",
+                        used.limit
+                    ),
+                );
+            }
+        }
         if self.no_capacity.contains(name) {
             return refuse(
                 ErrorKind::InsufficientCapacity,
@@ -389,7 +313,22 @@ impl World {
         })
     }
 
-    pub(super) fn send(&mut self, now: Timestamp, instance_id: &str) -> Result<String, CloudError> {
+    pub(super) fn send(
+        &mut self,
+        now: Timestamp,
+        instance_id: &str,
+        delivery: Delivery<'_>,
+    ) -> Result<String, CloudError> {
+        self.allowed(Operation::SendScript)?;
+        if let Delivery::Document { name, sha256 } = delivery
+            && self.documents.get(name).is_none_or(|found| found != sha256)
+        {
+            return Err(CloudError::new(
+                Operation::SendScript,
+                ErrorKind::Invalid,
+                format!("InvalidDocument: there is no document {name} with this hash"),
+            ));
+        }
         if !self.ssm_online(now, instance_id) {
             return Err(CloudError::new(
                 Operation::SendScript,
@@ -438,10 +377,6 @@ impl World {
             }
         })
     }
-}
-
-fn plus(time: Timestamp, by: Duration) -> Timestamp {
-    time.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
 fn minus(time: Timestamp, by: Duration) -> Timestamp {

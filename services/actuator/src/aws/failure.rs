@@ -1,0 +1,179 @@
+//! From AWS's error codes to what they mean for a resize.
+
+use std::error::Error;
+
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::cloud::{CloudError, ErrorKind, Operation};
+
+/// The one place where AWS's error codes get a meaning.
+pub(super) fn failure<E, R>(operation: Operation, error: SdkError<E, R>) -> CloudError
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let causes = chain(&error);
+    let (kind, message) = match &error {
+        SdkError::ServiceError(service) => {
+            let code = service.err().code().unwrap_or("no error code");
+            let message = service.err().message().unwrap_or("no message");
+            (
+                kind_of(operation, code, message),
+                format!("{code}: {message}"),
+            )
+        }
+        SdkError::TimeoutError(_) => (
+            ErrorKind::LostReply,
+            format!("no answer in time ({causes})"),
+        ),
+        SdkError::ResponseError(_) => (
+            ErrorKind::LostReply,
+            format!("the answer can't be read ({causes})"),
+        ),
+        // Signing is a part of dispatch, so credentials and settings that lack surface here.
+        _ if causes.contains("Missing Region") => {
+            (ErrorKind::NotConfigured, "no AWS region is set".to_owned())
+        }
+        _ if causes.to_lowercase().contains("credential") => (
+            ErrorKind::CredentialsMissing,
+            format!("there are no usable AWS credentials ({causes})"),
+        ),
+        SdkError::DispatchFailure(_) => (
+            ErrorKind::LostReply,
+            format!("no answer from AWS ({causes})"),
+        ),
+        _ => (ErrorKind::Invalid, causes),
+    };
+    CloudError::new(operation, kind, one_line(&message))
+}
+
+fn kind_of(operation: Operation, code: &str, message: &str) -> ErrorKind {
+    // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+    match code {
+        "InsufficientInstanceCapacity"
+        | "InsufficientCapacity"
+        | "InsufficientHostCapacity"
+        | "InsufficientReservedInstanceCapacity"
+        | "InsufficientCapacityOnHost" => ErrorKind::InsufficientCapacity,
+        "VcpuLimitExceeded" | "InstanceLimitExceeded" | "MaxSpotInstanceCountExceeded" => {
+            ErrorKind::LimitExceeded
+        }
+        "RequestLimitExceeded"
+        | "Throttling"
+        | "ThrottlingException"
+        | "EC2ThrottledException"
+        | "TooManyRequestsException"
+        | "RateExceeded" => ErrorKind::Throttled,
+        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
+            ErrorKind::Unauthorized
+        }
+        "AuthFailure"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch"
+        | "IncompleteSignature"
+        | "MissingAuthenticationToken" => ErrorKind::CredentialsMissing,
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
+            ErrorKind::CredentialsExpired
+        }
+        "InvalidInstanceId" if operation == Operation::SendScript => ErrorKind::NotOnline,
+        "InvalidInstanceID.NotFound"
+        | "InvalidInstanceID.Malformed"
+        | "InvocationDoesNotExist"
+        | "InvalidDocument"
+        | "NoSuchResourceException"
+        | "InvalidInstanceId" => ErrorKind::NotFound,
+        "IncorrectInstanceState" | "IncorrectState" | "InvalidState" => ErrorKind::WrongState,
+        "OperationNotPermitted" => ErrorKind::Protected,
+        "InvalidParameterValue" | "InvalidParameterCombination"
+            if message.contains("LaunchPlan") =>
+        {
+            ErrorKind::TypeMismatch
+        }
+        "Unsupported" | "UnsupportedOperation" | "UnsupportedHostConfiguration" => {
+            ErrorKind::Unsupported
+        }
+        "InternalError"
+        | "InternalFailure"
+        | "InternalServerError"
+        | "Unavailable"
+        | "ServiceUnavailable"
+        | "RequestTimeout" => ErrorKind::Internal,
+        _ => ErrorKind::Invalid,
+    }
+}
+
+/// The error with all its causes, in one line.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    one_line(&text)
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_the_meaning_that_decides_what_comes_next() {
+        for (operation, code, message, expected) in [
+            (
+                Operation::Start,
+                "InsufficientInstanceCapacity",
+                "",
+                ErrorKind::InsufficientCapacity,
+            ),
+            (
+                Operation::Start,
+                "VcpuLimitExceeded",
+                "",
+                ErrorKind::LimitExceeded,
+            ),
+            (
+                Operation::Start,
+                "InvalidParameterValue",
+                "LaunchPlan instance type does not match attribute value",
+                ErrorKind::TypeMismatch,
+            ),
+            (
+                Operation::ModifyType,
+                "InvalidParameterValue",
+                "no such type",
+                ErrorKind::Invalid,
+            ),
+            (
+                Operation::SendScript,
+                "InvalidInstanceId",
+                "",
+                ErrorKind::NotOnline,
+            ),
+            (
+                Operation::PollCommand,
+                "InvalidInstanceId",
+                "",
+                ErrorKind::NotFound,
+            ),
+            (
+                Operation::Stop,
+                "OperationNotPermitted",
+                "",
+                ErrorKind::Protected,
+            ),
+            (Operation::Stop, "SomethingNew", "", ErrorKind::Invalid),
+        ] {
+            assert_eq!(kind_of(operation, code, message), expected, "{code}");
+        }
+    }
+}

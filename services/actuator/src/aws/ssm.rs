@@ -1,0 +1,242 @@
+//! Commands on instances, over SSM: our own document, or `AWS-RunShellScript`.
+
+use std::time::Duration;
+
+use aws_sdk_ssm::{Client, types as ssm};
+use sha2::{Digest as _, Sha256};
+
+use super::failure::failure;
+use crate::cloud::{CloudError, CommandStatus, Delivery, ErrorKind, Operation, Script};
+
+/// A command may run this long on the instance, whatever the actuator waits for: one that hangs must not stay for ever.
+const DOCUMENT_LIMIT_SECONDS: &str = "7200";
+
+#[derive(Clone, Debug)]
+pub(super) struct Ssm {
+    /// For reads; they are repeated.
+    client: Client,
+    /// For commands; never repeated.
+    once: Client,
+}
+
+impl Ssm {
+    pub(super) fn new(sdk: &aws_config::SdkConfig, once: &aws_config::SdkConfig) -> Self {
+        Self {
+            client: Client::new(sdk),
+            once: Client::new(once),
+        }
+    }
+
+    pub(super) async fn online(&self, instance_id: &str) -> Result<bool, CloudError> {
+        let operation = Operation::SsmOnline;
+        let filter = ssm::InstanceInformationStringFilter::builder()
+            .key("InstanceIds")
+            .values(instance_id)
+            .build()
+            .map_err(|error| CloudError::new(operation, ErrorKind::Invalid, error.to_string()))?;
+        let answer = self
+            .client
+            .describe_instance_information()
+            .filters(filter)
+            .send()
+            .await
+            .map_err(|error| failure(operation, error))?;
+        Ok(answer
+            .instance_information_list()
+            .iter()
+            .any(|agent| agent.ping_status() == Some(&ssm::PingStatus::Online)))
+    }
+
+    /// Looks first, so that the rights to write are needed only when there is something new.
+    pub(super) async fn publish(&self, script: Script<'_>) -> Result<String, CloudError> {
+        let operation = Operation::PublishScript;
+        let content = document(script.text);
+        let sha256 = hex::encode(Sha256::digest(content.as_bytes()));
+        match self.published(script.name, None).await {
+            Ok(found) if found.sha256.eq_ignore_ascii_case(&sha256) => return Ok(sha256),
+            Ok(_) => {}
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                self.once
+                    .create_document()
+                    .name(script.name)
+                    .content(content)
+                    .document_type(ssm::DocumentType::Command)
+                    .document_format(ssm::DocumentFormat::Json)
+                    .target_type("/AWS::EC2::Instance")
+                    .send()
+                    .await
+                    .map_err(|error| failure(operation, error))?;
+                return Ok(sha256);
+            }
+            Err(error) => return Err(error),
+        }
+        // An update that was interrupted left the new version behind, not yet the default.
+        let latest = self.published(script.name, Some("$LATEST")).await?;
+        let version = if latest.sha256.eq_ignore_ascii_case(&sha256) {
+            latest.version
+        } else {
+            let answer = self
+                .once
+                .update_document()
+                .name(script.name)
+                .content(content)
+                .document_format(ssm::DocumentFormat::Json)
+                .document_version("$LATEST")
+                .send()
+                .await
+                .map_err(|error| failure(operation, error))?;
+            answer
+                .document_description()
+                .and_then(ssm::DocumentDescription::document_version)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        self.once
+            .update_document_default_version()
+            .name(script.name)
+            .document_version(version)
+            .send()
+            .await
+            .map_err(|error| failure(operation, error))?;
+        Ok(sha256)
+    }
+
+    async fn published(&self, name: &str, version: Option<&str>) -> Result<Published, CloudError> {
+        let answer = self
+            .client
+            .describe_document()
+            .name(name)
+            .set_document_version(version.map(str::to_owned))
+            .send()
+            .await
+            .map_err(|error| failure(Operation::PublishScript, error))?;
+        let found = answer.document();
+        let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+        Ok(Published {
+            sha256: text(found.and_then(ssm::DocumentDescription::hash)),
+            version: text(found.and_then(ssm::DocumentDescription::document_version)),
+        })
+    }
+
+    pub(super) async fn send(
+        &self,
+        instance_id: &str,
+        delivery: Delivery<'_>,
+        limit: Duration,
+    ) -> Result<String, CloudError> {
+        let call = self
+            .once
+            .send_command()
+            .instance_ids(instance_id)
+            .comment("Cloud Autoscaler: set monitoring up")
+            // For its delivery, which is quick or not at all.
+            .timeout_seconds(60);
+        let call = match delivery {
+            // SSM compares the hash itself, and refuses what somebody changed.
+            Delivery::Document { name, sha256 } => call
+                .document_name(name)
+                .document_hash(sha256)
+                .document_hash_type(ssm::DocumentHashType::Sha256),
+            Delivery::Shell { text } => call
+                .document_name("AWS-RunShellScript")
+                .parameters("commands", vec![text.to_owned()])
+                .parameters("executionTimeout", vec![limit.as_secs().to_string()]),
+        };
+        let answer = call
+            .send()
+            .await
+            .map_err(|error| failure(Operation::SendScript, error))?;
+        answer
+            .command()
+            .and_then(ssm::Command::command_id)
+            .map(str::to_owned)
+            .ok_or_else(|| {
+                CloudError::new(
+                    Operation::SendScript,
+                    ErrorKind::LostReply,
+                    "the answer holds no command id",
+                )
+            })
+    }
+
+    pub(super) async fn poll(
+        &self,
+        instance_id: &str,
+        command_id: &str,
+    ) -> Result<CommandStatus, CloudError> {
+        let answer = self
+            .client
+            .get_command_invocation()
+            .instance_id(instance_id)
+            .command_id(command_id)
+            .send()
+            .await
+            .map_err(|error| failure(Operation::PollCommand, error))?;
+        let output = [
+            answer.standard_output_content(),
+            answer.standard_error_content(),
+        ]
+        .into_iter()
+        .flatten()
+        .filter(|text| !text.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n");
+        Ok(match answer.status() {
+            Some(ssm::CommandInvocationStatus::Success) => CommandStatus::Succeeded { output },
+            Some(
+                ssm::CommandInvocationStatus::Cancelled
+                | ssm::CommandInvocationStatus::Failed
+                | ssm::CommandInvocationStatus::TimedOut,
+            ) => CommandStatus::Failed {
+                output: match output.is_empty() {
+                    true => answer.status_details().unwrap_or("no output").to_owned(),
+                    false => output,
+                },
+            },
+            _ => CommandStatus::Running,
+        })
+    }
+}
+
+/// A version of our document.
+struct Published {
+    sha256: String,
+    version: String,
+}
+
+/// The document that runs the script: no parameters, so nothing that a caller says can reach the shell.
+fn document(script: &str) -> String {
+    serde_json::json!({
+        "schemaVersion": "2.2",
+        "description": "Cloud Autoscaler: installs node_exporter (:9100) and Prometheus (:9090)",
+        "mainSteps": [{
+            "action": "aws:runShellScript",
+            "name": "setupMonitoring",
+            "precondition": {"StringEquals": ["platformType", "Linux"]},
+            "inputs": {
+                "timeoutSeconds": DOCUMENT_LIMIT_SECONDS,
+                "runCommand": script.lines().collect::<Vec<_>>(),
+            },
+        }],
+    })
+    .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_is_the_script_line_by_line_without_parameters() {
+        let document: serde_json::Value =
+            serde_json::from_str(&document(crate::MONITORING_SCRIPT)).unwrap();
+        assert!(document.get("parameters").is_none(), "{document}");
+        let lines: Vec<&str> = document["mainSteps"][0]["inputs"]["runCommand"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|line| line.as_str().unwrap())
+            .collect();
+        assert_eq!(lines.join("\n") + "\n", crate::MONITORING_SCRIPT);
+    }
+}

@@ -1,0 +1,462 @@
+//! One suite for every cloud: the fake, the SDK adapter over the fake's wire, and the SDK adapter over moto where moto
+//! allows. What they answer must be the same. Then the faults of the wire, as the SDK meets them.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
+use std::{net::SocketAddr, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
+
+use actuator::{
+    AwsTimeouts, Cloud, Config, aws,
+    cloud::{
+        Checks, CommandStatus, Delivery, ErrorKind, GroupMember, InstanceState, Mutation,
+        Operation, Script,
+    },
+    fake::{Effect, FakeCloud, Fault, Moment, Timing, wire},
+    preflight::quota_of,
+};
+use common::clock::SystemClock;
+use tokio::net::TcpListener;
+
+const ID: &str = "i-0123456789abcdef0";
+
+/// The fake on the machine's clock, very fast.
+fn fake() -> FakeCloud {
+    let fake = FakeCloud::new(Arc::new(SystemClock));
+    fake.set_timing(Timing::faster(1_000));
+    fake.add_instance(ID, "t2.small");
+    fake
+}
+
+/// The real adapter, pointed at `address`.
+async fn adapter(address: SocketAddr) -> impl Cloud {
+    let config = Config {
+        region: Some("us-east-1".to_owned()),
+        aws: AwsTimeouts {
+            read_seconds: 5,
+            ..AwsTimeouts::default()
+        },
+        ..Config::default()
+    };
+    aws::connect_to(&config, &format!("http://{address}")).await
+}
+
+async fn over_the_wire(fake: &FakeCloud) -> impl Cloud {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(wire::serve(listener, fake.clone()));
+    adapter(address).await
+}
+
+async fn until(cloud: &dyn Cloud, id: &str, state: InstanceState) {
+    for _ in 0..500 {
+        if cloud.describe_instance(id).await.unwrap().state == state {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{id} is not {state} after 5 s");
+}
+
+/// What every cloud must do alike.
+async fn a_machine_is_resized_and_found_again(cloud: &dyn Cloud, id: &str) {
+    let before = cloud.describe_instance(id).await.unwrap();
+    assert_eq!(before.instance_id, id);
+    assert_eq!(before.instance_type, "t2.small");
+    assert_eq!(before.state, InstanceState::Running);
+    assert_eq!(before.root_device_type, "ebs");
+    assert!(
+        !before.spot && !before.hibernation && before.network_interfaces >= 1,
+        "{before:?}"
+    );
+
+    let names = ["t2.small", "m6i.large", "x9.tiny"].map(str::to_owned);
+    let mut types = cloud.describe_types(&names).await.unwrap();
+    types.sort_by(|a, b| a.name.cmp(&b.name));
+    let [m6i, t2] = &types[..] else {
+        panic!("{types:?}");
+    };
+    assert_eq!((t2.vcpus, t2.memory_mib, t2.burstable), (1, 2_048, true));
+    assert_eq!((t2.nitro, m6i.nitro, m6i.ena_required), (false, true, true));
+    assert_eq!(
+        (t2.max_network_interfaces, m6i.max_network_interfaces),
+        (3, 3)
+    );
+    assert!(m6i.boot_modes.contains(&"uefi".to_owned()), "{m6i:?}");
+
+    let offered = cloud
+        .offered_types("t2", &before.availability_zone)
+        .await
+        .unwrap();
+    assert!(offered.contains(&"t2.medium".to_owned()), "{offered:?}");
+    assert_eq!(cloud.status(id).await.unwrap().checks, Checks::Ok);
+    assert!(!cloud.stop_protected(id).await.unwrap());
+    assert_eq!(cloud.group_member(id).await.unwrap(), None);
+
+    for mutation in [
+        Mutation::Stop,
+        Mutation::ModifyType("t2.medium".to_owned()),
+        Mutation::Start,
+    ] {
+        cloud.permitted(id, &mutation).await.unwrap();
+    }
+    until(cloud, id, InstanceState::Running).await;
+
+    cloud
+        .set_tag(id, "autoscaler:resize", "r1 t2.small")
+        .await
+        .unwrap();
+    let found = cloud.find_tagged("autoscaler:resize").await.unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].tags["autoscaler:resize"], "r1 t2.small");
+    cloud.remove_tag(id, "autoscaler:resize").await.unwrap();
+    cloud.remove_tag(id, "autoscaler:resize").await.unwrap();
+    assert!(
+        cloud
+            .find_tagged("autoscaler:resize")
+            .await
+            .unwrap()
+            .is_empty()
+    );
+
+    cloud.mutate(id, &Mutation::Stop).await.unwrap();
+    until(cloud, id, InstanceState::Stopped).await;
+    let modify = Mutation::ModifyType("t2.medium".to_owned());
+    cloud.mutate(id, &modify).await.unwrap();
+    cloud.mutate(id, &Mutation::Start).await.unwrap();
+    until(cloud, id, InstanceState::Running).await;
+    let after = cloud.describe_instance(id).await.unwrap();
+    assert_eq!(after.instance_type, "t2.medium");
+
+    let absent = cloud.describe_instance("i-00000000000000bad").await;
+    assert_eq!(absent.unwrap_err().kind, ErrorKind::NotFound);
+}
+
+/// What moto can't do.
+async fn the_rest(cloud: &dyn Cloud, fake: &FakeCloud) {
+    fake.set_group(ID, "web", "Standby");
+    let member = GroupMember {
+        group: "web".to_owned(),
+        lifecycle: "Standby".to_owned(),
+    };
+    assert_eq!(cloud.group_member(ID).await.unwrap(), Some(member));
+    let used = cloud.vcpu_use(quota_of("t2.small").unwrap()).await.unwrap();
+    assert_eq!((used.limit, used.running), (1_000, 2));
+    fake.set_credit_mode_of(ID, "unlimited");
+    assert_eq!(
+        cloud.credit_mode(ID).await.unwrap().as_deref(),
+        Some("unlimited")
+    );
+    cloud.set_credit_mode(ID, "standard").await.unwrap();
+    assert_eq!(fake.credit_mode_of(ID).as_deref(), Some("standard"));
+
+    while !cloud.ssm_online(ID).await.unwrap() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let script = Script {
+        name: "CloudAutoscaler-SetupMonitoring",
+        text: "#!/bin/sh\necho '<&>'\n",
+    };
+    let limit = Duration::from_secs(60);
+    let sha256 = cloud.publish_script(script).await.unwrap();
+    assert_eq!(cloud.publish_script(script).await.unwrap(), sha256);
+    assert_eq!(fake.count(Operation::PublishScript), 1, "nothing was new");
+    let ours = Delivery::Document {
+        name: script.name,
+        sha256: &sha256,
+    };
+    let shell = Delivery::Shell { text: script.text };
+    for delivery in [ours, shell] {
+        let command = cloud.send_script(ID, delivery, limit).await.unwrap();
+        loop {
+            match cloud.poll_command(ID, &command).await.unwrap() {
+                CommandStatus::Running => tokio::time::sleep(Duration::from_millis(5)).await,
+                CommandStatus::Succeeded { output } => {
+                    assert!(output.contains("are running"), "{output}");
+                    break;
+                }
+                failed => panic!("{failed:?}"),
+            }
+        }
+    }
+    let changed = Delivery::Document {
+        name: script.name,
+        sha256: "00",
+    };
+    assert!(cloud.send_script(ID, changed, limit).await.is_err());
+}
+
+#[tokio::test]
+async fn the_fake_keeps_the_contract() {
+    let fake = fake();
+    a_machine_is_resized_and_found_again(&fake, ID).await;
+    // The fake publishes whatever it is given; over the wire the adapter looks first.
+    let used = fake.vcpu_use(quota_of("t2.small").unwrap()).await.unwrap();
+    assert_eq!((used.limit, used.running), (1_000, 2));
+}
+
+#[tokio::test]
+async fn the_adapter_keeps_the_contract_over_the_wire() {
+    let fake = fake();
+    let cloud = over_the_wire(&fake).await;
+    a_machine_is_resized_and_found_again(&cloud, ID).await;
+    the_rest(&cloud, &fake).await;
+}
+
+#[tokio::test]
+async fn the_adapter_reads_off_the_wire_what_the_fake_holds() {
+    let fake = fake();
+    fake.somebody(
+        ID,
+        actuator::fake::Deed::Edit(|instance| {
+            instance.public_ip = Some("203.0.113.7".to_owned());
+            instance.elastic_ip = true;
+            instance.volumes = 3;
+            instance.addresses_per_interface = 2;
+            instance.placement_group = Some("hpc".to_owned());
+            instance.tenancy = "host".to_owned();
+            instance.spot = true;
+            instance.hibernation = true;
+            instance
+                .tags
+                .insert("Name".to_owned(), "<a & b>".to_owned());
+        }),
+    );
+    fake.set_events(ID, &["reboot planned"]);
+    let cloud = over_the_wire(&fake).await;
+    assert_eq!(
+        cloud.describe_instance(ID).await.unwrap(),
+        fake.describe_instance(ID).await.unwrap()
+    );
+    assert_eq!(
+        cloud.status(ID).await.unwrap(),
+        fake.status(ID).await.unwrap()
+    );
+    let names: Vec<String> = ["t2.small", "t3.large", "t4g.small", "m6i.8xlarge"]
+        .map(str::to_owned)
+        .into();
+    assert_eq!(
+        cloud.describe_types(&names).await.unwrap(),
+        fake.describe_types(&names).await.unwrap()
+    );
+}
+
+#[tokio::test]
+async fn the_adapter_keeps_the_contract_at_moto() {
+    let Some((_moto, address)) = moto().await else {
+        return;
+    };
+    let id = run_instance(address).await;
+    let cloud = adapter(address).await;
+    a_machine_is_resized_and_found_again(&cloud, &id).await;
+    let script = Script {
+        name: "CloudAutoscaler-SetupMonitoring",
+        text: "#!/bin/sh\necho one\n",
+    };
+    let first = cloud.publish_script(script).await.unwrap();
+    assert_eq!(cloud.publish_script(script).await.unwrap(), first);
+    let changed = Script {
+        text: "#!/bin/sh\necho two\n",
+        ..script
+    };
+    let second = cloud.publish_script(changed).await.unwrap();
+    assert_ne!(first, second);
+    assert_eq!(cloud.publish_script(changed).await.unwrap(), second);
+    let delivery = Delivery::Document {
+        name: script.name,
+        sha256: &second,
+    };
+    let limit = Duration::from_secs(60);
+    let command = cloud.send_script(&id, delivery, limit).await.unwrap();
+    let status = cloud.poll_command(&id, &command).await.unwrap();
+    assert!(
+        matches!(status, CommandStatus::Succeeded { .. }),
+        "{status:?}"
+    );
+}
+
+/// Every kind of error that AWS can answer, through codes, HTTP and the SDK, and back.
+#[tokio::test]
+async fn errors_mean_the_same_on_both_sides_of_the_wire() {
+    let kinds = [
+        ErrorKind::InsufficientCapacity,
+        ErrorKind::Unsupported,
+        ErrorKind::LimitExceeded,
+        ErrorKind::Throttled,
+        ErrorKind::Unauthorized,
+        ErrorKind::CredentialsMissing,
+        ErrorKind::CredentialsExpired,
+        ErrorKind::NotFound,
+        ErrorKind::WrongState,
+        ErrorKind::TypeMismatch,
+        ErrorKind::Protected,
+        ErrorKind::Internal,
+        ErrorKind::LostReply,
+        ErrorKind::Invalid,
+    ];
+    let fake = fake();
+    let cloud = over_the_wire(&fake).await;
+    for (number, kind) in (1..).zip(kinds) {
+        fake.inject_calls(Operation::Start, number..=number, Effect::Fail(kind));
+        let error = cloud.mutate(ID, &Mutation::Start).await.unwrap_err();
+        assert_eq!(error.kind, kind, "{error}");
+        assert!(!error.message.contains('\n'), "{error}");
+    }
+    assert_eq!(
+        fake.count(Operation::Start),
+        kinds.len(),
+        "no call is repeated"
+    );
+
+    let kinds = [
+        ErrorKind::Throttled,
+        ErrorKind::Unauthorized,
+        ErrorKind::CredentialsExpired,
+        ErrorKind::NotOnline,
+        ErrorKind::Internal,
+        ErrorKind::LostReply,
+        ErrorKind::Invalid,
+    ];
+    let shell = Delivery::Shell { text: "true" };
+    for (number, kind) in (1..).zip(kinds) {
+        fake.inject_calls(Operation::SendScript, number..=number, Effect::Fail(kind));
+        let limit = Duration::from_secs(60);
+        let error = cloud.send_script(ID, shell, limit).await.unwrap_err();
+        assert_eq!(error.kind, kind, "{error}");
+    }
+    let absent = cloud.poll_command(ID, "11111111-1111-4111-8111-111111111111");
+    assert_eq!(absent.await.unwrap_err().kind, ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_question_that_is_denied_is_told_from_one_that_is_granted() {
+    let fake = fake();
+    let cloud = over_the_wire(&fake).await;
+    fake.set_permitted(Operation::Stop, false);
+    let error = cloud.permitted(ID, &Mutation::Stop).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unauthorized, "{error}");
+    cloud.permitted(ID, &Mutation::Start).await.unwrap();
+    fake.inject(Fault {
+        operation: Operation::Start,
+        calls: 2..=2,
+        dry_run: true,
+        effect: Effect::Fail(ErrorKind::Unauthorized),
+    });
+    let error = cloud.permitted(ID, &Mutation::Start).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unauthorized, "{error}");
+    assert_eq!(fake.mutations(), 0);
+}
+
+#[tokio::test]
+async fn lost_answers_and_slow_ones_are_uncertain_and_reads_are_repeated() {
+    let fake = fake();
+    let cloud = over_the_wire(&fake).await;
+    fake.inject_calls(Operation::Stop, 1..=1, Effect::DropBefore);
+    fake.inject_calls(Operation::Stop, 2..=2, Effect::DropAfter);
+    for (stop, expected) in [(1, InstanceState::Running), (2, InstanceState::Stopping)] {
+        fake.set_timing(Timing::default());
+        let error = cloud.mutate(ID, &Mutation::Stop).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::LostReply, "stop {stop}: {error}");
+        assert_eq!(fake.state(ID), Some(expected), "stop {stop}");
+    }
+    // Longer than the read timeout of this test's adapter.
+    let slow = Effect::Delay(Duration::from_secs(30));
+    fake.inject_calls(Operation::Start, 1..=1, slow);
+    let error = cloud.mutate(ID, &Mutation::Start).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::LostReply, "{error}");
+
+    let number = fake.count(Operation::DescribeInstance) as u32;
+    fake.inject_calls(
+        Operation::DescribeInstance,
+        number + 1..=number + 2,
+        Effect::DropBefore,
+    );
+    cloud.describe_instance(ID).await.unwrap();
+    assert_eq!(fake.count(Operation::DescribeInstance) as u32, number + 3);
+}
+
+#[tokio::test]
+async fn a_call_can_be_held_before_and_after_its_effect() {
+    let fake = fake();
+    fake.set_timing(Timing::default());
+    let cloud = Arc::new(over_the_wire(&fake).await);
+    for (number, moment, expected) in [
+        (1, Moment::Before, InstanceState::Running),
+        (2, Moment::After, InstanceState::Stopping),
+    ] {
+        let hold = fake.hold(Operation::Stop, number, moment);
+        let caller = Arc::clone(&cloud);
+        let call = tokio::spawn(async move { caller.mutate(ID, &Mutation::Stop).await });
+        hold.arrived().await;
+        assert_eq!(fake.state(ID), Some(expected), "{moment:?}");
+        hold.lose();
+        let error = call.await.unwrap().unwrap_err();
+        assert_eq!(error.kind, ErrorKind::LostReply);
+        assert_eq!(fake.state(ID), Some(expected), "{moment:?}");
+    }
+    let hold = fake.hold(Operation::SetTag, 1, Moment::Before);
+    let caller = Arc::clone(&cloud);
+    let call = tokio::spawn(async move { caller.set_tag(ID, "a", "b").await });
+    fake.until_called(Operation::SetTag, 1).await;
+    assert!(fake.tags(ID).is_empty());
+    hold.release();
+    call.await.unwrap().unwrap();
+    assert_eq!(fake.tags(ID)["a"], "b");
+}
+
+/// A moto server that ends with the test; `None` where there is none to start.
+async fn moto() -> Option<(tokio::process::Child, SocketAddr)> {
+    let folder = std::env::var_os("AUTOSCALER_TEST_SERVERS").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.test-servers")),
+        PathBuf::from,
+    );
+    let program = folder.join("venv/bin/moto_server");
+    if !program.exists() {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "{} is absent",
+            program.display()
+        );
+        eprintln!(
+            "skipped: {} is absent (make test installs it)",
+            program.display()
+        );
+        return None;
+    }
+    let address = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let process = tokio::process::Command::new(program)
+        .args(["-H", "127.0.0.1", "-p", &address.port().to_string()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    for _ in 0..600 {
+        if tokio::net::TcpStream::connect(address).await.is_ok() {
+            return Some((process, address));
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("moto does not listen on {address} after a minute");
+}
+
+async fn run_instance(address: SocketAddr) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let body = "Action=RunInstances&Version=2016-11-15&ImageId=ami-12c6146b&MinCount=1&MaxCount=1\
+                &InstanceType=t2.small";
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: ec2.us-east-1.amazonaws.com\r\nConnection: close\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\
+         Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/ec2/aws4_request, \
+         SignedHeaders=host, Signature=0\r\n\r\n{body}",
+        body.len()
+    );
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    let (_, rest) = answer.split_once("<instanceId>").unwrap();
+    rest.split('<').next().unwrap().to_owned()
+}
