@@ -33,7 +33,7 @@ pub struct Config {
     pub start_timeout_seconds: u64,
     /// Status checks that haven't passed by then roll the resize back, seconds.
     pub check_timeout_seconds: u64,
-    /// At shutdown, time to bring back machines that are down, seconds. 0 leaves at once.
+    /// At shutdown, time for calls that are under way, seconds. What isn't finished then goes on at the next start.
     pub shutdown_grace_seconds: u64,
     /// Only instances with this tag (`key` or `key=value`) are resized; null asks for none.
     pub required_tag: Option<String>,
@@ -45,8 +45,10 @@ pub struct Config {
     pub allow_xen_to_nitro: bool,
     /// What a pre-flight check counts that could not be made: `block` or `allow`.
     pub unknown_checks: UnknownChecks,
-    /// Ended resizes that are remembered.
-    pub journal_capacity: usize,
+    /// The resize journal: a file (SQLite), or a `postgres://` URL. `:memory:` is for simulations.
+    pub database: String,
+    /// How long resizes that have ended are remembered, days.
+    pub retention_days: u32,
     /// Time limits of one call to AWS.
     pub aws: AwsTimeouts,
     /// node_exporter and Prometheus on the instances.
@@ -67,13 +69,14 @@ impl Default for Config {
             stop_timeout_seconds: 600,
             start_timeout_seconds: 300,
             check_timeout_seconds: 600,
-            shutdown_grace_seconds: 300,
+            shutdown_grace_seconds: 10,
             required_tag: None,
             protected_instances: Vec::new(),
             allow_public_ip_change: false,
             allow_xen_to_nitro: false,
             unknown_checks: UnknownChecks::Block,
-            journal_capacity: 10_000,
+            database: "data/actuator.db".to_owned(),
+            retention_days: 90,
             aws: AwsTimeouts::default(),
             monitoring: MonitoringConfig::default(),
         }
@@ -174,12 +177,7 @@ impl Config {
                 0,
                 7_200,
             ),
-            (
-                "journal_capacity",
-                self.journal_capacity as u64,
-                1,
-                1_000_000,
-            ),
+            ("retention_days", u64::from(self.retention_days), 1, 3_650),
             ("aws.connect_seconds", aws.connect_seconds, 1, 60),
             ("aws.read_seconds", aws.read_seconds, 1, 300),
             ("aws.attempt_seconds", aws.attempt_seconds, 1, 300),
@@ -203,6 +201,12 @@ impl Config {
                     format!("is {value}; it must lie between {low} and {high}"),
                 ));
             }
+        }
+        if self.database.is_empty() {
+            return Err(invalid(
+                "actuator.database",
+                "write a file's path or a postgres:// URL",
+            ));
         }
         if let Some(tag) = &self.required_tag
             && tag.split('=').next().is_none_or(str::is_empty)

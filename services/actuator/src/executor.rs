@@ -1,7 +1,8 @@
 //! Carries resizes out: one task each, outside every call, so that nobody's hanging up stops one halfway.
 //!
-//! The task asks the state machine what to do, writes the intent down, does it, and hands back what happened.
+//! The task asks the state machine what to do, writes the intent down, does it, and writes down what came of it.
 //! Invariant: no decision about a resize is made here.
+//! Invariant: no stop without its intent on the disk; and nothing else waits for the disk once a stop was asked.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -10,18 +11,18 @@ use std::{
 };
 
 use common::clock::SharedClock;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
 use crate::{
     cloud::{Cloud, CloudError, Mutation},
     config::Config,
-    journal::{Journal, Record},
+    journal::{Journal, Kind, Record},
     metrics::Metrics,
     monitoring::{self, SetUp},
     preflight::{self, Subject},
-    resize::{Action, Event, Monitoring, Outcome, Step},
+    resize::{Action, Breadcrumb, Event, Monitoring, Outcome, Step},
 };
 
 /// Runs resizes.
@@ -43,7 +44,7 @@ struct Told {
 }
 
 impl Executor {
-    /// Once `shutdown` is cancelled nothing new is stopped, and what is down is brought back the short way.
+    /// Once `shutdown` is cancelled nothing new is called: the journal has what the next process needs.
     pub fn new(
         cloud: Arc<dyn Cloud>,
         clock: SharedClock,
@@ -67,13 +68,49 @@ impl Executor {
     /// Starts a resize that the journal has taken on.
     pub fn launch(self: &Arc<Self>, record: Record) {
         let executor = Arc::clone(self);
-        let span = tracing::info_span!(
-            "resize",
-            resize_id = record.request.resize_id,
-            instance_id = record.request.instance_id
-        );
+        let span = span(&record);
         self.tasks
-            .spawn(async move { executor.run(record).await }.instrument(span));
+            .spawn(async move { executor.run(record, None).await }.instrument(span));
+    }
+
+    /// Takes a resize up again that an earlier process left. What is returned ends once the instance has been looked at.
+    pub fn resume(self: &Arc<Self>, mut record: Record) -> oneshot::Receiver<()> {
+        let (looked, is_looked_at) = oneshot::channel();
+        let executor = Arc::clone(self);
+        let span = span(&record);
+        self.metrics.resumed.inc();
+        self.tasks.spawn(
+            async move {
+                tracing::warn!(
+                    step = %record.machine.step(),
+                    "resize taken up again where the last process left it"
+                );
+                executor.prepare(&mut record);
+                executor.run(record, Some(looked)).await;
+            }
+            .instrument(span),
+        );
+        is_looked_at
+    }
+
+    /// What has passed since the last process wrote is not known.
+    pub fn prepare(&self, record: &mut Record) {
+        let now = self.clock.now();
+        record.machine.resume();
+        record.end_step(true, Some("the actuator ended here".to_owned()), now);
+        let age = now.duration_since(record.created_at).as_secs();
+        let limit = i64::try_from(self.config.queue_seconds).unwrap_or(i64::MAX);
+        if record.machine.step() == Step::Preflight && age > limit {
+            // Legal: nothing but checks has happened.
+            let _ = record.machine.apply(
+                Event::Refused {
+                    reason: format!(
+                        "the actuator was away for too long: it was asked for {age} s ago (actuator.queue_seconds)"
+                    ),
+                },
+                Duration::ZERO,
+            );
+        }
     }
 
     /// Sets monitoring up on its own, outside the call that asked for it.
@@ -90,38 +127,46 @@ impl Executor {
             .await
     }
 
-    /// Waits until every resize has ended, for at most the grace time. Call it once `shutdown` is cancelled.
+    /// Waits until every resize has put down what it does, for at most the grace time. Call it once `shutdown` is
+    /// cancelled.
     pub async fn finish(&self) {
         self.tasks.close();
         let grace = Duration::from_secs(self.config.shutdown_grace_seconds);
-        if self.tasks.is_empty() {
-            return;
-        }
-        tracing::info!(
-            tasks = self.tasks.len(),
-            ?grace,
-            "waiting for resizes to reach a safe state"
-        );
         // The process's own time: the clock of a simulation may stand still by now.
         if tokio::time::timeout(grace, self.tasks.wait())
             .await
             .is_err()
         {
-            for record in self.journal.list(None, true, 1_000).await {
-                tracing::error!(
-                    resize_id = record.request.resize_id,
-                    instance_id = record.request.instance_id,
-                    step = %record.machine.step(),
-                    "the grace time is over and this resize has not ended; look at the instance"
-                );
-            }
+            tracing::warn!(
+                tasks = self.tasks.len(),
+                "calls were under way at the end of the grace time; the next start finds out what became of them"
+            );
+        }
+        if let Err(error) = self.journal.flush().await {
+            tracing::error!(%error, "the last state of a resize is not on the disk; its instance's tag tells the rest");
+        }
+        for record in self.journal.down() {
+            tracing::error!(
+                resize_id = record.request.resize_id,
+                instance_id = record.request.instance_id,
+                step = %record.machine.step(),
+                "this instance may be down: the next start of the actuator brings it back"
+            );
         }
     }
 
-    async fn run(&self, mut record: Record) {
+    /// Carries a resize out, to its end or until shutdown.
+    pub async fn run(&self, mut record: Record, mut looked: Option<oneshot::Sender<()>>) {
         self.metrics.active.inc();
-        let _slot = self.slot(&mut record).await;
-        let mut paged = false;
+        // Nobody waits for a turn to start a machine.
+        let _slot = match record.machine.stop_asked() {
+            true => None,
+            false => self.slot(&mut record).await,
+        };
+        let mut paged = record.machine.needs_a_person();
+        if paged {
+            self.metrics.need_a_person.inc();
+        }
         let outcome = loop {
             let (action, pause) = record.machine.next();
             if let Action::Finish(outcome) = action {
@@ -129,15 +174,26 @@ impl Executor {
             }
             let start = Instant::now();
             let pause = self.jittered(pause, &record);
-            if self.hurries(pause, &mut record).await {
-                continue;
+            if self.leaves_within(pause).await {
+                return;
             }
             let step = record.machine.step();
             record.begin_step(&step.to_string(), intent(&action), self.clock.now());
-            self.journal.save(&record).await;
-            let Told { event, detail } = self.perform(&action, &record).await;
+            let told = match self.write_intent(&action, &mut record).await {
+                Err(refused) => refused,
+                Ok(()) => match self.perform(&action, &record).await {
+                    Some(told) => told,
+                    // Shutdown cut it short.
+                    None => return,
+                },
+            };
+            let Told { event, detail } = told;
             let failed = matches!(event, Event::Failed { .. } | Event::Refused { .. })
                 || event == Event::Monitored(Monitoring::Degraded);
+            if !failed && !action.mutates() && let Some(looked) = looked.take() {
+                // Nobody may listen any more.
+                let _ = looked.send(());
+            }
             // The wait as it was meant, or as long as it really took with the call.
             let elapsed = pause.max(start.elapsed());
             if let Err(illegal) = record.machine.apply(event, elapsed) {
@@ -150,25 +206,64 @@ impl Executor {
             if failed {
                 tracing::warn!(%step, detail, "a step did not work");
             }
-            if record.machine.step() == step {
-                record.note(detail);
+            let moved = record.machine.step() != step;
+            if moved {
+                record.end_step(failed, Some(detail.clone()), self.clock.now());
             } else {
-                record.end_step(failed, Some(detail), self.clock.now());
+                record.note(detail.clone());
             }
-            if record.machine.needs_a_person() && !paged {
+            let pages = record.machine.needs_a_person() && !paged;
+            if pages {
                 paged = true;
                 self.metrics.need_a_person.inc();
+                self.metrics.paged.inc();
                 tracing::error!(
                     error = record.machine.error().unwrap_or_default(),
                     "the instance is down longer than planned; this goes on until it runs, but a person should look"
                 );
             }
-            self.journal.save(&record).await;
+            if moved || pages || action.mutates() {
+                self.write_result(&mut record, step, &detail).await;
+            } else {
+                // A look that saw nothing new.
+                self.journal.publish(&record);
+            }
         };
         if paged {
             self.metrics.need_a_person.dec();
         }
         self.finished(record, outcome).await;
+    }
+
+    /// Before a call that changes something.
+    ///
+    /// # Errors
+    /// The call must not be made: what that is for the machine.
+    async fn write_intent(&self, action: &Action, record: &mut Record) -> Result<(), Told> {
+        if !action.mutates() {
+            self.journal.publish(record);
+            return Ok(());
+        }
+        record.machine.intend();
+        let needed = action.needs_the_journal();
+        let (step, now) = (record.machine.step(), self.clock.now());
+        let line = record.line(Kind::Intent, step, &intent(action), now);
+        match self.journal.write(record, line, needed).await {
+            Err(error) if needed => Err(Told {
+                detail: error.to_string(),
+                event: Event::Refused {
+                    reason: error.to_string(),
+                },
+            }),
+            // The journal has said it; going on from memory is all that can be done for a machine that is down.
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    async fn write_result(&self, record: &mut Record, step: Step, detail: &str) {
+        let line = record.line(Kind::Result, step, detail, self.clock.now());
+        // The journal has said it, and writes it later.
+        let _ = self.journal.write(record, line, false).await;
     }
 
     async fn finished(&self, mut record: Record, outcome: Outcome) {
@@ -188,7 +283,8 @@ impl Executor {
             reason = record.request.reason,
             "resize ended"
         );
-        self.journal.save(&record).await;
+        let step = record.machine.step();
+        self.write_result(&mut record, step, outcome.name()).await;
     }
 
     /// A place among the resizes that may change something at once. Without one in time the resize is refused: what it
@@ -205,11 +301,12 @@ impl Executor {
             "waiting for other resizes to end".to_owned(),
             self.clock.now(),
         );
-        self.journal.save(record).await;
+        self.journal.publish(record);
         let limit = Duration::from_secs(self.config.queue_seconds);
         let (slot, event) = tokio::select! {
             slot = self.slots.acquire() => (slot.ok(), None),
-            () = self.shutdown.cancelled() => (None, Some(Event::Hurry)),
+            // It waits in the journal, and is taken up again if that is soon.
+            () = self.shutdown.cancelled() => (None, None),
             () = self.clock.sleep(limit) => (None, Some(Event::Refused {
                 reason: format!(
                     "{} other resizes did not end within {} s (actuator.max_concurrent, actuator.queue_seconds)",
@@ -225,25 +322,20 @@ impl Executor {
         slot
     }
 
-    /// Waits for `pause`; true when shutdown cut it short and the machine has been told.
-    async fn hurries(&self, pause: Duration, record: &mut Record) -> bool {
-        if record.machine.is_hurrying() {
-            self.clock.sleep(pause).await;
-            return false;
-        }
+    /// Waits for `pause`; true when shutdown cut it short.
+    async fn leaves_within(&self, pause: Duration) -> bool {
         tokio::select! {
             biased;
-            () = self.shutdown.cancelled() => {}
-            () = self.clock.sleep(pause) => return false,
+            () = self.shutdown.cancelled() => true,
+            () = self.clock.sleep(pause) => false,
         }
-        let _ = record.machine.apply(Event::Hurry, Duration::ZERO);
-        true
     }
 
-    async fn perform(&self, action: &Action, record: &Record) -> Told {
+    /// `None` when shutdown cut it short, which it does only to what can be done again.
+    async fn perform(&self, action: &Action, record: &Record) -> Option<Told> {
         let instance_id = &record.request.instance_id;
-        match action {
-            Action::Preflight => self.until_shutdown(self.preflight(record)).await,
+        let told = match action {
+            Action::Preflight => return self.until_shutdown(self.preflight(record)).await,
             Action::Look => match self.cloud.describe_instance(instance_id).await {
                 Ok(instance) => Told {
                     detail: format!("{} on {}", instance.state, instance.instance_type),
@@ -254,12 +346,21 @@ impl Executor {
                 },
                 Err(error) => failed(error),
             },
-            Action::Stop => self.mutate(instance_id, Mutation::Stop).await,
-            Action::Modify(target) => {
-                self.mutate(instance_id, Mutation::ModifyType(target.clone()))
-                    .await
+            Action::Mark => {
+                let value = record.machine.breadcrumb(&record.request.resize_id);
+                accepted(
+                    self.cloud
+                        .set_tag(instance_id, Breadcrumb::TAG, &value.to_string())
+                        .await,
+                )
             }
-            Action::Start => self.mutate(instance_id, Mutation::Start).await,
+            Action::Unmark => accepted(self.cloud.remove_tag(instance_id, Breadcrumb::TAG).await),
+            Action::Stop => accepted(self.cloud.mutate(instance_id, &Mutation::Stop).await),
+            Action::Modify(target) => {
+                let mutation = Mutation::ModifyType(target.clone());
+                accepted(self.cloud.mutate(instance_id, &mutation).await)
+            }
+            Action::Start => accepted(self.cloud.mutate(instance_id, &Mutation::Start).await),
             Action::Status => match self.cloud.status(instance_id).await {
                 Ok(status) => Told {
                     detail: format!("{}, status checks {:?}", status.state, status.checks)
@@ -272,31 +373,25 @@ impl Executor {
                 Err(error) => failed(error),
             },
             Action::Monitor => {
-                self.until_shutdown(async {
+                let set_up = async {
                     let set_up = self.monitor(instance_id).await;
                     Told {
                         event: Event::Monitored(set_up.monitoring),
                         detail: last_line(&set_up.output),
                     }
-                })
-                .await
+                };
+                return self.until_shutdown(set_up).await;
             }
             // The caller has left its loop by then.
-            Action::Finish(_) => Told {
-                event: Event::Hurry,
-                detail: String::new(),
-            },
-        }
+            Action::Finish(_) => return None,
+        };
+        Some(told)
     }
 
-    /// For what changes no machine's state and can be left at any point.
-    async fn until_shutdown(&self, work: impl Future<Output = Told>) -> Told {
+    async fn until_shutdown(&self, work: impl Future<Output = Told>) -> Option<Told> {
         tokio::select! {
-            told = work => told,
-            () = self.shutdown.cancelled() => Told {
-                event: Event::Hurry,
-                detail: "cut short: the actuator is shutting down".to_owned(),
-            },
+            told = work => Some(told),
+            () = self.shutdown.cancelled() => None,
         }
     }
 
@@ -323,16 +418,6 @@ impl Executor {
                     }
                 },
             },
-        }
-    }
-
-    async fn mutate(&self, instance_id: &str, mutation: Mutation) -> Told {
-        match self.cloud.mutate(instance_id, &mutation).await {
-            Ok(()) => Told {
-                event: Event::Done,
-                detail: "accepted".to_owned(),
-            },
-            Err(error) => failed(error),
         }
     }
 
@@ -364,7 +449,12 @@ impl Executor {
     fn jittered(&self, pause: Duration, record: &Record) -> Duration {
         let calls = matches!(
             record.machine.step(),
-            Step::Stop | Step::Modify | Step::Start
+            Step::Mark
+                | Step::Stop
+                | Step::Modify
+                | Step::Start
+                | Step::Confirm
+                | Step::Unmark
         );
         if pause.is_zero() || !calls {
             return pause;
@@ -374,6 +464,24 @@ impl Executor {
         record.steps.len().hash(&mut hasher);
         let thousandths = u32::try_from(hasher.finish() % 200).unwrap_or_default();
         pause + pause * thousandths / 1_000
+    }
+}
+
+fn span(record: &Record) -> tracing::Span {
+    tracing::info_span!(
+        "resize",
+        resize_id = record.request.resize_id,
+        instance_id = record.request.instance_id
+    )
+}
+
+fn accepted(answer: Result<(), CloudError>) -> Told {
+    match answer {
+        Ok(()) => Told {
+            event: Event::Done,
+            detail: "accepted".to_owned(),
+        },
+        Err(error) => failed(error),
     }
 }
 
@@ -393,6 +501,8 @@ fn intent(action: &Action) -> String {
     match action {
         Action::Preflight => "checking whether it may be resized".to_owned(),
         Action::Look => "looking at the instance".to_owned(),
+        Action::Mark => "tagging it, so that it is found whatever happens".to_owned(),
+        Action::Unmark => "taking the tag off".to_owned(),
         Action::Stop => "stopping it".to_owned(),
         Action::Modify(target) => format!("changing its type to {target}"),
         Action::Start => "starting it".to_owned(),

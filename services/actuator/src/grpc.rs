@@ -22,6 +22,7 @@ use crate::{
     monitoring::SetUp,
     preflight::{self, Subject},
     resize::Resize,
+    stranded::Finder,
 };
 
 /// The service. It holds no state of its own.
@@ -31,6 +32,7 @@ pub struct Service {
     pub config: Arc<Config>,
     pub journal: Arc<Journal>,
     pub executor: Arc<Executor>,
+    pub finder: Finder,
     pub metrics: Metrics,
     /// Ends the streams that are open.
     pub shutdown: CancellationToken,
@@ -117,6 +119,7 @@ impl Service {
             .await
             .map_err(refuse)?;
         let busy = self.journal.list(Some(&request.instance_id), true, 1).await;
+        let busy = busy.map_err(|error| convert::store_error(&error))?;
         if busy.is_empty() && instance.instance_type != request.expected {
             return Err(common::status::failed_precondition(
                 "INSTANCE_TYPE",
@@ -146,12 +149,13 @@ impl Service {
         }
     }
 
-    fn watch(&self, resize_id: &str) -> Result<watch::Receiver<Arc<Record>>, Status> {
+    async fn watch(&self, resize_id: &str) -> Result<watch::Receiver<Arc<Record>>, Status> {
         let mut fields = Fields::default();
         fields.resize_id(resize_id);
         fields.check()?;
-        self.journal
-            .watch(resize_id)
+        let record = self.journal.watch(resize_id).await;
+        record
+            .map_err(|error| convert::store_error(&error))?
             .ok_or_else(|| not_taken_on(resize_id))
     }
 
@@ -160,6 +164,7 @@ impl Service {
         fields.resize_id(resize_id);
         fields.check()?;
         let record = self.journal.get(resize_id).await;
+        let record = record.map_err(|error| convert::store_error(&error))?;
         let record = record.ok_or_else(|| not_taken_on(resize_id))?;
         Ok(Response::new(wire::GetResizeResponse {
             resize: Some(convert::resize(&record)),
@@ -183,7 +188,8 @@ impl Service {
         let records = self
             .journal
             .list(instance_id, message.active_only, limit)
-            .await;
+            .await
+            .map_err(|error| convert::store_error(&error))?;
         Ok(Response::new(wire::ListResizesResponse {
             resizes: records.iter().map(convert::resize).collect(),
         }))
@@ -210,6 +216,25 @@ impl Service {
             .await
             .map_err(|error| Status::internal(format!("the set-up was lost: {error}")))?;
         Ok(Response::new(convert::set_up(set_up, false)))
+    }
+}
+
+impl Service {
+    async fn recover(&self, apply: bool) -> Answer<wire::RecoverResponse> {
+        if apply && self.config.dry_run {
+            return Err(common::status::failed_precondition(
+                "DRY_RUN",
+                "actuator",
+                "this actuator is in dry run and changes nothing; set actuator.dry_run to false",
+            ));
+        }
+        let found = self.finder.find(apply).await;
+        let found = found.map_err(|error| {
+            common::status::unavailable(error, std::time::Duration::from_secs(5))
+        })?;
+        Ok(Response::new(wire::RecoverResponse {
+            instances: found.into_iter().map(convert::stranded).collect(),
+        }))
     }
 }
 
@@ -248,6 +273,7 @@ async fn follow(
         }
         tokio::select! {
             changed = record.changed() => {
+                // The sender goes once the end is written, and the end has been sent by then.
                 if changed.is_err() {
                     return;
                 }
@@ -325,7 +351,7 @@ impl ActuatorService for Service {
         request: Request<wire::WatchResizeRequest>,
     ) -> Answer<Self::WatchResizeStream> {
         let open = async {
-            let record = self.watch(&request.into_inner().resize_id)?;
+            let record = self.watch(&request.into_inner().resize_id).await?;
             let (sender, receiver) = mpsc::channel(16);
             tokio::spawn(follow(record, sender, self.shutdown.clone()));
             let stream: Self::WatchResizeStream = Box::pin(ReceiverStream::new(receiver));
@@ -340,6 +366,14 @@ impl ActuatorService for Service {
     ) -> Answer<wire::ListResizesResponse> {
         let call = self.list(request.into_inner());
         self.metrics.calls.observe("ListResizes", call).await
+    }
+
+    async fn recover(
+        &self,
+        request: Request<wire::RecoverRequest>,
+    ) -> Answer<wire::RecoverResponse> {
+        let call = Service::recover(self, request.into_inner().apply);
+        self.metrics.calls.observe("Recover", call).await
     }
 
     async fn configure_monitoring(

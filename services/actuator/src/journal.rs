@@ -1,142 +1,39 @@
-//! What this actuator took on: every resize with its state machine and its steps, and who may start the next one.
+//! What this actuator took on: every resize with its state machine, its steps and its lines, and who may start the next.
 //!
-//! In memory, so a restart forgets it; the calls are shaped for a database (each is one transaction).
-//! Invariant: at most one resize of an instance is active.
+//! The store keeps it through a crash. Beside it stand, in memory, the resizes that are under way: for those who watch,
+//! and for the time when the store can't be written. A machine that is down is never kept waiting for a disk.
+
+mod record;
+mod sql;
+mod store;
+
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+pub(crate) mod memory;
 
 use std::{
-    collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::resize::{Outcome, Phase, Resize};
+pub use self::{
+    record::{Kind, Line, Record, Request, StepRecord},
+    sql::{OpenError, SqlStore, shown},
+    store::{Recent, Store, StoreError},
+};
 
-/// Steps that are kept of one resize. A resize that finds no capacity for days tries thousands of times.
-const STEPS_KEPT: usize = 60;
-
-/// What was asked for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Request {
-    pub resize_id: String,
-    pub instance_id: String,
-    pub target: String,
-    /// The type the caller believes it has.
-    pub expected: String,
-    /// 0 for a person.
-    pub lease_epoch: u64,
-    /// Asked for by the caller.
-    pub dry_run: bool,
-    pub reason: String,
-}
-
-impl Request {
-    /// Same content: what the resize does, not who asked for it or why.
-    fn asks_the_same(&self, other: &Self) -> bool {
-        self.instance_id == other.instance_id
-            && self.target == other.target
-            && self.expected == other.expected
-            && self.dry_run == other.dry_run
-    }
-}
-
-/// One step as it went.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StepRecord {
-    /// Such as `stop`.
-    pub name: String,
-    /// Where the resize was.
-    pub phase: Phase,
-    pub started_at: Timestamp,
-    /// `None` while it runs.
-    pub finished_at: Option<Timestamp>,
-    /// Calls made so far.
-    pub attempts: u32,
-    /// One sentence.
-    pub detail: String,
-    pub failed: bool,
-}
-
-/// One resize as it stands.
-#[derive(Clone, Debug)]
-pub struct Record {
-    pub request: Request,
-    /// The request's, or the configuration's.
-    pub dry_run: bool,
-    pub machine: Resize,
-    pub steps: Vec<StepRecord>,
-    pub created_at: Timestamp,
-    /// `None` until it ends.
-    pub finished_at: Option<Timestamp>,
-}
-
-impl Record {
-    /// A resize that has just been asked for.
-    pub fn new(request: Request, dry_run: bool, machine: Resize, created_at: Timestamp) -> Self {
-        Self {
-            request,
-            dry_run,
-            machine,
-            steps: Vec::new(),
-            created_at,
-            finished_at: None,
-        }
-    }
-
-    /// How it ended, if it has.
-    pub fn outcome(&self) -> Option<Outcome> {
-        self.finished_at.and(self.machine.outcome())
-    }
-
-    /// Opens a step, or the same one again for another attempt.
-    pub fn begin_step(&mut self, name: &str, detail: String, now: Timestamp) {
-        let phase = self.machine.phase();
-        if let Some(last) = self.steps.last_mut()
-            && last.name == name
-            && last.finished_at.is_none()
-        {
-            last.attempts += 1;
-            return;
-        }
-        if self.steps.len() >= STEPS_KEPT {
-            // How it began and how it goes now is what is asked for; the middle is all alike.
-            self.steps.remove(STEPS_KEPT / 2);
-        }
-        self.steps.push(StepRecord {
-            name: name.to_owned(),
-            phase,
-            started_at: now,
-            finished_at: None,
-            attempts: 1,
-            detail,
-            failed: false,
-        });
-    }
-
-    /// Closes the step that is open, if one is.
-    pub fn end_step(&mut self, failed: bool, detail: Option<String>, now: Timestamp) {
-        if let Some(last) = self.steps.last_mut()
-            && last.finished_at.is_none()
-        {
-            last.finished_at = Some(now);
-            last.failed = failed;
-            if let Some(detail) = detail {
-                last.detail = detail;
-            }
-            if last.attempts > 1 {
-                last.detail = format!("{} ({} attempts)", last.detail, last.attempts);
-            }
-        }
-    }
-
-    /// Says what goes on in the open step.
-    pub fn note(&mut self, detail: String) {
-        if let Some(last) = self.steps.last_mut() {
-            last.detail = detail;
-        }
-    }
-}
+/// A write that takes longer has failed.
+const WRITE_LIMIT: Duration = Duration::from_secs(5);
+/// Lines of one resize that wait for the store at most; older ones are let go, the state is not.
+const LINES_WAITING: usize = 2_000;
 
 /// What became of a request.
 #[derive(Clone, Debug)]
@@ -147,8 +44,19 @@ pub enum Admission {
     Known(Record),
 }
 
+impl Admission {
+    /// For a request whose id is taken.
+    fn of_known(known: Record, request: &Request) -> Result<Self, Refusal> {
+        if known.request.asks_the_same(request) {
+            Ok(Self::Known(known))
+        } else {
+            Err(Refusal::OtherContent(request.resize_id.clone()))
+        }
+    }
+}
+
 /// Why a request is not taken on.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     #[error("resize {0} exists already with another content; take a new id")]
     OtherContent(String),
@@ -156,41 +64,88 @@ pub enum Refusal {
     Busy { instance_id: String, active: String },
     #[error("lease epoch {given} is stale, {highest} has been seen; acquire the lease again")]
     StaleEpoch { given: u64, highest: u64 },
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// All resizes.
 #[derive(Debug)]
 pub struct Journal {
-    state: Mutex<State>,
-    /// Ended resizes that are kept.
-    capacity: usize,
+    store: Arc<dyn Store>,
+    live: Mutex<HashMap<String, Live>>,
+    /// Held while the store is written, so that no older state comes after a newer one.
+    writing: tokio::sync::Mutex<()>,
+    failing: AtomicBool,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    resizes: HashMap<String, watch::Sender<Arc<Record>>>,
-    /// Ids, oldest first.
-    order: VecDeque<String>,
-    /// Instance to the resize that is active on it.
-    active: HashMap<String, String>,
-    highest_epoch: u64,
+/// A resize that has not ended, or whose end is not written yet.
+#[derive(Debug)]
+struct Live {
+    sender: watch::Sender<Arc<Record>>,
+    /// Not in the store yet.
+    waiting: Vec<Line>,
+    /// The store has an older state.
+    dirty: bool,
+}
+
+impl Live {
+    fn new(record: Record) -> Self {
+        Self {
+            sender: watch::Sender::new(Arc::new(record)),
+            waiting: Vec::new(),
+            dirty: false,
+        }
+    }
+}
+
+impl Record {
+    /// What counts for budgets.
+    fn recent(&self) -> Recent {
+        Recent {
+            instance_id: self.request.instance_id.clone(),
+            created_at: self.created_at,
+            finished_at: self.finished_at,
+            outcome: self.outcome(),
+        }
+    }
 }
 
 impl Journal {
-    /// An empty one that keeps `capacity` ended resizes.
-    pub fn new(capacity: usize) -> Self {
+    /// Over a store that nobody else writes.
+    pub fn new(store: Arc<dyn Store>) -> Self {
         Self {
-            state: Mutex::default(),
-            capacity,
+            store,
+            live: Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
+            failing: AtomicBool::new(false),
         }
+    }
+
+    /// Every resize that has not ended, as the last process left it. To be called once, at the start.
+    ///
+    /// # Errors
+    /// They can't be read.
+    pub async fn unfinished(&self) -> Result<Vec<Record>, StoreError> {
+        let records = self.store.list(None, true, usize::MAX).await?;
+        let mut live = self.live();
+        for record in &records {
+            let entry = Live::new(record.clone());
+            live.insert(record.request.resize_id.clone(), entry);
+        }
+        Ok(records)
     }
 
     /// The resize of that request, if it was taken on before.
     ///
     /// # Errors
-    /// The id is taken by a request of other content.
+    /// The id is taken by a request of other content; or the store can't be read.
     pub async fn known(&self, request: &Request) -> Result<Option<Record>, Refusal> {
-        self.state().known(request)
+        match self.get(&request.resize_id).await? {
+            None => Ok(None),
+            Some(known) => match Admission::of_known(known, request)? {
+                Admission::New(record) | Admission::Known(record) => Ok(Some(record)),
+            },
+        }
     }
 
     /// Takes a resize on, unless something speaks against it.
@@ -198,252 +153,191 @@ impl Journal {
     /// # Errors
     /// Says what.
     pub async fn admit(&self, record: Record) -> Result<Admission, Refusal> {
-        let mut state = self.state();
-        if let Some(known) = state.known(&record.request)? {
-            return Ok(Admission::Known(known));
+        let _writing = self.writing.lock().await;
+        let admission = within(self.store.admit(&record)).await??;
+        if let Admission::New(record) = &admission {
+            let resize_id = record.request.resize_id.clone();
+            self.live().insert(resize_id, Live::new(record.clone()));
         }
-        let Request {
-            resize_id,
-            instance_id,
-            lease_epoch,
-            ..
-        } = &record.request;
-        if *lease_epoch != 0 {
-            if *lease_epoch < state.highest_epoch {
-                return Err(Refusal::StaleEpoch {
-                    given: *lease_epoch,
-                    highest: state.highest_epoch,
-                });
-            }
-            state.highest_epoch = *lease_epoch;
-        }
-        if let Some(active) = state.active.get(instance_id) {
-            return Err(Refusal::Busy {
-                instance_id: instance_id.clone(),
-                active: active.clone(),
-            });
-        }
-        state.active.insert(instance_id.clone(), resize_id.clone());
-        state.order.push_back(resize_id.clone());
-        let sender = watch::Sender::new(Arc::new(record.clone()));
-        state.resizes.insert(resize_id.clone(), sender);
-        state.forget(self.capacity);
-        Ok(Admission::New(record))
+        Ok(admission)
     }
 
-    /// Writes down how it stands: before each call to the cloud what is about to happen, and after it what came of it.
-    pub async fn save(&self, record: &Record) {
-        let mut state = self.state();
-        if record.finished_at.is_some() {
-            let Request {
-                resize_id,
-                instance_id,
-                ..
-            } = &record.request;
-            if state.active.get(instance_id) == Some(resize_id) {
-                state.active.remove(instance_id);
+    /// Shows those who watch how it stands.
+    pub fn publish(&self, record: &Record) {
+        if let Some(live) = self.live().get(&record.request.resize_id) {
+            live.sender.send_replace(Arc::new(record.clone()));
+        }
+    }
+
+    /// Writes down how it stands, and a line. Unless it is `needed`, a store that is known to fail is not waited for;
+    /// [`Journal::flush`] catches up.
+    ///
+    /// # Errors
+    /// It isn't on the disk. It is remembered, shown, and written later.
+    pub async fn write(&self, record: &Record, line: Line, needed: bool) -> Result<(), StoreError> {
+        let resize_id = &record.request.resize_id;
+        if let Some(live) = self.live().get_mut(resize_id) {
+            live.waiting.push(line);
+            if live.waiting.len() > LINES_WAITING {
+                live.waiting.remove(0);
             }
+            live.dirty = true;
+            live.sender.send_replace(Arc::new(record.clone()));
         }
-        if let Some(sender) = state.resizes.get(&record.request.resize_id) {
-            sender.send_replace(Arc::new(record.clone()));
+        if self.failing.load(Ordering::Relaxed) && !needed {
+            return Err(StoreError::Unavailable("it failed before".to_owned()));
         }
+        self.write_back(resize_id).await
+    }
+
+    /// Writes what could not be written before.
+    ///
+    /// # Errors
+    /// Something still can't.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        let dirty: Vec<String> = self
+            .live()
+            .iter()
+            .filter(|(_, live)| live.dirty)
+            .map(|(resize_id, _)| resize_id.clone())
+            .collect();
+        for resize_id in dirty {
+            self.write_back(&resize_id).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_back(&self, resize_id: &str) -> Result<(), StoreError> {
+        let _writing = self.writing.lock().await;
+        let Some((record, lines)) = self
+            .live()
+            .get(resize_id)
+            .filter(|live| live.dirty)
+            .map(|live| (Arc::clone(&live.sender.borrow()), live.waiting.clone()))
+        else {
+            return Ok(());
+        };
+        let written = within(self.store.write(&record, &lines)).await;
+        let was_failing = self.failing.swap(written.is_err(), Ordering::Relaxed);
+        match &written {
+            Ok(()) => {
+                if was_failing {
+                    tracing::info!("the resize journal can be written again");
+                }
+                let last = lines.last().map_or(0, |line| line.seq);
+                let mut live = self.live();
+                if let Some(entry) = live.get_mut(resize_id) {
+                    entry.waiting.retain(|line| line.seq > last);
+                    entry.dirty = !entry.waiting.is_empty();
+                    if record.finished_at.is_some() {
+                        // Whoever watches has the last state; the others read the store.
+                        live.remove(resize_id);
+                    }
+                }
+            }
+            Err(error) if !was_failing => tracing::error!(
+                %error,
+                "no instance is stopped until the journal can be written; those that are down are started from memory"
+            ),
+            Err(_) => {}
+        }
+        written
     }
 
     /// One resize.
-    pub async fn get(&self, resize_id: &str) -> Option<Record> {
-        let state = self.state();
-        let sender = state.resizes.get(resize_id)?;
-        let record = sender.borrow();
-        Some(Record::clone(&record))
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn get(&self, resize_id: &str) -> Result<Option<Record>, StoreError> {
+        match self.live_record(resize_id) {
+            Some(record) => Ok(Some(Record::clone(&record))),
+            None => within(self.store.get(resize_id)).await,
+        }
     }
 
     /// One resize and all that becomes of it.
-    pub fn watch(&self, resize_id: &str) -> Option<watch::Receiver<Arc<Record>>> {
-        self.state()
-            .resizes
-            .get(resize_id)
-            .map(watch::Sender::subscribe)
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn watch(
+        &self,
+        resize_id: &str,
+    ) -> Result<Option<watch::Receiver<Arc<Record>>>, StoreError> {
+        if let Some(live) = self.live().get(resize_id) {
+            return Ok(Some(live.sender.subscribe()));
+        }
+        // It has ended: a receiver keeps its last value when the sender is gone.
+        let ended = within(self.store.get(resize_id)).await?;
+        Ok(ended.map(|record| watch::channel(Arc::new(record)).1))
     }
 
     /// Resizes, newest first: of one instance or of all, those that have not ended or all.
+    ///
+    /// # Errors
+    /// The store can't be read.
     pub async fn list(
         &self,
         instance_id: Option<&str>,
         active_only: bool,
         limit: usize,
-    ) -> Vec<Record> {
-        let state = self.state();
-        state
-            .order
-            .iter()
-            .rev()
-            .filter_map(|resize_id| state.resizes.get(resize_id))
-            .map(|sender| Arc::clone(&sender.borrow()))
-            .filter(|record| {
-                instance_id.is_none_or(|wanted| record.request.instance_id == wanted)
-                    && !(active_only && record.finished_at.is_some())
-            })
-            .take(limit)
-            .map(|record| Record::clone(&record))
+    ) -> Result<Vec<Record>, StoreError> {
+        let stored = within(self.store.list(instance_id, active_only, limit)).await?;
+        let newest = |record: Record| {
+            let live = self.live_record(&record.request.resize_id);
+            live.map_or(record, |live| Record::clone(&live))
+        };
+        Ok(stored
+            .into_iter()
+            .map(newest)
+            .filter(|record| !(active_only && record.finished_at.is_some()))
+            .collect())
+    }
+
+    /// Resizes that were no dry run, taken on at or after `since`; active ones too.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn recent(&self, since: Timestamp) -> Result<Vec<Recent>, StoreError> {
+        within(self.store.recent(since)).await
+    }
+
+    /// Forgets resizes that ended before; returns how many.
+    ///
+    /// # Errors
+    /// The store can't be written.
+    pub async fn forget(&self, ended_before: Timestamp) -> Result<u64, StoreError> {
+        let _writing = self.writing.lock().await;
+        within(self.store.forget(ended_before)).await
+    }
+
+    /// Every resize under way whose machine may be down.
+    pub fn down(&self) -> Vec<Arc<Record>> {
+        self.live()
+            .values()
+            .map(|live| Arc::clone(&live.sender.borrow()))
+            .filter(|record| record.finished_at.is_none() && record.machine.stop_asked())
             .collect()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn live_record(&self, resize_id: &str) -> Option<Arc<Record>> {
+        self.live()
+            .get(resize_id)
+            .map(|live| Arc::clone(&live.sender.borrow()))
+    }
+
+    fn live(&self) -> MutexGuard<'_, HashMap<String, Live>> {
         // Every change is made in one piece, so what a panicking holder left is whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    fn known(&self, request: &Request) -> Result<Option<Record>, Refusal> {
-        let Some(sender) = self.resizes.get(&request.resize_id) else {
-            return Ok(None);
-        };
-        let known = sender.borrow();
-        if known.request.asks_the_same(request) {
-            Ok(Some(Record::clone(&known)))
-        } else {
-            Err(Refusal::OtherContent(request.resize_id.clone()))
-        }
-    }
-
-    fn forget(&mut self, capacity: usize) {
-        let mut surplus = self
-            .order
-            .len()
-            .saturating_sub(capacity + self.active.len());
-        let resizes = &mut self.resizes;
-        self.order.retain(|resize_id| {
-            let ended = resizes
-                .get(resize_id)
-                .is_none_or(|sender| sender.borrow().finished_at.is_some());
-            if surplus == 0 || !ended {
-                return true;
-            }
-            surplus -= 1;
-            resizes.remove(resize_id);
-            false
-        });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::resize::Limits;
-
-    fn record(resize_id: &str, instance_id: &str, target: &str, epoch: u64) -> Record {
-        let request = Request {
-            resize_id: resize_id.to_owned(),
-            instance_id: instance_id.to_owned(),
-            target: target.to_owned(),
-            expected: "t2.small".to_owned(),
-            lease_epoch: epoch,
-            dry_run: false,
-            reason: String::new(),
-        };
-        let machine = Resize::new("t2.small", target, true, Limits::default());
-        Record::new(request, false, machine, Timestamp::UNIX_EPOCH)
-    }
-
-    async fn end(journal: &Journal, mut record: Record) {
-        record.finished_at = Some(Timestamp::UNIX_EPOCH);
-        journal.save(&record).await;
-    }
-
-    #[tokio::test]
-    async fn one_active_resize_per_instance_and_one_content_per_id() {
-        let journal = Journal::new(10);
-        let first = record("a", "i-1", "t2.medium", 3);
-        assert!(matches!(
-            journal.admit(first.clone()).await,
-            Ok(Admission::New(_))
-        ));
-        assert!(matches!(
-            journal.admit(first.clone()).await,
-            Ok(Admission::Known(_))
-        ));
-        for (other, expected) in [
-            (
-                record("a", "i-1", "t2.large", 3),
-                Refusal::OtherContent("a".into()),
-            ),
-            (
-                record("b", "i-1", "t2.medium", 3),
-                Refusal::Busy {
-                    instance_id: "i-1".into(),
-                    active: "a".into(),
-                },
-            ),
-            (
-                record("b", "i-2", "t2.medium", 2),
-                Refusal::StaleEpoch {
-                    given: 2,
-                    highest: 3,
-                },
-            ),
-        ] {
-            assert_eq!(journal.admit(other).await.unwrap_err(), expected);
-        }
-        // A person has no lease.
-        assert!(
-            journal
-                .admit(record("c", "i-2", "t2.medium", 0))
-                .await
-                .is_ok()
-        );
-        end(&journal, first).await;
-        assert!(
-            journal
-                .admit(record("b", "i-1", "t2.medium", 4))
-                .await
-                .is_ok()
-        );
-        let active = journal.list(None, true, 10).await;
-        let ids: Vec<_> = active
-            .iter()
-            .map(|record| record.request.resize_id.as_str())
-            .collect();
-        assert_eq!(ids, ["b", "c"]);
-    }
-
-    #[tokio::test]
-    async fn the_oldest_ended_are_forgotten_and_the_active_never() {
-        let journal = Journal::new(3);
-        journal
-            .admit(record("active", "i-0", "t2.medium", 0))
-            .await
-            .unwrap();
-        for number in 1..=10 {
-            let record = record(&format!("r{number}"), "i-1", "t2.medium", 0);
-            journal.admit(record.clone()).await.unwrap();
-            end(&journal, record).await;
-        }
-        let kept = journal.list(None, false, 100).await;
-        let ids: Vec<_> = kept
-            .iter()
-            .map(|record| record.request.resize_id.as_str())
-            .collect();
-        assert_eq!(ids.len(), 5, "{ids:?}");
-        assert!(
-            ids.contains(&"active") && ids.contains(&"r10") && !ids.contains(&"r1"),
-            "{ids:?}"
-        );
-    }
-
-    #[test]
-    fn endless_retries_keep_a_bounded_story() {
-        let mut record = record("a", "i-1", "t2.medium", 0);
-        for number in 0..1_000 {
-            record.begin_step(
-                ["modify", "start"][number % 2],
-                number.to_string(),
-                Timestamp::UNIX_EPOCH,
-            );
-            record.end_step(true, None, Timestamp::UNIX_EPOCH);
-        }
-        assert_eq!(record.steps.len(), STEPS_KEPT);
-        assert_eq!(record.steps[0].detail, "0");
-        assert_eq!(record.steps.last().unwrap().detail, "999");
+/// The process's own time: a disk doesn't know a simulation's clock.
+async fn within<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(WRITE_LIMIT, work).await {
+        Ok(done) => done,
+        Err(_) => Err(StoreError::Unavailable(format!(
+            "no answer within {} s",
+            WRITE_LIMIT.as_secs()
+        ))),
     }
 }

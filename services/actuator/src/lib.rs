@@ -4,6 +4,7 @@
 //! `executor.rs`), whoever calls.
 
 pub mod aws;
+mod boot;
 pub mod cloud;
 mod config;
 mod convert;
@@ -15,8 +16,9 @@ mod metrics;
 mod monitoring;
 pub mod preflight;
 pub mod resize;
+mod stranded;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use common::{clock::SharedClock, exposition, grpc::GrpcServer, listen::Listeners};
 use tokio::sync::watch;
@@ -27,13 +29,12 @@ pub use self::{
     config::{AwsTimeouts, Config, MonitoringConfig, UnknownChecks},
     monitoring::SCRIPT as MONITORING_SCRIPT,
 };
-use self::{executor::Executor, grpc::Service, journal::Journal, metrics::Metrics};
+use self::{
+    executor::Executor, grpc::Service, journal::Journal, metrics::Metrics, stranded::Finder,
+};
 
 /// The service's full name, as in health checks.
 pub const SERVICE: &str = "autoscaler.actuator.v1.ActuatorService";
-
-/// Between two tries to become ready.
-const READINESS_RETRY: Duration = Duration::from_secs(15);
 
 /// What the service needs from outside.
 #[derive(Clone)]
@@ -51,10 +52,10 @@ impl fmt::Debug for Deps {
     }
 }
 
-/// Serves until `shutdown`; then brings back what is down, for at most `shutdown_grace_seconds`.
+/// Serves until `shutdown`; then leaves within `shutdown_grace_seconds`, and the next start takes up what is unfinished.
 ///
 /// # Errors
-/// When a server can't run.
+/// When the journal can't be used, or a server can't run.
 pub async fn serve(
     config: Config,
     deps: Deps,
@@ -64,7 +65,14 @@ pub async fn serve(
     let config = Arc::new(config);
     let mut registry = exposition::registry("actuator");
     let metrics = Metrics::register(&mut registry);
-    let journal = Arc::new(Journal::new(config.journal_capacity));
+    let Some(store) = boot::open(&config, &shutdown).await? else {
+        return Ok(());
+    };
+    let journal = Arc::new(Journal::new(Arc::clone(&store)));
+    let unfinished = journal.unfinished().await?;
+    metrics
+        .unfinished_at_boot
+        .set(i64::try_from(unfinished.len()).unwrap_or(i64::MAX));
     let executor = Arc::new(Executor::new(
         Arc::clone(&deps.cloud),
         Arc::clone(&deps.clock),
@@ -74,7 +82,26 @@ pub async fn serve(
         shutdown.clone(),
     ));
     let (ready, is_ready) = watch::channel(false);
-    let readiness = tokio::spawn(become_ready(Arc::clone(&deps.cloud), ready));
+    let finder = Finder {
+        cloud: Arc::clone(&deps.cloud),
+        clock: Arc::clone(&deps.clock),
+        config: Arc::clone(&config),
+        journal: Arc::clone(&journal),
+        executor: Arc::clone(&executor),
+    };
+    // Before anything can be asked for: a machine may be down.
+    let taken_up = unfinished
+        .into_iter()
+        .map(|record| executor.resume(record))
+        .collect();
+    let readiness = tokio::spawn(boot::become_ready(finder.clone(), taken_up, ready));
+    let upkeep = tokio::spawn(boot::look_after(
+        Arc::clone(&store),
+        Arc::clone(&journal),
+        Arc::clone(&deps.clock),
+        config.retention_days,
+        shutdown.clone(),
+    ));
     let exposed = listeners.metrics.map(|listener| {
         tokio::spawn(exposition::serve(
             listener,
@@ -89,6 +116,7 @@ pub async fn serve(
         config,
         journal,
         executor: Arc::clone(&executor),
+        finder,
         metrics,
         shutdown: shutdown.clone(),
     };
@@ -97,36 +125,14 @@ pub async fn serve(
         .serve(listeners.grpc, shutdown.clone())
         .await;
     readiness.abort();
-    // Also when the server broke: what is down comes first.
+    // Also when the server broke: what is under way is written down.
     shutdown.cancel();
     executor.finish().await;
+    upkeep.abort();
+    store.close().await;
     served?;
     if let Some(exposed) = exposed {
         exposed.await??;
     }
     Ok(())
-}
-
-/// Turns ready once the cloud can be called. The machine's own time: a simulation's clock has nothing to do with it.
-async fn become_ready(cloud: Arc<dyn Cloud>, ready: watch::Sender<bool>) {
-    let mut last = String::new();
-    loop {
-        match cloud.ready().await {
-            Ok(()) => {
-                if !last.is_empty() {
-                    tracing::info!("ready after all");
-                }
-                ready.send_replace(true);
-                return;
-            }
-            Err(error) => {
-                let line = format!("not ready: {error}; {}", error.remedy());
-                if line != last {
-                    tracing::error!("{line}");
-                    last = line;
-                }
-            }
-        }
-        tokio::time::sleep(READINESS_RETRY).await;
-    }
 }

@@ -23,6 +23,12 @@ pub struct Metrics {
     pub active: Gauge,
     /// Resizes that a person should look at now: page on it.
     pub need_a_person: Gauge,
+    /// Resizes that a person was called for.
+    pub paged: Counter,
+    /// Resizes that the last process left unfinished.
+    pub unfinished_at_boot: Gauge,
+    /// Resizes that were taken up again, from the journal or from a breadcrumb.
+    pub resumed: Counter,
     monitoring: Family<Labels, Counter>,
 }
 
@@ -38,6 +44,9 @@ impl Metrics {
             }),
             active: Gauge::default(),
             need_a_person: Gauge::default(),
+            paged: Counter::default(),
+            unfinished_at_boot: Gauge::default(),
+            resumed: Counter::default(),
             monitoring: Family::default(),
         };
         registry.register(
@@ -59,6 +68,21 @@ impl Metrics {
             "resizes_need_a_person",
             "Resizes under way whose instance is down longer than planned",
             metrics.need_a_person.clone(),
+        );
+        registry.register(
+            "resizes_paged",
+            "Resizes that a person was called for, once each",
+            metrics.paged.clone(),
+        );
+        registry.register(
+            "resizes_unfinished_at_boot",
+            "Resizes that the last process left unfinished",
+            metrics.unfinished_at_boot.clone(),
+        );
+        registry.register(
+            "resizes_resumed",
+            "Resizes that were taken up again, from the journal or from a tag",
+            metrics.resumed.clone(),
         );
         registry.register(
             "monitoring_setups",

@@ -1,11 +1,13 @@
 //! A resize as data: what to do next, given what has been seen so far.
 //!
-//! stop → wait → modify → read back → start → wait → status checks → monitoring. What fails before the stop leaves the
-//! machine as it was. What fails after it moves to the next rung of the ladder: the target, the old type, the fallbacks,
-//! and round again with growing pauses.
+//! mark → look → stop → wait → modify → read back → start → wait → status checks → monitoring → unmark. What fails before
+//! the stop leaves the machine as it was. What fails after it moves to the next rung of the ladder: the target, the old
+//! type, the fallbacks, and round again with growing pauses.
 //!
 //! Invariant: once a stop may have been carried out, the only ends are "running" and "gone". There is no way out of
 //! `Modify`, `ReadBack` or `Start` but through `AwaitRunning`.
+//! Invariant: it ends as running only after a start was accepted since the last stop. What is seen can be stale, without
+//! a bound; what a start answers can't, and a running machine ignores it.
 //! Invariant: no I/O and no clock; time comes in as what has passed since the last event.
 
 use std::{fmt, time::Duration};
@@ -14,10 +16,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::cloud::{Checks, ErrorKind, InstanceState};
 
+mod breadcrumb;
 mod rules;
+
+pub use self::breadcrumb::Breadcrumb;
 
 /// How long to wait for what.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
 pub struct Limits {
     /// Between two looks.
     pub poll: Duration,
@@ -27,8 +33,11 @@ pub struct Limits {
     pub start: Duration,
     /// Status checks that take longer roll back.
     pub check: Duration,
-    /// What is seen may be this old.
+    /// What is seen is rarely older than this.
     pub settle: Duration,
+    /// A machine that was stopped and isn't found for this long is gone. Long, for a wrong region or account looks just
+    /// the same.
+    pub missing: Duration,
     /// First pause before a call is repeated; each further one is twice as long.
     pub first_pause: Duration,
     /// Longest pause.
@@ -47,6 +56,7 @@ impl Default for Limits {
             start: Duration::from_secs(300),
             check: Duration::from_secs(600),
             settle: Duration::from_secs(60),
+            missing: Duration::from_secs(3_600),
             first_pause: Duration::from_secs(5),
             longest_pause: Duration::from_secs(60),
             tries_per_type: 3,
@@ -61,6 +71,8 @@ impl Default for Limits {
 pub enum Step {
     /// The named checks, before anything is changed.
     Preflight,
+    /// The breadcrumb goes onto the instance.
+    Mark,
     /// One last look: is it still what the checks saw?
     Recheck,
     Stop,
@@ -73,6 +85,10 @@ pub enum Step {
     /// The cloud's status checks.
     Check,
     Monitor,
+    /// It seems to run, but no start was accepted since the stop: one more, which a running machine ignores.
+    Confirm,
+    /// The breadcrumb comes off.
+    Unmark,
     Ended(Outcome),
 }
 
@@ -109,7 +125,8 @@ impl Outcome {
 }
 
 /// Where it is, in the words of the contract.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Phase {
     Preflight,
     Stopping,
@@ -138,12 +155,34 @@ pub enum Monitoring {
 pub enum Action {
     Preflight,
     Look,
+    Mark,
     Stop,
     Modify(String),
     Start,
     Status,
     Monitor,
+    Unmark,
     Finish(Outcome),
+}
+
+impl Action {
+    /// True when it changes something: then it is written down before it is done.
+    pub fn mutates(&self) -> bool {
+        match self {
+            Self::Mark
+            | Self::Stop
+            | Self::Modify(_)
+            | Self::Start
+            | Self::Monitor
+            | Self::Unmark => true,
+            Self::Preflight | Self::Look | Self::Status | Self::Finish(_) => false,
+        }
+    }
+
+    /// True when it must not be done unless it is written down: nothing has to be brought back yet.
+    pub fn needs_the_journal(&self) -> bool {
+        matches!(self, Self::Mark | Self::Stop)
+    }
 }
 
 /// What happened.
@@ -155,7 +194,7 @@ pub enum Event {
     Passed {
         fallbacks: Vec<String>,
     },
-    /// The pre-flight found something.
+    /// The pre-flight found something, or something forbids the stop.
     Refused {
         reason: String,
     },
@@ -179,8 +218,6 @@ pub enum Event {
         message: String,
     },
     Monitored(Monitoring),
-    /// The process is about to end: get to a safe state the short way.
-    Hurry,
 }
 
 /// An event that can't happen in this step: a bug, or a damaged journal.
@@ -197,6 +234,10 @@ pub struct Resize {
     limits: Limits,
     monitoring_enabled: bool,
     step: Step,
+    /// The outcome, while the breadcrumb comes off.
+    ending: Option<Outcome>,
+    /// A call that changes something is under way: written before it, so that a restart knows.
+    in_flight: bool,
     /// Types to run on, best first: the target, the old type, the fallbacks.
     ladder: Vec<String>,
     /// Which of them is being tried.
@@ -213,10 +254,16 @@ pub struct Resize {
     looks: u32,
     /// Stops that were accepted and not seen to do anything.
     idle_stops: u32,
-    /// Looks in a row that found no instance.
-    missing: u32,
+    /// For how long no look has found the instance.
+    missing: Duration,
+    /// The breadcrumb may be on the instance.
+    marked: bool,
     /// A stop may have been carried out.
     stop_asked: bool,
+    /// A start was accepted since the last stop, and since it was last seen down.
+    start_accepted: bool,
+    /// Confirmations that were refused.
+    unconfirmed: u32,
     /// It was seen going down since the last stop.
     saw_down: bool,
     /// It was seen booting since the last start.
@@ -225,7 +272,6 @@ pub struct Resize {
     as_is: bool,
     /// The stop took too long: no change of type any more.
     overdue: bool,
-    hurry: bool,
     paged: bool,
     /// The last type that was seen.
     seen_type: String,
@@ -241,6 +287,8 @@ impl Resize {
             limits,
             monitoring_enabled,
             step: Step::Preflight,
+            ending: None,
+            in_flight: false,
             ladder: vec![target.to_owned(), from.to_owned()],
             rung: 0,
             round: 0,
@@ -249,13 +297,15 @@ impl Resize {
             waited: Duration::ZERO,
             looks: 0,
             idle_stops: 0,
-            missing: 0,
+            missing: Duration::ZERO,
+            marked: false,
             stop_asked: false,
+            start_accepted: false,
+            unconfirmed: 0,
             saw_down: false,
             saw_pending: false,
             as_is: false,
             overdue: false,
-            hurry: false,
             paged: false,
             seen_type: from.to_owned(),
             last_checks: None,
@@ -264,22 +314,82 @@ impl Resize {
         }
     }
 
+    /// A resize of which only the breadcrumb is left: back to the old type, and no second stop.
+    pub fn recover(crumb: &Breadcrumb, monitoring_enabled: bool, limits: Limits) -> Self {
+        let mut machine = Self::new(&crumb.from, &crumb.target, monitoring_enabled, limits);
+        machine.extend_ladder(crumb.fallbacks.clone());
+        machine.step = Step::AwaitStopped;
+        machine.rung = 1;
+        machine.idle_stops = machine.limits.tries_per_type;
+        machine.marked = true;
+        machine.stop_asked = true;
+        machine.fail("the journal was lost; only the instance's breadcrumb was left");
+        machine
+    }
+
+    /// To be called, and the result to be written down, before each action that changes something.
+    pub fn intend(&mut self) {
+        self.in_flight = true;
+    }
+
+    /// Takes it up again after the process that ran it has ended: a call that was under way may have been carried out
+    /// or not, and what was seen is old.
+    pub fn resume(&mut self) {
+        if self.in_flight && self.step != Step::Monitor {
+            let event = Event::Failed {
+                kind: ErrorKind::LostReply,
+                message: "the actuator ended during the call".to_owned(),
+            };
+            // Legal in every step that calls.
+            let _ = self.apply(event, Duration::ZERO);
+        }
+        self.in_flight = false;
+        match self.step {
+            Step::Mark | Step::Recheck => self.enter(Step::Preflight),
+            Step::Stop if !self.stop_asked => self.enter(Step::Preflight),
+            Step::Stop => self.enter(Step::AwaitStopped),
+            Step::Modify | Step::Start => {
+                self.enter(Step::AwaitStopped);
+                self.saw_down = true;
+            }
+            Step::Monitor => self.enter(Step::Check),
+            step => self.enter(step),
+        }
+    }
+
     /// Where it is.
     pub fn step(&self) -> Step {
         self.step
     }
 
+    /// True once a stop may have been carried out.
+    pub fn stop_asked(&self) -> bool {
+        self.stop_asked
+    }
+
+    /// What the breadcrumb of this resize says.
+    pub fn breadcrumb(&self, resize_id: &str) -> Breadcrumb {
+        Breadcrumb {
+            resize_id: resize_id.to_owned(),
+            from: self.ladder[1].clone(),
+            target: self.ladder[0].clone(),
+            fallbacks: self.ladder[2..].to_vec(),
+        }
+    }
+
     /// Where it is, for those who watch.
     pub fn phase(&self) -> Phase {
         match self.step {
-            Step::Preflight | Step::Recheck => Phase::Preflight,
+            Step::Preflight | Step::Mark | Step::Recheck => Phase::Preflight,
+            Step::Unmark if self.ending == Some(Outcome::Refused) => Phase::Preflight,
+            Step::Unmark => Phase::Monitoring,
             Step::Check => Phase::Checking,
             Step::Monitor => Phase::Monitoring,
             Step::Ended(outcome) => Phase::Ended(outcome),
             _ if self.is_rolling_back() => Phase::RollingBack,
             Step::Stop | Step::AwaitStopped => Phase::Stopping,
             Step::Modify | Step::ReadBack => Phase::Modifying,
-            Step::Start | Step::AwaitRunning => Phase::Starting,
+            Step::Start | Step::AwaitRunning | Step::Confirm => Phase::Starting,
         }
     }
 
@@ -314,11 +424,6 @@ impl Resize {
         self.paged
     }
 
-    /// True once it was told that the process is about to end.
-    pub fn is_hurrying(&self) -> bool {
-        self.hurry
-    }
-
     /// Why it is not going as planned; `None` when it is.
     pub fn error(&self) -> Option<&str> {
         self.error.as_deref()
@@ -343,6 +448,7 @@ impl Resize {
         };
         match self.step {
             Step::Preflight => (Action::Preflight, Duration::ZERO),
+            Step::Mark => (Action::Mark, pause),
             Step::Recheck => (Action::Look, pause),
             Step::Stop => (Action::Stop, pause),
             Step::AwaitStopped => look(self.limits.stop),
@@ -350,10 +456,11 @@ impl Resize {
             // The first look can be at once: often the new type reads back already.
             Step::ReadBack if self.looks == 0 => (Action::Look, pause),
             Step::ReadBack => look(self.limits.settle),
-            Step::Start => (Action::Start, pause),
+            Step::Start | Step::Confirm => (Action::Start, pause),
             Step::AwaitRunning => look(self.limits.start),
             Step::Check => (Action::Status, self.limits.poll.max(pause)),
             Step::Monitor => (Action::Monitor, Duration::ZERO),
+            Step::Unmark => (Action::Unmark, pause),
             Step::Ended(outcome) => (Action::Finish(outcome), Duration::ZERO),
         }
     }
@@ -363,28 +470,27 @@ impl Resize {
     /// # Errors
     /// An event that can't happen in this step; then nothing has changed.
     pub fn apply(&mut self, event: Event, elapsed: Duration) -> Result<(), IllegalEvent> {
-        use Event::{Done, DryRun, Failed, Hurry, Monitored, Passed, Refused, Seen, Status};
+        use Event::{Done, DryRun, Failed, Monitored, Passed, Refused, Seen, Status};
         use Step::{
-            AwaitRunning, AwaitStopped, Check, Ended, Modify, Monitor, Preflight, ReadBack,
-            Recheck, Start, Stop,
+            AwaitRunning, AwaitStopped, Check, Confirm, Ended, Mark, Modify, Monitor, Preflight,
+            ReadBack, Recheck, Start, Stop, Unmark,
         };
         match (self.step, event) {
             (Preflight, Passed { fallbacks }) => {
-                for name in fallbacks {
-                    if !self.ladder.contains(&name) {
-                        self.ladder.push(name);
-                    }
-                }
+                self.extend_ladder(fallbacks);
+                self.enter(Mark);
+            }
+            (Preflight, DryRun) => self.step = Ended(Outcome::DryRun),
+            (Stop, Refused { reason }) if self.stop_asked => self.give_the_roll_back_up(reason),
+            (Preflight | Mark | Recheck | Stop, Refused { reason }) => self.refuse(reason),
+
+            (Mark, Done) => {
+                self.marked = true;
+                self.tries = 0;
+                self.pause = 0;
                 self.enter(Recheck);
             }
-            (Preflight, Refused { reason }) => self.refuse(reason),
-            (Preflight, DryRun) => self.step = Ended(Outcome::DryRun),
-
-            (Ended(_), Hurry) => {}
-            (Preflight | Recheck, Hurry) => self.refuse("the actuator is shutting down"),
-            (Stop, Hurry) if !self.stop_asked => self.refuse("the actuator is shutting down"),
-            (Check | Monitor, Hurry) => self.end_running(),
-            (_, Hurry) => self.hurry = true,
+            (Mark, Failed { kind, message }) => self.mark_failed(kind, message),
 
             (Recheck | AwaitStopped | ReadBack | AwaitRunning, Seen { state, .. })
             | (Check, Status { state, .. })
@@ -413,7 +519,7 @@ impl Resize {
             ) => {
                 self.waited += elapsed;
                 self.looks += 1;
-                self.look_failed(step, kind, message);
+                self.look_failed(step, kind, message, elapsed);
             }
 
             (Stop, Done) => self.stop_was_asked(),
@@ -424,9 +530,13 @@ impl Resize {
             (Modify, Failed { kind, .. }) if kind.is_uncertain() => self.enter(ReadBack),
             (Modify, Failed { kind, message }) => self.modify_failed(kind, message),
 
-            (Start, Done) => self.start_was_asked(),
+            (Start | Confirm, Done) => {
+                self.start_accepted = true;
+                self.start_was_asked();
+            }
             (Start, Failed { kind, .. }) if kind.is_uncertain() => self.start_was_asked(),
             (Start, Failed { kind, message }) => self.start_failed(kind, message),
+            (Confirm, Failed { kind, message }) => self.confirm_failed(kind, message),
 
             (Check, Status { state, checks }) => {
                 self.looked(elapsed);
@@ -436,8 +546,11 @@ impl Resize {
                 self.monitoring = Some(monitoring);
                 self.end_running();
             }
+            (Unmark, Done) => self.ended(),
+            (Unmark, Failed { kind, .. }) => self.unmark_failed(kind),
             (step, event) => return Err(IllegalEvent { step, event }),
         }
+        self.in_flight = false;
         Ok(())
     }
 }
@@ -446,6 +559,7 @@ impl fmt::Display for Step {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Preflight => "preflight",
+            Self::Mark => "mark",
             Self::Recheck => "recheck",
             Self::Stop => "stop",
             Self::AwaitStopped => "wait_stopped",
@@ -455,6 +569,8 @@ impl fmt::Display for Step {
             Self::AwaitRunning => "wait_running",
             Self::Check => "status_checks",
             Self::Monitor => "monitoring",
+            Self::Confirm => "confirm",
+            Self::Unmark => "unmark",
             Self::Ended(outcome) => outcome.name(),
         })
     }

@@ -11,7 +11,7 @@ impl Resize {
     pub(super) fn looked(&mut self, elapsed: Duration) {
         self.waited += elapsed;
         self.looks += 1;
-        self.missing = 0;
+        self.missing = Duration::ZERO;
         // While a type reads back, the pause belongs to the start that was refused before.
         if self.step != Step::ReadBack {
             self.pause = 0;
@@ -40,12 +40,9 @@ impl Resize {
                 if !known {
                     self.as_is = true;
                     self.fail("somebody changed the type while it was stopped");
-                } else if (self.hurry || self.overdue) && self.rung == 0 {
+                } else if self.overdue && self.rung == 0 {
                     // The short way back: it still has the old type, or the target if the modify came through.
                     self.rung = usize::from(self.seen_type != self.ladder[0]);
-                    if self.hurry && self.rung == 1 {
-                        self.fail("the actuator was shutting down");
-                    }
                 }
                 self.enter_modify_or_start();
             }
@@ -65,8 +62,9 @@ impl Resize {
             InstanceState::Running if self.waited >= self.limits.settle => {
                 self.seen_type = instance_type;
                 self.idle_stops += 1;
-                if self.idle_stops >= self.limits.tries_per_type || self.hurry {
+                if self.idle_stops >= self.limits.tries_per_type {
                     self.fail("the stop had no effect");
+                    self.as_is = true;
                     self.end_running();
                 } else {
                     self.enter(Step::Stop);
@@ -108,11 +106,7 @@ impl Resize {
                 let stale = instance_type != self.wanted() && self.waited < self.limits.settle;
                 if self.as_is || !stale {
                     self.seen_type = instance_type;
-                    if self.hurry {
-                        self.end_running();
-                    } else {
-                        self.enter(Step::Check);
-                    }
+                    self.enter(Step::Check);
                 }
             }
             InstanceState::Pending => self.saw_pending = true,
@@ -154,12 +148,18 @@ impl Resize {
         }
     }
 
-    pub(super) fn look_failed(&mut self, step: Step, kind: ErrorKind, message: String) {
+    pub(super) fn look_failed(
+        &mut self,
+        step: Step,
+        kind: ErrorKind,
+        message: String,
+        elapsed: Duration,
+    ) {
         self.pause += 1;
-        if kind == ErrorKind::NotFound {
-            self.missing += 1;
-            // One "not found" can be a replica that lags.
-            if self.missing >= 5 {
+        if kind == ErrorKind::NotFound && self.stop_asked {
+            self.missing += elapsed;
+            self.paged |= self.missing > self.limits.start;
+            if self.missing >= self.limits.missing {
                 self.gone("it is not found any more");
             }
             return;
@@ -167,7 +167,9 @@ impl Resize {
         match step {
             Step::Recheck => {
                 self.tries += 1;
-                if self.tries >= self.limits.tries_before_stop || !kind.is_transient() {
+                // One "not found" can be a replica that lags.
+                let may_pass = kind.is_transient() || kind == ErrorKind::NotFound;
+                if self.tries >= self.limits.tries_before_stop || !may_pass {
                     self.refuse(message);
                 }
             }
@@ -182,8 +184,27 @@ impl Resize {
 
     // Calls
 
+    pub(super) fn mark_failed(&mut self, kind: ErrorKind, message: String) {
+        self.marked |= kind.is_uncertain();
+        self.tries += 1;
+        self.pause += 1;
+        if self.tries >= self.limits.tries_before_stop || !kind.is_transient() {
+            self.refuse(message);
+        }
+    }
+
+    /// What can't be taken off now is swept up at the next start of the actuator.
+    pub(super) fn unmark_failed(&mut self, kind: ErrorKind) {
+        self.tries += 1;
+        self.pause += 1;
+        if self.tries >= self.limits.tries_before_stop || !kind.is_transient() {
+            self.ended();
+        }
+    }
+
     pub(super) fn stop_was_asked(&mut self) {
         self.stop_asked = true;
+        self.start_accepted = false;
         self.saw_down = false;
         self.tries = 0;
         self.pause = 0;
@@ -259,16 +280,58 @@ impl Resize {
         }
     }
 
+    /// A refusal says where the machine is: how much depends on what was refused.
+    pub(super) fn confirm_failed(&mut self, kind: ErrorKind, message: String) {
+        self.pause += 1;
+        match kind {
+            // Nothing is known; ask again.
+            _ if kind.is_transient() => {}
+            // Only a stopped machine is refused for these.
+            ErrorKind::InsufficientCapacity
+            | ErrorKind::LimitExceeded
+            | ErrorKind::Unsupported
+            | ErrorKind::TypeMismatch => {
+                self.fail(message);
+                self.enter(Step::AwaitStopped);
+                self.saw_down = true;
+            }
+            // On its way down, or gone: the next looks tell.
+            ErrorKind::WrongState | ErrorKind::NotFound => self.enter(Step::AwaitRunning),
+            // The right to start is lost. Seen running again and again, it runs.
+            _ => {
+                self.unconfirmed += 1;
+                self.fail(message);
+                self.enter(Step::AwaitRunning);
+            }
+        }
+    }
+
     // Ways on
+
+    pub(super) fn extend_ladder(&mut self, fallbacks: Vec<String>) {
+        for name in fallbacks {
+            if !self.ladder.contains(&name) {
+                self.ladder.push(name);
+            }
+        }
+    }
+
+    /// It runs on the new type and fails its checks, but something forbids another stop.
+    pub(super) fn give_the_roll_back_up(&mut self, reason: String) {
+        self.fail(reason);
+        self.as_is = true;
+        self.healthy();
+    }
 
     pub(super) fn enter(&mut self, step: Step) {
         self.step = step;
         self.waited = Duration::ZERO;
         self.looks = 0;
-        self.missing = 0;
+        self.missing = Duration::ZERO;
     }
 
     pub(super) fn enter_modify_or_start(&mut self) {
+        self.start_accepted = false;
         self.enter(if self.seen_type == self.wanted() {
             Step::Start
         } else {
@@ -315,7 +378,9 @@ impl Resize {
     }
 
     pub(super) fn healthy(&mut self) {
-        if self.monitoring_enabled {
+        if self.monitoring.is_some() {
+            self.end_running();
+        } else if self.monitoring_enabled {
             self.enter(Step::Monitor);
         } else {
             self.monitoring = Some(Monitoring::Skipped);
@@ -324,6 +389,11 @@ impl Resize {
     }
 
     pub(super) fn end_running(&mut self) {
+        let confirmed = self.start_accepted || !self.stop_asked;
+        if !confirmed && self.unconfirmed < self.limits.tries_before_stop {
+            self.enter(Step::Confirm);
+            return;
+        }
         let outcome = if self.seen_type == self.ladder[0] {
             Outcome::Succeeded
         } else if self.seen_type == self.ladder[1] {
@@ -334,7 +404,7 @@ impl Resize {
         if outcome == Outcome::Succeeded && self.last_checks == Some(Checks::Ok) {
             self.error = None;
         }
-        self.step = Step::Ended(outcome);
+        self.end(outcome);
     }
 
     pub(super) fn gone(&mut self, what: &str) {
@@ -344,7 +414,23 @@ impl Resize {
 
     pub(super) fn refuse(&mut self, reason: impl Into<String>) {
         self.fail(reason);
-        self.step = Step::Ended(Outcome::Refused);
+        self.end(Outcome::Refused);
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        self.ending = Some(outcome);
+        if self.marked {
+            self.tries = 0;
+            self.pause = 0;
+            self.enter(Step::Unmark);
+        } else {
+            self.ended();
+        }
+    }
+
+    pub(super) fn ended(&mut self) {
+        // Nothing gets here without an end in mind; "refused" claims the least.
+        self.step = Step::Ended(self.ending.unwrap_or(Outcome::Refused));
     }
 
     /// The first cause stays: what comes after it follows from it.

@@ -1,0 +1,152 @@
+//! What happens before the service is ready, and beside it: the journal is opened, what the last process left is taken
+//! up again, and the journal is looked after.
+
+use std::{sync::Arc, time::Duration};
+
+use common::clock::SharedClock;
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::Config,
+    journal::{Journal, OpenError, SqlStore, Store, shown},
+    stranded::{Finder, Standing},
+};
+
+/// Between two tries to become ready.
+const RETRY: Duration = Duration::from_secs(15);
+/// Between two tries to open a journal that another process holds: while it ends, as a rule.
+const HELD_RETRY: Duration = Duration::from_secs(1);
+/// Between two tries to write what could not be written.
+const FLUSH_EVERY: Duration = Duration::from_secs(5);
+/// In rounds of flushing: old resizes are forgotten once an hour.
+const FORGET_EVERY: u32 = 720;
+
+/// Opens the journal, once no other process holds it. `None` when shutdown came first.
+///
+/// # Errors
+/// It can't be used; one line with the remedy.
+pub async fn open(
+    config: &Config,
+    shutdown: &CancellationToken,
+) -> Result<Option<Arc<dyn Store>>, OpenError> {
+    let mut said = false;
+    loop {
+        match SqlStore::open(&config.database).await {
+            Ok(store) => {
+                tracing::info!(journal = shown(&config.database), "the resize journal is open");
+                return Ok(Some(Arc::new(store)));
+            }
+            Err(error @ OpenError::Held(_)) => {
+                if !said {
+                    tracing::warn!("{error}; waiting for it to end");
+                    said = true;
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        // The process's own time, here and below: a simulation's clock has nothing to do with it.
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(None),
+            () = tokio::time::sleep(HELD_RETRY) => {}
+        }
+    }
+}
+
+/// Turns `ready` once the cloud can be called, every unfinished resize has been looked at, and every instance with a
+/// breadcrumb is accounted for. None of them waits for another: what can be started is started.
+pub async fn become_ready(
+    finder: Finder,
+    unfinished: Vec<oneshot::Receiver<()>>,
+    ready: watch::Sender<bool>,
+) {
+    let mut complaints = Complaints::default();
+    while let Err(error) = finder.cloud.ready().await {
+        complaints.say(format!("{error}; {}", error.remedy()));
+        tokio::time::sleep(RETRY).await;
+    }
+    // In a dry run nothing is changed that no journal answers for.
+    let apply = !finder.config.dry_run;
+    let found = loop {
+        match finder.find(apply).await {
+            Ok(found) => break found,
+            Err(error) => complaints.say(format!("instances with a breadcrumb: {error}")),
+        }
+        tokio::time::sleep(RETRY).await;
+    };
+    for stranded in found {
+        let instance_id = &stranded.instance.instance_id;
+        match stranded.standing {
+            Standing::Lost if !stranded.taken_up => tracing::error!(
+                instance_id,
+                state = %stranded.instance.state,
+                "this instance was stopped for a resize that the journal does not know; dry run leaves it as it is: set \
+                 actuator.dry_run to false, then run `autoscaler recover --apply`"
+            ),
+            Standing::Foreign => {
+                tracing::warn!(instance_id, "its resize tag was not written by this program");
+            }
+            _ => {}
+        }
+    }
+    for looked_at in unfinished {
+        // An error is an end: of the resize, or of the process.
+        let _ = looked_at.await;
+    }
+    if complaints.any() {
+        tracing::info!("ready after all");
+    }
+    ready.send_replace(true);
+}
+
+/// The same line again and again helps nobody.
+#[derive(Default)]
+struct Complaints(String);
+
+impl Complaints {
+    fn say(&mut self, line: String) {
+        if line != self.0 {
+            tracing::error!("not ready: {line}");
+            self.0 = line;
+        }
+    }
+
+    fn any(&self) -> bool {
+        !self.0.is_empty()
+    }
+}
+
+/// Writes late what could not be written in time, forgets what is old, and ends the process when another one has taken
+/// the journal over.
+pub async fn look_after(
+    store: Arc<dyn Store>,
+    journal: Arc<Journal>,
+    clock: SharedClock,
+    retention_days: u32,
+    shutdown: CancellationToken,
+) {
+    let retention = jiff::SignedDuration::from_hours(24 * i64::from(retention_days));
+    let mut round = 0_u32;
+    loop {
+        if round.is_multiple_of(FORGET_EVERY) {
+            let before = clock.now() - retention;
+            match journal.forget(before).await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "forgot old resizes"),
+                Err(error) => tracing::warn!(%error, "old resizes stay"),
+            }
+        }
+        round = round.wrapping_add(1);
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(FLUSH_EVERY) => {}
+        }
+        // What fails has been said when it began to.
+        let _ = journal.flush().await;
+        if !store.is_ours().await {
+            tracing::error!("the hold on the journal is lost; leaving, so that no second actuator acts beside this one");
+            shutdown.cancel();
+            return;
+        }
+    }
+}

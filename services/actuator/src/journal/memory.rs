@@ -1,0 +1,158 @@
+//! A store without a disk, as fast as thousands of schedules need, and one that can be made to fail.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{
+    Admission, Line, Record, Refusal,
+    store::{Recent, Store, StoreError},
+};
+
+/// Clones share one content.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore {
+    content: Arc<Mutex<Content>>,
+    full: Arc<AtomicBool>,
+}
+
+#[derive(Debug, Default)]
+struct Content {
+    /// In the order in which they were taken on.
+    resizes: Vec<Record>,
+    lines: BTreeMap<(String, u64), Line>,
+    epoch: u64,
+}
+
+impl MemoryStore {
+    /// From now on it can't be written, or can.
+    pub fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::Relaxed);
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.content.lock().unwrap()
+    }
+
+    fn room(&self) -> Result<(), StoreError> {
+        match self.full.load(Ordering::Relaxed) {
+            true => Err(StoreError::Unavailable("the disk is full".to_owned())),
+            false => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn admit(&self, record: &Record) -> Result<Result<Admission, Refusal>, StoreError> {
+        self.room()?;
+        let request = &record.request;
+        let mut content = self.content();
+        let same = |known: &&Record| known.request.resize_id == request.resize_id;
+        if let Some(known) = content.resizes.iter().find(same) {
+            return Ok(Admission::of_known(known.clone(), request));
+        }
+        if request.lease_epoch != 0 {
+            if request.lease_epoch < content.epoch {
+                return Ok(Err(Refusal::StaleEpoch {
+                    given: request.lease_epoch,
+                    highest: content.epoch,
+                }));
+            }
+            content.epoch = request.lease_epoch;
+        }
+        let busy = |known: &&Record| {
+            known.request.instance_id == request.instance_id && known.finished_at.is_none()
+        };
+        if let Some(active) = content.resizes.iter().find(busy) {
+            return Ok(Err(Refusal::Busy {
+                instance_id: request.instance_id.clone(),
+                active: active.request.resize_id.clone(),
+            }));
+        }
+        content.resizes.push(record.clone());
+        Ok(Ok(Admission::New(record.clone())))
+    }
+
+    async fn write(&self, record: &Record, lines: &[Line]) -> Result<(), StoreError> {
+        self.room()?;
+        let resize_id = &record.request.resize_id;
+        let mut content = self.content();
+        if let Some(known) = content
+            .resizes
+            .iter_mut()
+            .find(|known| known.request.resize_id == *resize_id)
+        {
+            *known = record.clone();
+        }
+        for line in lines {
+            content
+                .lines
+                .entry((resize_id.clone(), line.seq))
+                .or_insert_with(|| line.clone());
+        }
+        Ok(())
+    }
+
+    async fn get(&self, resize_id: &str) -> Result<Option<Record>, StoreError> {
+        let content = self.content();
+        let mut found = content.resizes.iter();
+        Ok(found
+            .find(|record| record.request.resize_id == resize_id)
+            .cloned())
+    }
+
+    async fn list(
+        &self,
+        instance_id: Option<&str>,
+        active_only: bool,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        let content = self.content();
+        Ok(content
+            .resizes
+            .iter()
+            .rev()
+            .filter(|record| instance_id.is_none_or(|id| record.request.instance_id == id))
+            .filter(|record| !(active_only && record.finished_at.is_some()))
+            .take(limit)
+            .cloned()
+            .collect())
+    }
+
+    async fn lines(&self, resize_id: &str) -> Result<Vec<Line>, StoreError> {
+        let content = self.content();
+        Ok(content
+            .lines
+            .iter()
+            .filter(|((id, _), _)| id == resize_id)
+            .map(|(_, line)| line.clone())
+            .collect())
+    }
+
+    async fn recent(&self, since: Timestamp) -> Result<Vec<Recent>, StoreError> {
+        let content = self.content();
+        Ok(content
+            .resizes
+            .iter()
+            .filter(|record| !record.dry_run && record.created_at >= since)
+            .map(Record::recent)
+            .collect())
+    }
+
+    async fn forget(&self, ended_before: Timestamp) -> Result<u64, StoreError> {
+        self.room()?;
+        let mut content = self.content();
+        let before = content.resizes.len();
+        let old = |record: &Record| record.finished_at.is_some_and(|at| at < ended_before);
+        content.resizes.retain(|record| !old(record));
+        Ok((before - content.resizes.len()) as u64)
+    }
+}

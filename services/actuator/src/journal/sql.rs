@@ -1,0 +1,483 @@
+//! The journal in SQLite or PostgreSQL: one schema, one set of statements.
+//!
+//! One connection does all, so that calls queue instead of colliding. SQLite writes ahead with `synchronous = FULL`, and
+//! PostgreSQL commits synchronously: what was answered is on the disk.
+//!
+//! Invariant: one process at a time. A second one waits for a lock that ends with the first, however that ends.
+
+use std::{
+    fs::{self, File, TryLockError},
+    path::Path,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::{
+    Any, AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Row as _,
+    any::{AnyConnectOptions, AnyPoolOptions, AnyRow},
+    migrate::{MigrateError, Migrator},
+    pool::PoolConnection,
+    sqlite::SqliteConnectOptions,
+};
+use tokio::sync::Mutex;
+
+use super::{
+    Admission, Kind, Line, Record, Refusal,
+    store::{Recent, Store, StoreError},
+};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// Of the document; a higher one was written by a newer version.
+const FORMAT: i64 = 1;
+/// PostgreSQL's advisory lock of an actuator; a number that nobody else takes by accident.
+const LOCK: i64 = 0x6163_7475_6174_6f72;
+const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(4);
+/// Resizes that one call forgets at most.
+const FORGET_AT_ONCE: i64 = 1_000;
+
+/// Why the service can't start with this database. One line with the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("another actuator holds the journal {0}")]
+    Held(String),
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// What keeps other processes away.
+#[derive(Debug)]
+enum Hold {
+    /// Ours alone by its nature.
+    Nothing,
+    /// Unlocked when it is closed, also by a kill.
+    File { _lock: File },
+    /// A session that holds the advisory lock.
+    Session(Mutex<AnyConnection>),
+}
+
+/// A database.
+#[derive(Debug)]
+pub struct SqlStore {
+    pool: AnyPool,
+    hold: Hold,
+}
+
+impl SqlStore {
+    /// Opens `database`, a path or a `postgres://` URL, and brings its schema up to date. `:memory:` is forgotten at the
+    /// end: for simulations.
+    ///
+    /// # Errors
+    /// Another process holds it; it is damaged (then it is left as it is), can't be written, or is of a newer version.
+    pub async fn open(database: &str) -> Result<Self, OpenError> {
+        sqlx::any::install_default_drivers();
+        let store = if database.starts_with("postgres:") || database.starts_with("postgresql:") {
+            Self::open_postgres(database).await?
+        } else {
+            Self::open_sqlite(database).await?
+        };
+        let name = shown(database);
+        match MIGRATIONS.run(&store.pool).await {
+            Ok(()) => {}
+            Err(MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _)) => {
+                return Err(OpenError::Unusable(format!(
+                    "journal {name} has schema {version}, which this version does not know; run the newer version again"
+                )));
+            }
+            Err(error) => return Err(unusable(&name, &error)),
+        }
+        let newest = sqlx::query("SELECT COALESCE(MAX(format), 0) FROM resizes WHERE finished_at IS NULL")
+            .fetch_one(&store.pool)
+            .await
+            .and_then(|row| row.try_get::<i64, _>(0))
+            .map_err(|error| unusable(&name, &error))?;
+        if newest > FORMAT {
+            return Err(OpenError::Unusable(format!(
+                "journal {name} holds a resize that a newer version began; run the newer version until it has ended"
+            )));
+        }
+        Ok(store)
+    }
+
+    async fn open_sqlite(database: &str) -> Result<Self, OpenError> {
+        let memory = database == ":memory:";
+        let hold = if memory {
+            Hold::Nothing
+        } else {
+            lock_file(Path::new(database))?
+        };
+        let options = match memory {
+            true => "sqlite::memory:".parse::<SqliteConnectOptions>(),
+            false => Ok(SqliteConnectOptions::new()
+                .filename(database)
+                .create_if_missing(true)),
+        };
+        let url = options
+            .and_then(|options| AnyConnectOptions::from_url(&options.to_url_lossy()))
+            .map_err(|error| unusable(database, &error))?;
+        let pool = pool()
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    let busy = format!("PRAGMA busy_timeout = {}", BUSY_TIMEOUT.as_millis());
+                    for pragma in [
+                        busy.as_str(),
+                        "PRAGMA journal_mode = WAL",
+                        "PRAGMA synchronous = FULL",
+                        "PRAGMA foreign_keys = ON",
+                    ] {
+                        sqlx::raw_sql(sqlx::AssertSqlSafe(pragma))
+                            .execute(&mut *connection)
+                            .await?;
+                    }
+                    Ok(())
+                })
+            })
+            .connect_with(url)
+            .await
+            .map_err(|error| damaged_or(database, &error))?;
+        let found: String = sqlx::query("PRAGMA quick_check(1)")
+            .fetch_one(&pool)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(|error| damaged_or(database, &error))?;
+        if found != "ok" {
+            return Err(damaged(database, &found));
+        }
+        Ok(Self { pool, hold })
+    }
+
+    async fn open_postgres(database: &str) -> Result<Self, OpenError> {
+        let name = shown(database);
+        let wrong = |error: sqlx::Error| unusable(&name, &error);
+        let options: AnyConnectOptions = database.parse().map_err(wrong)?;
+        let mut session = AnyConnection::connect_with(&options).await.map_err(wrong)?;
+        let locked: i64 = sqlx::query("SELECT pg_try_advisory_lock($1)::int::bigint")
+            .bind(LOCK)
+            .fetch_one(&mut session)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(wrong)?;
+        if locked == 0 {
+            return Err(OpenError::Held(name));
+        }
+        let pool = pool().connect_with(options).await.map_err(wrong)?;
+        Ok(Self {
+            pool,
+            hold: Hold::Session(Mutex::new(session)),
+        })
+    }
+
+    /// A connection in a transaction; dropped without a commit it changes nothing.
+    async fn begin(&self) -> Result<PoolConnection<Any>, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        sqlx::query("BEGIN").execute(&mut *connection).await?;
+        Ok(connection)
+    }
+}
+
+async fn commit(mut connection: PoolConnection<Any>) -> Result<(), StoreError> {
+    sqlx::query("COMMIT").execute(&mut *connection).await?;
+    Ok(())
+}
+
+/// One connection, for ever; what is left of a transaction ends when it comes back.
+///
+/// sqlx's own `Transaction` won't do: SQLite rolls back by itself when the disk is full, sqlx then counts a transaction
+/// that is not there, and the connection refuses every further one for ever.
+fn pool() -> AnyPoolOptions {
+    AnyPoolOptions::new()
+        .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                match sqlx::query("ROLLBACK").execute(connection).await {
+                    Ok(_) => Ok(true),
+                    // It was committed, or rolled back by SQLite. Any other failure closes the connection.
+                    Err(error) => Ok(error.to_string().contains("no transaction is active")),
+                }
+            })
+        })
+}
+
+fn lock_file(database: &Path) -> Result<Hold, OpenError> {
+    let name = database.display().to_string();
+    if let Some(folder) = database
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        fs::create_dir_all(folder).map_err(|error| unusable(&name, &error))?;
+    }
+    let path = format!("{name}.lock");
+    let file = File::create(&path).map_err(|error| unusable(&path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Hold::File { _lock: file }),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Held(name)),
+        Err(TryLockError::Error(error)) => Err(unusable(&path, &error)),
+    }
+}
+
+/// The database as messages may show it: without its password.
+pub fn shown(database: &str) -> String {
+    match database.split_once("://") {
+        Some((scheme, rest)) => match rest.rsplit_once('@') {
+            Some((_, host)) => format!("{scheme}://…@{host}"),
+            None => database.to_owned(),
+        },
+        None => database.to_owned(),
+    }
+}
+
+fn unusable(name: &str, error: &dyn std::fmt::Display) -> OpenError {
+    OpenError::Unusable(format!(
+        "journal {name} can't be opened and written: {error}; check actuator.database, its owner and the free space"
+    ))
+}
+
+fn damaged(name: &str, what: &str) -> OpenError {
+    let what = what.lines().next().unwrap_or_default();
+    OpenError::Unusable(format!(
+        "journal {name} is damaged ({what}); it was left as it is: restore a backup, or move the file away; instances that \
+         were stopped are then found by their tag and started again"
+    ))
+}
+
+fn damaged_or(name: &str, error: &sqlx::Error) -> OpenError {
+    // https://www.sqlite.org/rescode.html: CORRUPT, NOTADB
+    let code = error.as_database_error().and_then(|error| error.code());
+    match code.as_deref() {
+        Some("11" | "26") => damaged(name, &error.to_string()),
+        _ => unusable(name, error),
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+                Self::Damaged(error.to_string())
+            }
+            error => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn document(record: &Record) -> Result<String, StoreError> {
+    serde_json::to_string(record).map_err(|error| StoreError::Damaged(error.to_string()))
+}
+
+fn record(row: &AnyRow) -> Result<Record, StoreError> {
+    let text: String = row.try_get("document")?;
+    serde_json::from_str(&text).map_err(|error| StoreError::Damaged(error.to_string()))
+}
+
+fn time(microseconds: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_microsecond(microseconds)
+        .map_err(|_| StoreError::Damaged(format!("{microseconds} is no time")))
+}
+
+async fn get(
+    connection: &mut AnyConnection,
+    resize_id: &str,
+) -> Result<Option<Record>, StoreError> {
+    let row = sqlx::query("SELECT document FROM resizes WHERE resize_id = $1")
+        .bind(resize_id)
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(record).transpose()
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn admit(&self, new: &Record) -> Result<Result<Admission, Refusal>, StoreError> {
+        let request = &new.request;
+        let mut connection = self.begin().await?;
+        if let Some(known) = get(&mut connection, &request.resize_id).await? {
+            return Ok(Admission::of_known(known, request));
+        }
+        if request.lease_epoch != 0 {
+            let raised = sqlx::query("UPDATE fences SET epoch = $1 WHERE epoch <= $1")
+                .bind(signed(request.lease_epoch))
+                .execute(&mut *connection)
+                .await?;
+            if raised.rows_affected() == 0 {
+                let highest: i64 = sqlx::query("SELECT epoch FROM fences")
+                    .fetch_one(&mut *connection)
+                    .await?
+                    .try_get(0)?;
+                return Ok(Err(Refusal::StaleEpoch {
+                    given: request.lease_epoch,
+                    highest: highest.unsigned_abs(),
+                }));
+            }
+        }
+        let inserted = sqlx::query(
+            "INSERT INTO resizes (resize_id, sequence, instance_id, dry_run, format, document, created_at, updated_at)
+             VALUES ($1, (SELECT COALESCE(MAX(sequence), 0) + 1 FROM resizes), $2, $3, $4, $5, $6, $6)
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(&request.resize_id)
+        .bind(&request.instance_id)
+        .bind(i64::from(new.dry_run))
+        .bind(FORMAT)
+        .bind(document(new)?)
+        .bind(new.created_at.as_microsecond())
+        .execute(&mut *connection)
+        .await?;
+        if inserted.rows_affected() == 0 {
+            // The index says no: another one is active.
+            let active = sqlx::query(
+                "SELECT resize_id FROM resizes WHERE instance_id = $1 AND finished_at IS NULL",
+            )
+            .bind(&request.instance_id)
+            .fetch_one(&mut *connection)
+            .await?
+            .try_get(0)?;
+            let instance_id = request.instance_id.clone();
+            // The epoch has been seen all the same.
+            commit(connection).await?;
+            return Ok(Err(Refusal::Busy {
+                instance_id,
+                active,
+            }));
+        }
+        commit(connection).await?;
+        Ok(Ok(Admission::New(new.clone())))
+    }
+
+    async fn write(&self, record: &Record, lines: &[Line]) -> Result<(), StoreError> {
+        let resize_id = &record.request.resize_id;
+        let mut connection = self.begin().await?;
+        sqlx::query(
+            "UPDATE resizes SET format = $2, document = $3, outcome = $4, finished_at = $5, updated_at = $6
+             WHERE resize_id = $1",
+        )
+        .bind(resize_id)
+        .bind(FORMAT)
+        .bind(document(record)?)
+        .bind(record.outcome().map(|outcome| outcome.name()))
+        .bind(record.finished_at.map(Timestamp::as_microsecond))
+        .bind(
+            lines
+                .last()
+                .map_or(record.created_at, |line| line.at)
+                .as_microsecond(),
+        )
+        .execute(&mut *connection)
+        .await?;
+        for line in lines {
+            sqlx::query(
+                "INSERT INTO lines (resize_id, seq, at, kind, step, detail) VALUES ($1, $2, $3, $4, $5, $6)
+                 ON CONFLICT DO NOTHING",
+            )
+            .bind(resize_id)
+            .bind(signed(line.seq))
+            .bind(line.at.as_microsecond())
+            .bind(line.kind.name())
+            .bind(&line.step)
+            .bind(&line.detail)
+            .execute(&mut *connection)
+            .await?;
+        }
+        commit(connection).await
+    }
+
+    async fn get(&self, resize_id: &str) -> Result<Option<Record>, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        get(&mut connection, resize_id).await
+    }
+
+    async fn list(
+        &self,
+        instance_id: Option<&str>,
+        active_only: bool,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        let statement = match (instance_id, active_only) {
+            (Some(_), true) => {
+                "SELECT document FROM resizes WHERE instance_id = $1 AND finished_at IS NULL
+                 ORDER BY sequence DESC LIMIT $2"
+            }
+            (Some(_), false) => {
+                "SELECT document FROM resizes WHERE instance_id = $1 ORDER BY sequence DESC LIMIT $2"
+            }
+            (None, true) => {
+                "SELECT document FROM resizes WHERE finished_at IS NULL AND $1 = ''
+                 ORDER BY sequence DESC LIMIT $2"
+            }
+            (None, false) => {
+                "SELECT document FROM resizes WHERE $1 = '' ORDER BY sequence DESC LIMIT $2"
+            }
+        };
+        let rows = sqlx::query(statement)
+            .bind(instance_id.unwrap_or_default())
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(record).collect()
+    }
+
+    async fn lines(&self, resize_id: &str) -> Result<Vec<Line>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT seq, at, kind, step, detail FROM lines WHERE resize_id = $1 ORDER BY seq",
+        )
+        .bind(resize_id)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Line {
+                    seq: row.try_get::<i64, _>("seq")?.unsigned_abs(),
+                    at: time(row.try_get("at")?)?,
+                    kind: match row.try_get::<String, _>("kind")?.as_str() {
+                        "intent" => Kind::Intent,
+                        _ => Kind::Result,
+                    },
+                    step: row.try_get("step")?,
+                    detail: row.try_get("detail")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn recent(&self, since: Timestamp) -> Result<Vec<Recent>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT document FROM resizes WHERE dry_run = 0 AND created_at >= $1 ORDER BY sequence",
+        )
+        .bind(since.as_microsecond())
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| Ok(record(row)?.recent())).collect()
+    }
+
+    async fn forget(&self, ended_before: Timestamp) -> Result<u64, StoreError> {
+        let gone = sqlx::query(
+            "DELETE FROM resizes WHERE resize_id IN
+                 (SELECT resize_id FROM resizes WHERE finished_at < $1 LIMIT $2)",
+        )
+        .bind(ended_before.as_microsecond())
+        .bind(FORGET_AT_ONCE)
+        .execute(&self.pool)
+        .await?;
+        Ok(gone.rows_affected())
+    }
+
+    async fn is_ours(&self) -> bool {
+        match &self.hold {
+            Hold::Nothing | Hold::File { .. } => true,
+            // The lock lives and dies with its session.
+            Hold::Session(session) => session.lock().await.ping().await.is_ok(),
+        }
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+}

@@ -1,0 +1,71 @@
+//! What a store of resizes must do, whatever keeps it.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{Admission, Line, Record, Refusal};
+use crate::resize::Outcome;
+
+/// Why a call on the store failed. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It passes when somebody makes room, mends the disk, or brings the database back.
+    #[error("the resize journal can't be written: {0}; check actuator.database and its free space")]
+    Unavailable(String),
+    /// It does not pass.
+    #[error(
+        "the resize journal is damaged: {0}; move it away and start again: stopped instances are then found by their tag"
+    )]
+    Damaged(String),
+}
+
+/// What counts for budgets of one resize.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Recent {
+    pub instance_id: String,
+    pub created_at: Timestamp,
+    /// `None` while it runs.
+    pub finished_at: Option<Timestamp>,
+    pub outcome: Option<Outcome>,
+}
+
+/// Resizes and their lines. Every call is one transaction, and what it answered is on the disk.
+///
+/// Invariant: at most one resize of an instance is active, and the epoch never falls.
+#[async_trait]
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// Takes a resize on, or says why not.
+    async fn admit(&self, record: &Record) -> Result<Result<Admission, Refusal>, StoreError>;
+
+    /// Writes how it stands, and lines that may have been written before.
+    async fn write(&self, record: &Record, lines: &[Line]) -> Result<(), StoreError>;
+
+    async fn get(&self, resize_id: &str) -> Result<Option<Record>, StoreError>;
+
+    /// Newest first: of one instance or of all, those that have not ended or all.
+    async fn list(
+        &self,
+        instance_id: Option<&str>,
+        active_only: bool,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError>;
+
+    /// The journal of one resize, oldest first.
+    async fn lines(&self, resize_id: &str) -> Result<Vec<Line>, StoreError>;
+
+    /// Resizes that were no dry run, taken on at or after `since`.
+    async fn recent(&self, since: Timestamp) -> Result<Vec<Recent>, StoreError>;
+
+    /// Forgets resizes that ended before; returns how many.
+    async fn forget(&self, ended_before: Timestamp) -> Result<u64, StoreError>;
+
+    /// False once another process has taken the store over.
+    async fn is_ours(&self) -> bool {
+        true
+    }
+
+    /// Gives it back.
+    async fn close(&self) {}
+}
