@@ -179,6 +179,10 @@ impl Executor {
             }
             let step = record.machine.step();
             record.begin_step(&step.to_string(), intent(&action), self.clock.now());
+            if action == Action::Preflight && !record.dry_run {
+                let mode = self.cloud.credit_mode(&record.request.instance_id).await;
+                record.credit_mode = mode.ok().flatten();
+            }
             let told = match self.write_intent(&action, &mut record).await {
                 Err(refused) => refused,
                 Ok(()) => match self.perform(&action, &record).await {
@@ -354,7 +358,10 @@ impl Executor {
                         .await,
                 )
             }
-            Action::Unmark => accepted(self.cloud.remove_tag(instance_id, Breadcrumb::TAG).await),
+            Action::Unmark => {
+                self.restore_credit_mode(record).await;
+                accepted(self.cloud.remove_tag(instance_id, Breadcrumb::TAG).await)
+            }
             Action::Stop => accepted(self.cloud.mutate(instance_id, &Mutation::Stop).await),
             Action::Modify(target) => {
                 let mutation = Mutation::ModifyType(target.clone());
@@ -418,6 +425,23 @@ impl Executor {
                     }
                 },
             },
+        }
+    }
+
+    /// A change of type resets it. What it was is worth no more than a try.
+    async fn restore_credit_mode(&self, record: &Record) {
+        let instance_id = &record.request.instance_id;
+        let (Some(mode), true) = (&record.credit_mode, record.machine.stop_asked()) else {
+            return;
+        };
+        let restored = match self.cloud.credit_mode(instance_id).await {
+            Ok(Some(now)) if now != *mode => self.cloud.set_credit_mode(instance_id, mode).await,
+            Ok(_) => return,
+            Err(error) => Err(error),
+        };
+        match restored {
+            Ok(()) => tracing::info!(mode, "the credit mode is what it was"),
+            Err(error) => tracing::warn!(%error, mode, "the credit mode is not what it was"),
         }
     }
 

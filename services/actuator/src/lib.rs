@@ -16,6 +16,8 @@ mod metrics;
 mod monitoring;
 pub mod preflight;
 pub mod resize;
+#[cfg(test)]
+mod schedules;
 mod stranded;
 
 use std::{fmt, sync::Arc};

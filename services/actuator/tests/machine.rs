@@ -58,6 +58,7 @@ fn after(events: Vec<Event>) -> Resize {
 fn stopped() -> Vec<Event> {
     vec![
         passed(),
+        Event::Done,
         seen(InstanceState::Running, FROM),
         Event::Done,
         seen(InstanceState::Stopping, FROM),
@@ -72,6 +73,19 @@ fn started_on(instance_type: &str) -> Vec<Event> {
         seen(InstanceState::Stopped, instance_type),
         Event::Done,
     ]);
+    events
+}
+
+fn refused(reason: &str) -> Event {
+    Event::Refused {
+        reason: reason.to_owned(),
+    }
+}
+
+/// Up to the second stop: the checks never pass on the new type.
+fn rolling_back() -> Vec<Event> {
+    let mut events = then(started_on(TARGET), [seen(InstanceState::Running, TARGET)]);
+    events.extend(vec![status(Checks::Impaired); 120]);
     events
 }
 
@@ -90,7 +104,8 @@ fn what_happens_decides_what_comes_next() {
     let ended = Action::Finish;
     let modify = |name: &str| Action::Modify(name.to_owned());
     for (name, events, expected) in [
-        ("the checks pass", vec![passed()], Action::Look),
+        ("the checks pass", vec![passed()], Action::Mark),
+        ("it is marked", vec![passed(), Event::Done], Action::Look),
         (
             "the checks refuse",
             vec![Event::Refused {
@@ -105,27 +120,62 @@ fn what_happens_decides_what_comes_next() {
         ),
         (
             "a user stopped it before us",
-            vec![passed(), seen(Stopped, FROM)],
+            vec![passed(), Event::Done, seen(Stopped, FROM), Event::Done],
             ended(Outcome::Refused),
         ),
         (
             "a user resized it before us",
-            vec![passed(), seen(Running, TARGET)],
+            vec![passed(), Event::Done, seen(Running, TARGET), Event::Done],
             ended(Outcome::Refused),
         ),
         (
             "the stop is forbidden",
-            vec![passed(), seen(Running, FROM), failed(Protected)],
+            vec![
+                passed(),
+                Event::Done,
+                seen(Running, FROM),
+                failed(Protected),
+            ],
+            Action::Unmark,
+        ),
+        (
+            "the tag is forbidden",
+            vec![passed(), failed(Unauthorized)],
             ended(Outcome::Refused),
         ),
         (
+            "the answer to the tag is lost",
+            vec![passed(), failed(LostReply)],
+            Action::Mark,
+        ),
+        (
+            "the journal can't be written before the stop",
+            vec![
+                passed(),
+                Event::Done,
+                seen(Running, FROM),
+                refused("the disk is full"),
+            ],
+            Action::Unmark,
+        ),
+        (
             "the stop is throttled",
-            vec![passed(), seen(Running, FROM), failed(Throttled)],
+            vec![
+                passed(),
+                Event::Done,
+                seen(Running, FROM),
+                failed(Throttled),
+            ],
             Action::Stop,
         ),
         (
             "the answer to the stop is lost",
-            vec![passed(), seen(Running, FROM), failed(LostReply)],
+            vec![
+                passed(),
+                Event::Done,
+                seen(Running, FROM),
+                failed(LostReply),
+            ],
             Action::Look,
         ),
         ("it has stopped", stopped(), modify(TARGET)),
@@ -213,6 +263,7 @@ fn what_happens_decides_what_comes_next() {
             "somebody changes its type while it is stopping",
             vec![
                 passed(),
+                Event::Done,
                 seen(Running, FROM),
                 Event::Done,
                 seen(Stopping, FROM),
@@ -241,30 +292,29 @@ fn what_happens_decides_what_comes_next() {
                     seen(Running, TARGET),
                     status(Checks::Ok),
                     Event::Monitored(Monitoring::Degraded),
+                    Event::Done,
                 ],
             ),
             ended(Outcome::Succeeded),
         ),
         (
-            "shutdown before the stop",
-            vec![passed(), Event::Hurry],
-            ended(Outcome::Refused),
-        ),
-        (
-            "shutdown while stopping: back on the old type",
-            vec![
-                passed(),
-                seen(Running, FROM),
-                Event::Done,
-                Event::Hurry,
-                seen(Stopped, FROM),
-            ],
+            "somebody started it: no start of ours was accepted, so one more before the end",
+            then(
+                stopped(),
+                [
+                    Event::Done,
+                    seen(Running, FROM),
+                    seen(Running, FROM),
+                    status(Checks::Ok),
+                    Event::Monitored(Monitoring::Ok),
+                ],
+            ),
             Action::Start,
         ),
         (
-            "shutdown while starting: no checks",
-            then(started_on(TARGET), [Event::Hurry, seen(Running, TARGET)]),
-            ended(Outcome::Succeeded),
+            "the roll back's stop is forbidden",
+            then(rolling_back(), [refused("halted")]),
+            Action::Monitor,
         ),
     ] {
         assert_eq!(after(events).next().0, expected, "{name}");
@@ -275,6 +325,7 @@ fn what_happens_decides_what_comes_next() {
 fn a_stop_that_hangs_gives_the_change_up_but_not_the_machine() {
     let mut machine = after(vec![
         passed(),
+        Event::Done,
         seen(InstanceState::Running, FROM),
         Event::Done,
     ]);
@@ -343,7 +394,10 @@ enum Mishap {
     SomebodyStops,
     SomebodyModifies,
     Terminate,
-    Shutdown,
+    /// The process ends before the call, with its intent written down, and another one takes over.
+    CrashBefore,
+    /// The same after the call.
+    CrashAfter,
 }
 
 fn error_kinds() -> impl Strategy<Value = ErrorKind> {
@@ -380,7 +434,8 @@ fn mishaps() -> impl Strategy<Value = Mishap> {
         1 => Just(Mishap::SomebodyStops),
         1 => Just(Mishap::SomebodyModifies),
         1 => Just(Mishap::Terminate),
-        1 => Just(Mishap::Shutdown),
+        1 => Just(Mishap::CrashBefore),
+        1 => Just(Mishap::CrashAfter),
     ]
 }
 
@@ -389,8 +444,6 @@ struct World {
     state: InstanceState,
     instance_type: String,
     before: (InstanceState, String),
-    /// Since the last change.
-    unchanged: Duration,
     boot_fails: bool,
     impaired: bool,
     stopped_by_us: bool,
@@ -401,7 +454,6 @@ struct World {
 impl World {
     fn set(&mut self, state: InstanceState, instance_type: &str) {
         self.before = (self.state, self.instance_type.clone());
-        self.unchanged = Duration::ZERO;
         self.state = state;
         instance_type.clone_into(&mut self.instance_type);
     }
@@ -434,7 +486,8 @@ impl World {
             (Action::Start, InstanceState::Stopped) => {
                 self.set(InstanceState::Pending, &instance_type);
             }
-            (Action::Start, InstanceState::Running | InstanceState::Pending) => {}
+            (Action::Start, InstanceState::Running | InstanceState::Pending)
+            | (Action::Mark | Action::Unmark, _) => {}
             _ => return failed(ErrorKind::WrongState),
         }
         Event::Done
@@ -448,7 +501,7 @@ impl World {
                 self.set(InstanceState::Pending, &instance_type);
             }
             Mishap::SomebodyStops if self.state == InstanceState::Running => {
-                self.stopped_unseen = *action == Action::Monitor;
+                self.stopped_unseen = matches!(action, Action::Monitor | Action::Unmark);
                 self.set(InstanceState::Stopping, &instance_type);
             }
             Mishap::SomebodyModifies if self.state == InstanceState::Stopped => {
@@ -459,22 +512,11 @@ impl World {
             _ => {}
         }
         match (action, mishap) {
-            (Action::Stop | Action::Modify(_) | Action::Start, Mishap::DropBefore) => {
-                failed(ErrorKind::LostReply)
-            }
-            (Action::Stop | Action::Modify(_) | Action::Start, Mishap::DropAfter) => {
-                let _ = self.carry_out(action);
-                failed(ErrorKind::LostReply)
-            }
-            (
-                Action::Look | Action::Status | Action::Stop | Action::Modify(_) | Action::Start,
-                Mishap::Refuse(kind),
-            ) => failed(*kind),
-            // No older than `Limits::settle` says that an answer can be: from nothing else could anybody tell that a stop
-            // had no effect.
-            (Action::Look, Mishap::Stale) if self.unchanged < Limits::default().settle => {
-                seen(self.before.0, &self.before.1)
-            }
+            (Action::Preflight, _) => passed(),
+            (Action::Monitor, _) => Event::Monitored(Monitoring::Ok),
+            (_, Mishap::Refuse(kind)) => failed(*kind),
+            // However long ago that was.
+            (Action::Look, Mishap::Stale) => seen(self.before.0, &self.before.1),
             (Action::Look, _) => {
                 let event = seen(self.state, &self.instance_type);
                 self.move_on();
@@ -493,8 +535,11 @@ impl World {
                 self.move_on();
                 event
             }
-            (Action::Preflight, _) => passed(),
-            (Action::Monitor, _) => Event::Monitored(Monitoring::Ok),
+            (_, Mishap::DropBefore) => failed(ErrorKind::LostReply),
+            (action, Mishap::DropAfter) => {
+                let _ = self.carry_out(action);
+                failed(ErrorKind::LostReply)
+            }
             (action, _) => self.carry_out(action),
         }
     }
@@ -506,7 +551,6 @@ fn run(mishaps: &[Mishap]) -> Result<(Outcome, World, usize), TestCaseError> {
         state: InstanceState::Running,
         instance_type: FROM.to_owned(),
         before: (InstanceState::Running, FROM.to_owned()),
-        unchanged: Duration::ZERO,
         boot_fails: false,
         impaired: false,
         stopped_by_us: false,
@@ -516,13 +560,30 @@ fn run(mishaps: &[Mishap]) -> Result<(Outcome, World, usize), TestCaseError> {
     for count in 0..3_000 {
         let (action, pause) = machine.next();
         if let Action::Finish(outcome) = action {
+            // What was begun comes to its end when nobody looks, too.
+            world.move_on();
+            world.move_on();
             return Ok((outcome, world, count));
         }
-        world.unchanged += pause;
         let mishap = mishaps.get(count).cloned().unwrap_or(Mishap::None);
+        if action.mutates() {
+            machine.intend();
+        }
         let event = match mishap {
-            Mishap::Shutdown => Event::Hurry,
-            _ => world.answer(&action, &mishap),
+            Mishap::CrashBefore => None,
+            Mishap::CrashAfter => {
+                if action.mutates() {
+                    let _ = world.carry_out(&action);
+                }
+                None
+            }
+            _ => Some(world.answer(&action, &mishap)),
+        };
+        let Some(event) = event else {
+            let text = serde_json::to_string(&machine).unwrap();
+            machine = serde_json::from_str(&text).unwrap();
+            machine.resume();
+            continue;
         };
         machine
             .apply(event, pause)
@@ -570,7 +631,10 @@ proptest! {
                 7 | 8 => Event::Done,
                 9 => failed(kind),
                 10 => Event::Monitored(Monitoring::Ok),
-                _ => Event::Hurry,
+                _ => {
+                    machine.resume();
+                    continue;
+                }
             };
             let before = machine.clone();
             let was_up_to = before.step();

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
@@ -17,10 +17,11 @@ use super::{
 };
 
 /// Clones share one content.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct MemoryStore {
     content: Arc<Mutex<Content>>,
-    full: Arc<AtomicBool>,
+    /// Writes that still succeed.
+    room: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Default)]
@@ -31,10 +32,26 @@ struct Content {
     epoch: u64,
 }
 
+impl Default for MemoryStore {
+    fn default() -> Self {
+        let store = Self {
+            content: Arc::default(),
+            room: Arc::default(),
+        };
+        store.set_room(true);
+        store
+    }
+}
+
 impl MemoryStore {
-    /// From now on it can't be written, or can.
-    pub fn set_full(&self, full: bool) {
-        self.full.store(full, Ordering::Relaxed);
+    /// After so many more writes it can't be written.
+    pub fn set_full_after(&self, writes: u64) {
+        self.room.store(writes, Ordering::Relaxed);
+    }
+
+    /// From now on it can be written, or can't.
+    pub fn set_room(&self, room: bool) {
+        self.set_full_after(if room { u64::MAX } else { 0 });
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {
@@ -42,10 +59,12 @@ impl MemoryStore {
     }
 
     fn room(&self) -> Result<(), StoreError> {
-        match self.full.load(Ordering::Relaxed) {
-            true => Err(StoreError::Unavailable("the disk is full".to_owned())),
-            false => Ok(()),
+        let left = self.room.load(Ordering::Relaxed);
+        if left == 0 {
+            return Err(StoreError::Unavailable("the disk is full".to_owned()));
         }
+        self.room.store(left.saturating_sub(1), Ordering::Relaxed);
+        Ok(())
     }
 }
 

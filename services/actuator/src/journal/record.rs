@@ -88,6 +88,8 @@ pub struct Record {
     pub dry_run: bool,
     pub machine: Resize,
     pub steps: Vec<StepRecord>,
+    /// Of CPU credits, before the stop; `None` for types without them.
+    pub credit_mode: Option<String>,
     /// Lines that were written so far.
     pub lines: u64,
     pub created_at: Timestamp,
@@ -103,6 +105,7 @@ impl Record {
             dry_run,
             machine,
             steps: Vec::new(),
+            credit_mode: None,
             lines: 0,
             created_at,
             finished_at: None,

@@ -481,3 +481,26 @@ impl Store for SqlStore {
         self.pool.close().await;
     }
 }
+
+#[cfg(test)]
+impl SqlStore {
+    pub(super) async fn bare(database: &str) -> Result<Self, sqlx::Error> {
+        sqlx::any::install_default_drivers();
+        let pool = pool().connect_with(database.parse()?).await?;
+        Ok(Self {
+            pool,
+            hold: Hold::Nothing,
+        })
+    }
+
+    pub(super) async fn execute(&self, statement: &str) {
+        let statement = sqlx::AssertSqlSafe(statement.to_owned());
+        sqlx::raw_sql(statement).execute(&self.pool).await.unwrap();
+    }
+
+    pub(super) async fn pragma(&self, name: &str) -> String {
+        let statement = sqlx::AssertSqlSafe(format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}"));
+        let row = sqlx::query(statement).fetch_one(&self.pool).await.unwrap();
+        row.try_get(0).unwrap()
+    }
+}

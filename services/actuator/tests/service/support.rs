@@ -52,6 +52,7 @@ pub fn config() -> Config {
     Config {
         dry_run: false,
         shutdown_grace_seconds: 20,
+        database: ":memory:".to_owned(),
         ..Config::default()
     }
 }

@@ -1,0 +1,358 @@
+//! What every store of resizes must do: one list of scenarios, run on each.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+use super::{
+    Admission, Journal, Kind, OpenError, Record, Refusal, Request, SqlStore, Store, StoreError,
+    memory::MemoryStore,
+};
+use crate::resize::{Event, Limits, Outcome, Resize, Step};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+fn record(resize_id: &str, instance_id: &str, target: &str, epoch: u64) -> Record {
+    let request = Request {
+        resize_id: resize_id.to_owned(),
+        instance_id: instance_id.to_owned(),
+        target: target.to_owned(),
+        expected: "t2.small".to_owned(),
+        lease_epoch: epoch,
+        dry_run: false,
+        reason: "a 'quoted' reason; -- ümläut".to_owned(),
+    };
+    let machine = Resize::new("t2.small", target, true, Limits::default());
+    Record::new(request, false, machine, at(0))
+}
+
+async fn admit(store: &dyn Store, record: &Record) -> Result<Admission, Refusal> {
+    store.admit(record).await.unwrap()
+}
+
+async fn admitted(store: &dyn Store, resize_id: &str, instance_id: &str) -> Record {
+    let record = record(resize_id, instance_id, "t2.medium", 0);
+    let admission = admit(store, &record).await;
+    assert!(matches!(admission, Ok(Admission::New(_))), "{admission:?}");
+    record
+}
+
+async fn end(store: &dyn Store, mut record: Record, second: i64) {
+    let event = Event::Refused {
+        reason: "no".to_owned(),
+    };
+    record.machine.apply(event, Duration::ZERO).unwrap();
+    record.finished_at = Some(at(second));
+    store.write(&record, &[]).await.unwrap();
+}
+
+async fn ids(store: &dyn Store, instance_id: Option<&str>, active_only: bool) -> Vec<String> {
+    let records = store.list(instance_id, active_only, 100).await.unwrap();
+    records
+        .into_iter()
+        .map(|record| record.request.resize_id)
+        .collect()
+}
+
+/// One id, one content; one instance, one active resize; one epoch, the highest.
+async fn admission(store: &dyn Store) {
+    let first = record("a", "i-1", "t2.medium", 3);
+    assert!(matches!(admit(store, &first).await, Ok(Admission::New(_))));
+    match admit(store, &first).await {
+        Ok(Admission::Known(known)) => assert_eq!(known, first),
+        other => panic!("{other:?}"),
+    }
+    for (other, expected) in [
+        (record("a", "i-1", "t2.large", 3), "another content"),
+        (record("b", "i-1", "t2.medium", 3), "resize a of instance i-1"),
+        (
+            record("b", "i-2", "t2.medium", 2),
+            "epoch 2 is stale, 3 has been seen",
+        ),
+    ] {
+        let refusal = admit(store, &other).await.unwrap_err().to_string();
+        assert!(refusal.contains(expected), "{refusal}");
+    }
+    // A person has no lease.
+    let by_hand = record("c", "i-2", "t2.medium", 0);
+    assert!(admit(store, &by_hand).await.is_ok());
+    // A refused one has shown its epoch all the same.
+    assert!(admit(store, &record("d", "i-1", "t2.medium", 9)).await.is_err());
+    assert!(matches!(
+        admit(store, &record("e", "i-3", "t2.medium", 8)).await,
+        Err(Refusal::StaleEpoch {
+            given: 8,
+            highest: 9
+        })
+    ));
+    end(store, first, 60).await;
+    assert!(admit(store, &record("b", "i-1", "t2.medium", 9)).await.is_ok());
+    assert_eq!(ids(store, None, true).await, ["b", "c"]);
+    assert_eq!(ids(store, Some("i-1"), false).await, ["b", "a"]);
+    assert_eq!(ids(store, Some("i-1"), true).await, ["b"]);
+}
+
+/// What was written reads back to the letter, lines in their order, each once.
+async fn writing(store: &dyn Store) {
+    let mut record = admitted(store, "a", "i-1").await;
+    record.begin_step("preflight", "checking".to_owned(), at(1));
+    record.end_step(false, Some("22 checks pass".to_owned()), at(2));
+    let event = Event::Passed {
+        fallbacks: vec!["t2.large".to_owned()],
+    };
+    record.machine.apply(event, Duration::ZERO).unwrap();
+    record.machine.intend();
+    let lines = [
+        record.line(Kind::Intent, Step::Mark, "tagging it", at(3)),
+        record.line(Kind::Result, Step::Mark, "accepted", at(4)),
+    ];
+    store.write(&record, &lines[..1]).await.unwrap();
+    // Written late: the first again, and the second.
+    store.write(&record, &lines).await.unwrap();
+    assert_eq!(store.get("a").await.unwrap().unwrap(), record);
+    assert_eq!(store.lines("a").await.unwrap(), lines);
+    assert_eq!(store.get("b").await.unwrap(), None);
+    assert_eq!(store.lines("b").await.unwrap(), []);
+}
+
+/// Budgets count what was no dry run; old ends are forgotten, what runs never.
+async fn memory(store: &dyn Store) {
+    let first = admitted(store, "first", "i-1").await;
+    end(store, first, 100).await;
+    let mut dry = record("dry", "i-1", "t2.medium", 0);
+    dry.dry_run = true;
+    admit(store, &dry).await.unwrap();
+    end(store, dry, 200).await;
+    let mut later = record("later", "i-1", "t2.medium", 0);
+    later.created_at = at(300);
+    admit(store, &later).await.unwrap();
+    let recent = store.recent(at(0)).await.unwrap();
+    let outcomes: Vec<_> = recent.iter().map(|recent| recent.outcome).collect();
+    assert_eq!(outcomes, [Some(Outcome::Refused), None]);
+    assert_eq!(recent[0].finished_at, Some(at(100)));
+    assert_eq!(store.recent(at(300)).await.unwrap().len(), 1);
+    assert_eq!(store.recent(at(301)).await.unwrap(), []);
+
+    assert_eq!(store.forget(at(150)).await.unwrap(), 1);
+    assert_eq!(store.forget(at(9_000)).await.unwrap(), 1);
+    assert_eq!(ids(store, None, false).await, ["later"]);
+}
+
+#[tokio::test]
+async fn in_memory() {
+    admission(&MemoryStore::default()).await;
+    writing(&MemoryStore::default()).await;
+    memory(&MemoryStore::default()).await;
+}
+
+fn path(folder: &TempDir, name: &str) -> String {
+    folder.path().join(name).display().to_string()
+}
+
+#[tokio::test]
+async fn sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = async |name: &str| SqlStore::open(&path(&folder, name)).await.unwrap();
+    admission(&open("new/folder/a.db").await).await;
+    writing(&open("b.db").await).await;
+    memory(&open("c.db").await).await;
+    memory(&SqlStore::open(":memory:").await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn sqlite_is_synchronous_and_held_by_one_process_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = path(&folder, "journal.db");
+    let store = SqlStore::open(&database).await.unwrap();
+    assert_eq!(store.pragma("journal_mode").await, "wal");
+    assert_eq!(store.pragma("synchronous").await, "2");
+    let record = admitted(&store, "a", "i-1").await;
+    let second = SqlStore::open(&database).await;
+    assert!(matches!(second, Err(OpenError::Held(_))), "{second:?}");
+    store.close().await;
+    drop(store);
+    let again = SqlStore::open(&database).await.unwrap();
+    assert_eq!(again.get("a").await.unwrap(), Some(record));
+}
+
+#[tokio::test]
+async fn a_damaged_or_newer_file_is_refused_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = path(&folder, "journal.db");
+    std::fs::write(&database, "this is no database, whatever its name says").unwrap();
+    let error = SqlStore::open(&database).await.unwrap_err().to_string();
+    assert!(error.contains("damaged") && error.contains("tag"), "{error}");
+    let kept = std::fs::read_to_string(&database).unwrap();
+    assert!(kept.starts_with("this is no database"));
+
+    let database = path(&folder, "newer.db");
+    let store = SqlStore::open(&database).await.unwrap();
+    admitted(&store, "a", "i-1").await;
+    store.execute("UPDATE resizes SET format = 99").await;
+    store.close().await;
+    drop(store);
+    let error = SqlStore::open(&database).await.unwrap_err().to_string();
+    assert!(error.contains("newer version"), "{error}");
+
+    let error = SqlStore::open("/proc/nowhere/journal.db").await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("actuator.database"), "{error}");
+}
+
+#[tokio::test]
+async fn a_full_disk_costs_nothing_that_was_written_and_is_caught_up_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqlStore::open(&path(&folder, "journal.db")).await.unwrap();
+    let store = Arc::new(store);
+    let journal = Journal::new(Arc::clone(&store) as Arc<dyn Store>);
+    let mut record = record("a", "i-1", "t2.medium", 0);
+    journal.admit(record.clone()).await.unwrap();
+    // As full as a disk: not a page more.
+    let pages = store.pragma("page_count").await;
+    store.execute(&format!("PRAGMA max_page_count = {pages}")).await;
+    let long = "x".repeat(20_000);
+    let line = record.line(Kind::Intent, Step::Mark, &long, at(1));
+    let full = journal.write(&record, line, true).await;
+    assert!(matches!(full, Err(StoreError::Unavailable(_))), "{full:?}");
+    // Not even tried when nobody needs it at once.
+    let line = record.line(Kind::Result, Step::Mark, "accepted", at(2));
+    assert!(journal.write(&record, line, false).await.is_err());
+    assert_eq!(store.lines("a").await.unwrap(), []);
+    assert!(journal.flush().await.is_err());
+    assert_eq!(journal.get("a").await.unwrap().unwrap().lines, 2);
+
+    store.execute("PRAGMA max_page_count = 1000000").await;
+    journal.flush().await.unwrap();
+    assert_eq!(store.lines("a").await.unwrap().len(), 2);
+    assert_eq!(store.get("a").await.unwrap().unwrap().lines, 2);
+}
+
+/// Debian's PostgreSQL, unpacked by `.ci/test-servers`, on a socket of its own, as an ordinary user.
+struct Postgres {
+    server: Child,
+    folder: TempDir,
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // "Immediate shutdown": the children end with it.
+        let pid = self.server.id().to_string();
+        let _ = Command::new("kill").args(["-QUIT", &pid]).status();
+        let _ = self.server.wait();
+    }
+}
+
+/// PostgreSQL refuses to run as root, as containers do.
+fn as_somebody(program: &Path) -> Command {
+    let id = Command::new("id").arg("-u").output().unwrap();
+    if id.stdout.trim_ascii() != b"0" {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    command.arg(program);
+    command
+}
+
+impl Postgres {
+    fn start() -> Option<Self> {
+        let servers = std::env::var_os("AUTOSCALER_TEST_SERVERS").map_or_else(
+            || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.test-servers"),
+            PathBuf::from,
+        );
+        let versions = servers.join("usr/lib/postgresql");
+        let version = std::fs::read_dir(&versions)
+            .ok()
+            .and_then(|mut found| found.next());
+        let Some(version) = version else {
+            let absent = format!("{} is absent", versions.display());
+            assert!(std::env::var_os("CI").is_none(), "{absent}");
+            eprintln!("skipped: {absent} (make test-servers installs it)");
+            return None;
+        };
+        let version = version.unwrap().file_name();
+        let folder = tempfile::tempdir().unwrap();
+        let chmod = Command::new("chmod").arg("777").arg(folder.path()).status();
+        assert!(chmod.unwrap().success());
+        // Somebody may not look into the folder where root keeps its clone.
+        let copied = Command::new("sh")
+            .args(["-ec", "mkdir -p usr/share && cp -a \"$1/lib\" usr/ && cp -a \"$1/share/postgresql\" usr/share/", "sh"])
+            .arg(servers.join("usr").canonicalize().unwrap())
+            .current_dir(folder.path())
+            .status();
+        assert!(copied.unwrap().success());
+        let usr = folder.path().join("usr");
+        let programs = usr.join("lib/postgresql").join(version).join("bin");
+        let libraries = usr.join(format!("lib/{}-linux-gnu", std::env::consts::ARCH));
+        let data = folder.path().join("data");
+        let made = as_somebody(&programs.join("initdb"))
+            .args(["--auth=trust", "--username=autoscaler", "--no-sync", "-D"])
+            .arg(&data)
+            .current_dir(folder.path())
+            .env("LD_LIBRARY_PATH", &libraries)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let server = as_somebody(&programs.join("postgres"))
+            .arg("-D")
+            .arg(&data)
+            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-k"])
+            .arg(folder.path())
+            .current_dir(folder.path())
+            .env("LD_LIBRARY_PATH", &libraries)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Some(Self { server, folder })
+    }
+
+    fn url(&self, database: &str) -> String {
+        let folder = self.folder.path().display().to_string().replace('/', "%2F");
+        format!("postgres://autoscaler@{folder}/{database}")
+    }
+
+    /// A store in a new database, once the server answers.
+    async fn store(&self, database: &str) -> (SqlStore, String) {
+        for _ in 0..300 {
+            if let Ok(store) = SqlStore::bare(&self.url("postgres")).await {
+                store.execute(&format!("CREATE DATABASE {database}")).await;
+                let url = self.url(database);
+                return (SqlStore::open(&url).await.unwrap(), url);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("postgres does not answer after 30 s");
+    }
+}
+
+#[tokio::test]
+async fn postgresql() {
+    let Some(server) = Postgres::start() else {
+        return;
+    };
+    admission(&server.store("a").await.0).await;
+    writing(&server.store("b").await.0).await;
+    let (store, url) = server.store("c").await;
+    memory(&store).await;
+    // One process at a time, and the next one takes over.
+    let second = SqlStore::open(&url).await;
+    assert!(matches!(second, Err(OpenError::Held(_))), "{second:?}");
+    assert!(store.is_ours().await);
+    store
+        .execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        )
+        .await;
+    assert!(!store.is_ours().await);
+    assert!(SqlStore::open(&url).await.is_ok());
+}

@@ -1,0 +1,508 @@
+//! Crashes, faults and lost answers in every order: the real executor and journal over the fake cloud.
+//!
+//! A schedule is a fault, and the journal lines before or after which the process ends. After each crash another process
+//! takes over what the store has. Time is virtual.
+
+mod faults;
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use common::clock::Clock;
+use jiff::Timestamp;
+use prometheus_client::registry::Registry;
+use proptest::prelude::*;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use self::faults::Fault;
+use crate::{
+    cloud::{ErrorKind, InstanceState, Operation},
+    config::Config,
+    executor::Executor,
+    fake::{Effect, FakeCloud},
+    journal::{
+        Admission, Journal, Kind, Line, Recent, Record, Refusal, Request, SqlStore, Store,
+        StoreError, memory::MemoryStore,
+    },
+    metrics::Metrics,
+    resize::{Breadcrumb, Outcome, Resize},
+};
+
+const ID: &str = "i-0123456789abcdef0";
+const FROM: &str = "t3.small";
+const TARGET: &str = "t3.medium";
+/// Between a crash and the next process.
+const OUTAGE: Duration = Duration::from_secs(20);
+/// A schedule that needs more journal lines doesn't end.
+const LINES_AT_MOST: u64 = 2_000;
+
+/// A clock that jumps over every wait.
+#[derive(Debug)]
+struct LeapingClock(Mutex<Timestamp>);
+
+#[async_trait]
+impl Clock for LeapingClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        *self.0.lock().unwrap() += duration;
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Ends the process before and after chosen writes: point 0 is before the first, 1 after it, and so on.
+#[derive(Debug)]
+struct CrashingStore {
+    inner: Arc<dyn Store>,
+    points: AtomicU32,
+    crash_at: Vec<u32>,
+    crashed: Notify,
+}
+
+impl CrashingStore {
+    async fn point(&self) {
+        let point = self.points.fetch_add(1, Ordering::Relaxed);
+        if self.crash_at.contains(&point) {
+            self.crashed.notify_one();
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[async_trait]
+impl Store for CrashingStore {
+    async fn admit(&self, record: &Record) -> Result<Result<Admission, Refusal>, StoreError> {
+        self.inner.admit(record).await
+    }
+
+    async fn write(&self, record: &Record, lines: &[Line]) -> Result<(), StoreError> {
+        self.point().await;
+        let written = self.inner.write(record, lines).await;
+        self.point().await;
+        written
+    }
+
+    async fn get(&self, resize_id: &str) -> Result<Option<Record>, StoreError> {
+        self.inner.get(resize_id).await
+    }
+
+    async fn list(
+        &self,
+        instance_id: Option<&str>,
+        active_only: bool,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        self.inner.list(instance_id, active_only, limit).await
+    }
+
+    async fn lines(&self, resize_id: &str) -> Result<Vec<Line>, StoreError> {
+        self.inner.lines(resize_id).await
+    }
+
+    async fn recent(&self, since: Timestamp) -> Result<Vec<Recent>, StoreError> {
+        self.inner.recent(since).await
+    }
+
+    async fn forget(&self, ended_before: Timestamp) -> Result<u64, StoreError> {
+        self.inner.forget(ended_before).await
+    }
+}
+
+/// One resize in a cloud of its own.
+struct Stage {
+    clock: Arc<LeapingClock>,
+    fake: FakeCloud,
+    inner: Arc<dyn Store>,
+    store: Arc<CrashingStore>,
+}
+
+/// How a schedule went.
+struct Ending {
+    record: Record,
+    lines: Vec<Line>,
+    crashes: u32,
+}
+
+impl Stage {
+    fn new(inner: Arc<dyn Store>, crash_at: &[u32]) -> Self {
+        let start = "2026-03-01T12:00:00Z".parse().unwrap();
+        let clock = Arc::new(LeapingClock(Mutex::new(start)));
+        let fake = FakeCloud::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        fake.add_instance(ID, FROM);
+        let store = Arc::new(CrashingStore {
+            inner: Arc::clone(&inner),
+            points: AtomicU32::new(0),
+            crash_at: crash_at.to_vec(),
+            crashed: Notify::new(),
+        });
+        Self {
+            clock,
+            fake,
+            inner,
+            store,
+        }
+    }
+
+    /// What a process is made of; nothing of it outlives a crash.
+    fn process(&self) -> (Arc<Journal>, Executor) {
+        let config = Arc::new(Config {
+            dry_run: false,
+            ..Config::default()
+        });
+        let journal = Arc::new(Journal::new(Arc::clone(&self.store) as Arc<dyn Store>));
+        let executor = Executor::new(
+            Arc::new(self.fake.clone()),
+            Arc::clone(&self.clock) as Arc<dyn Clock>,
+            config,
+            Arc::clone(&journal),
+            Metrics::register(&mut Registry::default()),
+            CancellationToken::new(),
+        );
+        (journal, executor)
+    }
+
+    fn request() -> Record {
+        let request = Request {
+            resize_id: "r1".to_owned(),
+            instance_id: ID.to_owned(),
+            target: TARGET.to_owned(),
+            expected: FROM.to_owned(),
+            lease_epoch: 1,
+            dry_run: false,
+            reason: "schedule".to_owned(),
+        };
+        let machine = Resize::new(FROM, TARGET, true, Config::default().limits());
+        let start = "2026-03-01T12:00:00Z".parse().unwrap();
+        Record::new(request, false, machine, start)
+    }
+
+    /// From the request to the end, through as many processes as it takes.
+    async fn run(&self) -> Result<Ending, String> {
+        let mut crashes = 0;
+        let (mut journal, mut executor) = self.process();
+        let mut record = match journal.admit(Self::request()).await {
+            Ok(Admission::New(record)) => record,
+            other => return Err(format!("not taken on: {other:?}")),
+        };
+        loop {
+            tokio::select! {
+                biased;
+                () = self.store.crashed.notified() => {}
+                () = executor.run(record, None) => break,
+                () = self.runs_away() => return Err("it does not end".to_owned()),
+            }
+            crashes += 1;
+            self.clock.sleep(OUTAGE).await;
+            (journal, executor) = self.process();
+            let mut unfinished = journal.unfinished().await.map_err(|error| error.to_string())?;
+            if unfinished.len() > 1 {
+                return Err(format!("{} active resizes", unfinished.len()));
+            }
+            match unfinished.pop() {
+                Some(found) => record = found,
+                None => break,
+            }
+            executor.prepare(&mut record);
+        }
+        // What a full disk kept waiting.
+        journal.flush().await.map_err(|error| error.to_string())?;
+        let record = self.inner.get("r1").await.map_err(|error| error.to_string())?;
+        Ok(Ending {
+            record: record.ok_or("forgotten")?,
+            lines: self.inner.lines("r1").await.map_err(|error| error.to_string())?,
+            crashes,
+        })
+    }
+
+    async fn runs_away(&self) {
+        loop {
+            let lines = self.inner.get("r1").await.ok().flatten();
+            if lines.is_some_and(|record| record.lines > LINES_AT_MOST) {
+                return;
+            }
+            for _ in 0..1_000 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// What must be true of every schedule.
+    async fn judge(&self, fault: &Fault, ending: &Ending) -> Result<(), String> {
+        let Ending { record, lines, .. } = ending;
+        let fake = &self.fake;
+        let outcome = record.outcome().ok_or("it has not ended")?;
+        // What was begun comes to its end.
+        self.clock.sleep(Duration::from_secs(600)).await;
+        let (state, runs_on) = (
+            fake.state(ID).ok_or("no instance")?,
+            fake.instance_type(ID).unwrap_or_default(),
+        );
+        let up = state == InstanceState::Running;
+        let as_it_was = up && runs_on == FROM && fake.resizes(ID) == 0;
+        let good = match outcome {
+            Outcome::Gone => state.is_gone(),
+            _ if state.is_gone() => fault.terminates,
+            // A user who stops it when we have let go of it gets what he wants.
+            _ if !up && fault.a_user_stops => true,
+            Outcome::Succeeded => up && runs_on == TARGET,
+            Outcome::RolledBack => up && runs_on == FROM,
+            Outcome::FellBack => up && runs_on != TARGET && runs_on != FROM,
+            Outcome::Refused => as_it_was,
+            Outcome::DryRun => false,
+        };
+        if !good {
+            return Err(format!("{outcome:?} and {state} on {runs_on}"));
+        }
+        if !fault.outcomes.is_empty() && !fault.outcomes.contains(&outcome) {
+            return Err(format!("{outcome:?} is not among {:?}", fault.outcomes));
+        }
+        let stops = fake.count(Operation::Stop);
+        if stops > fault.stops {
+            return Err(format!("{stops} stops"));
+        }
+        if outcome == Outcome::Refused && fake.count(Operation::ModifyType) + fake.count(Operation::Start) > 0 {
+            return Err("changed after a refusal".to_owned());
+        }
+        let tagged = fake.tags(ID).contains_key(Breadcrumb::TAG);
+        if tagged && !fault.tag_may_stay && !state.is_gone() {
+            return Err("the tag stays".to_owned());
+        }
+        self.judge_journal(fault, record, lines)
+    }
+
+    fn judge_journal(&self, fault: &Fault, record: &Record, lines: &[Line]) -> Result<(), String> {
+        for (index, line) in lines.iter().enumerate() {
+            if line.seq != index as u64 + 1 {
+                return Err(format!("line {} is missing", index + 1));
+            }
+        }
+        if lines.len() as u64 != record.lines {
+            return Err(format!("{} lines of {}", lines.len(), record.lines));
+        }
+        for (operation, steps) in [
+            (Operation::SetTag, &["mark"][..]),
+            (Operation::Stop, &["stop"]),
+            (Operation::ModifyType, &["modify"]),
+            (Operation::Start, &["start", "confirm"]),
+            (Operation::RemoveTag, &["unmark"]),
+        ] {
+            let intents = lines
+                .iter()
+                .filter(|line| line.kind == Kind::Intent && steps.contains(&line.step.as_str()))
+                .count();
+            let calls = self.fake.count(operation);
+            if calls > intents && !fault.journal_fails {
+                return Err(format!("{calls} calls of {operation:?}, {intents} intents"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs one schedule; returns how many crash points it had, and how many of the crashes happened.
+async fn play(fault: &Fault, crash_at: &[u32], inner: Arc<dyn Store>) -> (u32, u32) {
+    let stage = Stage::new(inner, crash_at);
+    (fault.prepare)(&stage.fake);
+    let ending = match stage.run().await {
+        Ok(ending) => ending,
+        Err(error) => panic!("{}, crashes at {crash_at:?}: {error}", fault.name),
+    };
+    if let Err(error) = stage.judge(fault, &ending).await {
+        panic!(
+            "{}, crashes at {crash_at:?}: {error}\n{:#?}\n{:#?}",
+            fault.name, ending.lines, ending.record.machine
+        );
+    }
+    (stage.store.points.load(Ordering::Relaxed), ending.crashes)
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+/// Plays `schedules` on all cores; returns how many there were.
+fn all(faults: &[Fault], crashes: impl Fn(&Fault) -> Vec<Vec<u32>> + Sync) -> usize {
+    let next = AtomicU32::new(0);
+    let count = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let runtime = runtime();
+                while let Some(fault) = faults.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+                    for crash_at in crashes(fault) {
+                        runtime.block_on(play(fault, &crash_at, Arc::new(MemoryStore::default())));
+                        count.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    count.into_inner() as usize
+}
+
+/// How many crash points a fault has when nothing crashes.
+fn points(fault: &Fault) -> u32 {
+    runtime()
+        .block_on(play(fault, &[], Arc::new(MemoryStore::default())))
+        .0
+}
+
+#[test]
+fn every_crash_before_and_after_every_line_with_every_fault_ends_running_or_gone() {
+    let start = Instant::now();
+    let faults = faults::all();
+    let single = all(&faults, |fault| {
+        let mut schedules = vec![Vec::new()];
+        schedules.extend((0..points(fault)).map(|point| vec![point]));
+        schedules
+    });
+    // A crash in the first process, and another in the second, at every distance.
+    let few: Vec<Fault> = faults::all()
+        .into_iter()
+        .filter(|fault| fault.twice)
+        .collect();
+    let double = all(&few, |fault| {
+        let points = points(fault);
+        (0..points)
+            .flat_map(|first| (1..=12).map(move |distance| vec![first, first + distance]))
+            .collect()
+    });
+    eprintln!(
+        "{} schedules: {single} with a crash or none of {} faults, {double} with two crashes of {} faults; {:?}",
+        single + double,
+        faults.len(),
+        few.len(),
+        start.elapsed()
+    );
+    assert!(single + double > 3_000, "{single} + {double}");
+}
+
+#[test]
+fn on_sqlite_every_crash_of_a_resize_without_a_fault_ends_as_in_memory() {
+    let none = faults::none();
+    let points = points(&none);
+    assert!(points >= 30, "{points}");
+    let runtime = runtime();
+    for point in 0..points {
+        runtime.block_on(async {
+            let store = SqlStore::open(":memory:").await.unwrap();
+            let (_, crashes) = play(&none, &[point], Arc::new(store)).await;
+            assert_eq!(crashes, 1, "at {point}");
+        });
+    }
+}
+
+#[test]
+fn a_journal_that_fails_forbids_the_stop_and_never_the_start() {
+    let runtime = runtime();
+    let mut stopped = 0;
+    for good_writes in 0..30 {
+        runtime.block_on(async {
+            let memory = MemoryStore::default();
+            let stage = Stage::new(Arc::new(memory.clone()), &[]);
+            memory.set_full_after(good_writes);
+            let (journal, executor) = stage.process();
+            let Ok(Admission::New(record)) = journal.admit(Stage::request()).await else {
+                assert_eq!(good_writes, 0);
+                return;
+            };
+            executor.run(record, None).await;
+            let record = journal.get("r1").await.unwrap().unwrap();
+            let outcome = record.outcome().unwrap();
+            stage.clock.sleep(Duration::from_secs(600)).await;
+            assert_eq!(stage.fake.state(ID), Some(InstanceState::Running));
+            let stops = stage.fake.count(Operation::Stop);
+            let expected = match stops {
+                0 => Outcome::Refused,
+                _ => Outcome::Succeeded,
+            };
+            assert_eq!(outcome, expected, "after {good_writes} writes");
+            stopped += stops;
+            // Back again: nothing is lost.
+            memory.set_room(true);
+            journal.flush().await.unwrap();
+            let stored = memory.get("r1").await.unwrap().unwrap();
+            assert_eq!(stored.outcome(), Some(expected));
+            assert_eq!(memory.lines("r1").await.unwrap().len() as u64, stored.lines);
+        });
+    }
+    assert!((10..30).contains(&stopped), "{stopped}");
+}
+
+fn kinds() -> impl Strategy<Value = ErrorKind> {
+    prop::sample::select(vec![
+        ErrorKind::InsufficientCapacity,
+        ErrorKind::Unsupported,
+        ErrorKind::LimitExceeded,
+        ErrorKind::Throttled,
+        ErrorKind::Unauthorized,
+        ErrorKind::CredentialsExpired,
+        ErrorKind::NotFound,
+        ErrorKind::WrongState,
+        ErrorKind::TypeMismatch,
+        ErrorKind::LostReply,
+        ErrorKind::Internal,
+        ErrorKind::Invalid,
+    ])
+}
+
+fn effects() -> impl Strategy<Value = Effect> {
+    prop_oneof![
+        4 => kinds().prop_map(Effect::Fail),
+        2 => Just(Effect::DropBefore),
+        2 => Just(Effect::DropAfter),
+        1 => (1_u64..120).prop_map(|seconds| Effect::Delay(Duration::from_secs(seconds))),
+    ]
+}
+
+fn operations() -> impl Strategy<Value = Operation> {
+    prop::sample::select(vec![
+        Operation::SetTag,
+        Operation::Stop,
+        Operation::ModifyType,
+        Operation::Start,
+        Operation::RemoveTag,
+        Operation::SendScript,
+        Operation::DescribeInstance,
+        Operation::Status,
+        Operation::PollCommand,
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_faults_and_crashes_end_running(
+        effects in prop::collection::vec((operations(), 1_u32..12, effects()), 0..12),
+        crash_at in prop::collection::vec(0_u32..80, 0..6),
+        lag in 0_u64..50,
+        no_room in prop::collection::vec(prop::sample::select(vec![FROM, TARGET]), 0..2),
+    ) {
+        let fault = Fault { stops: 12, tag_may_stay: true, ..faults::none().with_any_outcome() };
+        let stage = Stage::new(Arc::new(MemoryStore::default()), &crash_at);
+        for (operation, call, effect) in effects {
+            stage.fake.inject_calls(operation, call..=call, effect);
+        }
+        stage.fake.set_lag(Duration::from_secs(lag));
+        for name in no_room {
+            stage.fake.set_capacity(name, false);
+        }
+        runtime().block_on(async {
+            let ending = stage.run().await.map_err(TestCaseError::fail)?;
+            stage.judge(&fault, &ending).await.map_err(TestCaseError::fail)
+        })?;
+    }
+}
