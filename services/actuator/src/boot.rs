@@ -34,7 +34,10 @@ pub async fn open(
     loop {
         match SqlStore::open(&config.database).await {
             Ok(store) => {
-                tracing::info!(journal = shown(&config.database), "the resize journal is open");
+                tracing::info!(
+                    journal = shown(&config.database),
+                    "the resize journal is open"
+                );
                 return Ok(Some(Arc::new(store)));
             }
             Err(error @ OpenError::Held(_)) => {
@@ -84,7 +87,10 @@ pub async fn become_ready(
                  actuator.dry_run to false, then run `autoscaler recover --apply`"
             ),
             Standing::Foreign => {
-                tracing::warn!(instance_id, "its resize tag was not written by this program");
+                tracing::warn!(
+                    instance_id,
+                    "its resize tag was not written by this program"
+                );
             }
             _ => {}
         }
@@ -144,7 +150,9 @@ pub async fn look_after(
         // What fails has been said when it began to.
         let _ = journal.flush().await;
         if !store.is_ours().await {
-            tracing::error!("the hold on the journal is lost; leaving, so that no second actuator acts beside this one");
+            tracing::error!(
+                "the hold on the journal is lost; leaving, so that no second actuator acts beside this one"
+            );
             shutdown.cancel();
             return;
         }

@@ -194,7 +194,10 @@ impl Executor {
             let Told { event, detail } = told;
             let failed = matches!(event, Event::Failed { .. } | Event::Refused { .. })
                 || event == Event::Monitored(Monitoring::Degraded);
-            if !failed && !action.mutates() && let Some(looked) = looked.take() {
+            if !failed
+                && !action.mutates()
+                && let Some(looked) = looked.take()
+            {
                 // Nobody may listen any more.
                 let _ = looked.send(());
             }
@@ -473,12 +476,7 @@ impl Executor {
     fn jittered(&self, pause: Duration, record: &Record) -> Duration {
         let calls = matches!(
             record.machine.step(),
-            Step::Mark
-                | Step::Stop
-                | Step::Modify
-                | Step::Start
-                | Step::Confirm
-                | Step::Unmark
+            Step::Mark | Step::Stop | Step::Modify | Step::Start | Step::Confirm | Step::Unmark
         );
         if pause.is_zero() || !calls {
             return pause;

@@ -347,7 +347,11 @@ impl Resize {
         match self.step {
             Step::Mark | Step::Recheck => self.enter(Step::Preflight),
             Step::Stop if !self.stop_asked => self.enter(Step::Preflight),
-            Step::Stop => self.enter(Step::AwaitStopped),
+            // Still running after a while, it is asked to stop again.
+            Step::Stop => {
+                self.enter(Step::AwaitStopped);
+                self.saw_down = false;
+            }
             Step::Modify | Step::Start => {
                 self.enter(Step::AwaitStopped);
                 self.saw_down = true;

@@ -102,7 +102,11 @@ impl Finder {
             expected: breadcrumb.from.clone(),
             lease_epoch: 0,
             dry_run: false,
-            reason: format!("found by its tag {} while {}", Breadcrumb::TAG, instance.state),
+            reason: format!(
+                "found by its tag {} while {}",
+                Breadcrumb::TAG,
+                instance.state
+            ),
         };
         let machine = Resize::recover(
             breadcrumb,

@@ -72,7 +72,10 @@ async fn admission(store: &dyn Store) {
     }
     for (other, expected) in [
         (record("a", "i-1", "t2.large", 3), "another content"),
-        (record("b", "i-1", "t2.medium", 3), "resize a of instance i-1"),
+        (
+            record("b", "i-1", "t2.medium", 3),
+            "resize a of instance i-1",
+        ),
         (
             record("b", "i-2", "t2.medium", 2),
             "epoch 2 is stale, 3 has been seen",
@@ -85,7 +88,11 @@ async fn admission(store: &dyn Store) {
     let by_hand = record("c", "i-2", "t2.medium", 0);
     assert!(admit(store, &by_hand).await.is_ok());
     // A refused one has shown its epoch all the same.
-    assert!(admit(store, &record("d", "i-1", "t2.medium", 9)).await.is_err());
+    assert!(
+        admit(store, &record("d", "i-1", "t2.medium", 9))
+            .await
+            .is_err()
+    );
     assert!(matches!(
         admit(store, &record("e", "i-3", "t2.medium", 8)).await,
         Err(Refusal::StaleEpoch {
@@ -94,7 +101,11 @@ async fn admission(store: &dyn Store) {
         })
     ));
     end(store, first, 60).await;
-    assert!(admit(store, &record("b", "i-1", "t2.medium", 9)).await.is_ok());
+    assert!(
+        admit(store, &record("b", "i-1", "t2.medium", 9))
+            .await
+            .is_ok()
+    );
     assert_eq!(ids(store, None, true).await, ["b", "c"]);
     assert_eq!(ids(store, Some("i-1"), false).await, ["b", "a"]);
     assert_eq!(ids(store, Some("i-1"), true).await, ["b"]);
@@ -189,7 +200,10 @@ async fn a_damaged_or_newer_file_is_refused_and_left_as_it_is() {
     let database = path(&folder, "journal.db");
     std::fs::write(&database, "this is no database, whatever its name says").unwrap();
     let error = SqlStore::open(&database).await.unwrap_err().to_string();
-    assert!(error.contains("damaged") && error.contains("tag"), "{error}");
+    assert!(
+        error.contains("damaged") && error.contains("tag"),
+        "{error}"
+    );
     let kept = std::fs::read_to_string(&database).unwrap();
     assert!(kept.starts_with("this is no database"));
 
@@ -217,7 +231,9 @@ async fn a_full_disk_costs_nothing_that_was_written_and_is_caught_up_with() {
     journal.admit(record.clone()).await.unwrap();
     // As full as a disk: not a page more.
     let pages = store.pragma("page_count").await;
-    store.execute(&format!("PRAGMA max_page_count = {pages}")).await;
+    store
+        .execute(&format!("PRAGMA max_page_count = {pages}"))
+        .await;
     let long = "x".repeat(20_000);
     let line = record.line(Kind::Intent, Step::Mark, &long, at(1));
     let full = journal.write(&record, line, true).await;
@@ -300,7 +316,11 @@ impl Postgres {
             .env("LD_LIBRARY_PATH", &libraries)
             .output()
             .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
         let server = as_somebody(&programs.join("postgres"))
             .arg("-D")
             .arg(&data)

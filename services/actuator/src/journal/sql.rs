@@ -81,18 +81,21 @@ impl SqlStore {
         let name = shown(database);
         match MIGRATIONS.run(&store.pool).await {
             Ok(()) => {}
-            Err(MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _)) => {
+            Err(
+                MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _),
+            ) => {
                 return Err(OpenError::Unusable(format!(
                     "journal {name} has schema {version}, which this version does not know; run the newer version again"
                 )));
             }
             Err(error) => return Err(unusable(&name, &error)),
         }
-        let newest = sqlx::query("SELECT COALESCE(MAX(format), 0) FROM resizes WHERE finished_at IS NULL")
-            .fetch_one(&store.pool)
-            .await
-            .and_then(|row| row.try_get::<i64, _>(0))
-            .map_err(|error| unusable(&name, &error))?;
+        let newest =
+            sqlx::query("SELECT COALESCE(MAX(format), 0) FROM resizes WHERE finished_at IS NULL")
+                .fetch_one(&store.pool)
+                .await
+                .and_then(|row| row.try_get::<i64, _>(0))
+                .map_err(|error| unusable(&name, &error))?;
         if newest > FORMAT {
             return Err(OpenError::Unusable(format!(
                 "journal {name} holds a resize that a newer version began; run the newer version until it has ended"
@@ -108,15 +111,20 @@ impl SqlStore {
         } else {
             lock_file(Path::new(database))?
         };
-        let options = match memory {
-            true => "sqlite::memory:".parse::<SqliteConnectOptions>(),
-            false => Ok(SqliteConnectOptions::new()
-                .filename(database)
-                .create_if_missing(true)),
+        let url = match memory {
+            true => "sqlite::memory:".parse(),
+            false => {
+                let options = SqliteConnectOptions::new()
+                    .filename(database)
+                    .create_if_missing(true);
+                AnyConnectOptions::from_url(&options.to_url_lossy())
+            }
         };
-        let url = options
-            .and_then(|options| AnyConnectOptions::from_url(&options.to_url_lossy()))
-            .map_err(|error| unusable(database, &error))?;
+        let url: AnyConnectOptions = url.map_err(|error| unusable(database, &error))?;
+        // Before anything is written to it.
+        if fs::metadata(database).is_ok_and(|file| file.len() > 0) {
+            check(database, &url).await?;
+        }
         let pool = pool()
             .after_connect(|connection, _| {
                 Box::pin(async move {
@@ -137,14 +145,6 @@ impl SqlStore {
             .connect_with(url)
             .await
             .map_err(|error| damaged_or(database, &error))?;
-        let found: String = sqlx::query("PRAGMA quick_check(1)")
-            .fetch_one(&pool)
-            .await
-            .and_then(|row| row.try_get(0))
-            .map_err(|error| damaged_or(database, &error))?;
-        if found != "ok" {
-            return Err(damaged(database, &found));
-        }
         Ok(Self { pool, hold })
     }
 
@@ -201,6 +201,22 @@ fn pool() -> AnyPoolOptions {
                 }
             })
         })
+}
+
+/// Looks for damage.
+async fn check(database: &str, url: &AnyConnectOptions) -> Result<(), OpenError> {
+    let wrong = |error: sqlx::Error| damaged_or(database, &error);
+    let mut connection = AnyConnection::connect_with(url).await.map_err(wrong)?;
+    let found: String = sqlx::query("PRAGMA quick_check(1)")
+        .fetch_one(&mut connection)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(wrong)?;
+    connection.close().await.map_err(wrong)?;
+    match found.as_str() {
+        "ok" => Ok(()),
+        found => Err(damaged(database, found)),
+    }
 }
 
 fn lock_file(database: &Path) -> Result<Hold, OpenError> {
@@ -499,7 +515,8 @@ impl SqlStore {
     }
 
     pub(super) async fn pragma(&self, name: &str) -> String {
-        let statement = sqlx::AssertSqlSafe(format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}"));
+        let statement =
+            sqlx::AssertSqlSafe(format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}"));
         let row = sqlx::query(statement).fetch_one(&self.pool).await.unwrap();
         row.try_get(0).unwrap()
     }

@@ -125,8 +125,18 @@ fn lost_answers() -> Vec<Fault> {
             faults.push(Fault::on(operation, 1..=3, Effect::Fail(kind), &[Succeeded]).stops(4));
         }
     }
-    faults.push(Fault::on(Operation::Start, 1..=20, Effect::Fail(ErrorKind::Throttled), &[Succeeded]));
-    faults.push(Fault::on(Operation::Start, 1..=6, Effect::DropBefore, &[Succeeded, RolledBack, FellBack]));
+    faults.push(Fault::on(
+        Operation::Start,
+        1..=20,
+        Effect::Fail(ErrorKind::Throttled),
+        &[Succeeded],
+    ));
+    faults.push(Fault::on(
+        Operation::Start,
+        1..=6,
+        Effect::DropBefore,
+        &[Succeeded, RolledBack, FellBack],
+    ));
     faults.push(Fault {
         tag_may_stay: true,
         ..Fault::on(
@@ -150,19 +160,55 @@ fn refusals() -> Vec<Fault> {
         faults.push(Fault::on(Operation::Stop, 1..=9, Effect::Fail(kind), &[Refused]).stops(9));
     }
     for kind in [Unauthorized, Invalid] {
-        faults.push(Fault::on(Operation::SetTag, 1..=9, Effect::Fail(kind), &[Refused]));
-        faults.push(Fault::on(Operation::ModifyType, 1..=1, Effect::Fail(kind), &[Succeeded, RolledBack]));
-        faults.push(Fault::on(Operation::ModifyType, 1..=9, Effect::Fail(kind), &[RolledBack]));
+        faults.push(Fault::on(
+            Operation::SetTag,
+            1..=9,
+            Effect::Fail(kind),
+            &[Refused],
+        ));
+        faults.push(Fault::on(
+            Operation::ModifyType,
+            1..=1,
+            Effect::Fail(kind),
+            &[Succeeded, RolledBack],
+        ));
+        faults.push(Fault::on(
+            Operation::ModifyType,
+            1..=9,
+            Effect::Fail(kind),
+            &[RolledBack],
+        ));
     }
     for kind in [WrongState, NotFound] {
         faults.push(Fault::on(Operation::Stop, 1..=1, Effect::Fail(kind), &[Succeeded]).stops(3));
-        faults.push(Fault::on(Operation::ModifyType, 1..=2, Effect::Fail(kind), &[Succeeded]));
-        faults.push(Fault::on(Operation::Start, 1..=2, Effect::Fail(kind), &[Succeeded]));
+        faults.push(Fault::on(
+            Operation::ModifyType,
+            1..=2,
+            Effect::Fail(kind),
+            &[Succeeded],
+        ));
+        faults.push(Fault::on(
+            Operation::Start,
+            1..=2,
+            Effect::Fail(kind),
+            &[Succeeded],
+        ));
     }
     let anywhere = [Succeeded, RolledBack, FellBack];
-    for kind in [InsufficientCapacity, Unsupported, LimitExceeded, Unauthorized, TypeMismatch] {
+    for kind in [
+        InsufficientCapacity,
+        Unsupported,
+        LimitExceeded,
+        Unauthorized,
+        TypeMismatch,
+    ] {
         for calls in [1, 3, 6, 40] {
-            faults.push(Fault::on(Operation::Start, 1..=calls, Effect::Fail(kind), &anywhere));
+            faults.push(Fault::on(
+                Operation::Start,
+                1..=calls,
+                Effect::Fail(kind),
+                &anywhere,
+            ));
         }
     }
     faults
@@ -189,14 +235,22 @@ fn looks() -> Vec<Fault> {
                 .stops(2),
             );
         }
-        faults.push(Fault::on(Operation::Status, 2..=6, Effect::Fail(kind), &[Succeeded]));
+        // After a restart the checks before the stop are made again, and one that can't be made blocks.
+        faults.push(Fault::on(
+            Operation::Status,
+            2..=6,
+            Effect::Fail(kind),
+            &[Succeeded, Refused],
+        ));
     }
     for seconds in [12, 45, 90] {
         let lag = Duration::from_secs(seconds);
         // Older than it usually is, a stop seems to have done nothing, and is asked for again.
         faults.push(
-            Fault::new(format!("answers {seconds} s old"), &[], move |fake| fake.set_lag(lag))
-                .stops(3),
+            Fault::new(format!("answers {seconds} s old"), &[], move |fake| {
+                fake.set_lag(lag)
+            })
+            .stops(3),
         );
     }
     faults
@@ -227,19 +281,37 @@ fn machines() -> Vec<Fault> {
         })
         .stops(2)
         .twice(),
-        Fault::new("no type passes its checks after a resize", &[RolledBack], |fake| {
-            fake.set_healthy(TARGET, false);
-            fake.inject_calls(Operation::Status, 2..=9_999, Effect::Fail(ErrorKind::Throttled));
-        })
+        Fault::new(
+            "no type passes its checks after a resize",
+            &[RolledBack],
+            |fake| {
+                fake.set_healthy(TARGET, false);
+                fake.inject_calls(
+                    Operation::Status,
+                    2..=9_999,
+                    Effect::Fail(ErrorKind::Throttled),
+                );
+            },
+        )
         .with_any_outcome()
         .stops(2),
-        Fault::new("the agent never registers", &[Succeeded], |fake| fake.set_ssm(ID, false)),
+        Fault::new("the agent never registers", &[Succeeded], |fake| {
+            fake.set_ssm(ID, false)
+        }),
         Fault::new("the script fails", &[Succeeded], |fake| {
             fake.set_scripts_succeed(false);
         }),
-        Fault::new("no right to start, by the time it is down", &[Succeeded, RolledBack, FellBack], |fake| {
-            fake.inject_calls(Operation::Start, 1..=30, Effect::Fail(ErrorKind::Unauthorized));
-        }),
+        Fault::new(
+            "no right to start, by the time it is down",
+            &[Succeeded, RolledBack, FellBack],
+            |fake| {
+                fake.inject_calls(
+                    Operation::Start,
+                    1..=30,
+                    Effect::Fail(ErrorKind::Unauthorized),
+                );
+            },
+        ),
     ]
 }
 
@@ -277,7 +349,9 @@ fn people() -> Vec<Fault> {
     faults.push(Fault::on(
         Operation::ModifyType,
         1..=1,
-        Effect::Somebody(Deed::Edit(|instance| "t3.large".clone_into(&mut instance.instance_type))),
+        Effect::Somebody(Deed::Edit(|instance| {
+            "t3.large".clone_into(&mut instance.instance_type)
+        })),
         &[],
     ));
     faults
