@@ -398,7 +398,7 @@ fn every_crash_before_and_after_every_line_with_every_fault_ends_running_or_gone
         schedules.extend((0..points(fault)).map(|point| vec![point]));
         schedules
     });
-    // A crash in the first process, and another in the second, at every distance.
+    // A crash in the first process, and another in the second, soon and late.
     let few: Vec<Fault> = faults::all()
         .into_iter()
         .filter(|fault| fault.twice)
@@ -406,7 +406,7 @@ fn every_crash_before_and_after_every_line_with_every_fault_ends_running_or_gone
     let double = all(&few, |fault| {
         let points = points(fault);
         (0..points)
-            .flat_map(|first| (1..=12).map(move |distance| vec![first, first + distance]))
+            .flat_map(|first| [1, 2, 3, 5, 9].map(|distance| vec![first, first + distance]))
             .collect()
     });
     eprintln!(

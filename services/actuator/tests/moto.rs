@@ -104,6 +104,7 @@ fn actuator(environment: &[(&str, &str)]) -> Actuator {
         .env("AUTOSCALER__ACTUATOR__LISTEN", format!("127.0.0.1:{port}"))
         .env("AUTOSCALER__ACTUATOR__METRICS_LISTEN", "127.0.0.1:0")
         .env("AUTOSCALER__ACTUATOR__POLL_SECONDS", "1")
+        .env("AUTOSCALER__ACTUATOR__DATABASE", ":memory:")
         .env("AUTOSCALER__ACTUATOR__ALLOW_PUBLIC_IP_CHANGE", "true")
         .envs(environment.iter().copied())
         .stdout(Stdio::null())

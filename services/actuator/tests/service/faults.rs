@@ -9,7 +9,7 @@ use actuator::{
     cloud::{ErrorKind, InstanceState, Operation},
     fake::{Deed, Effect},
 };
-use proto::actuator::v1::{MonitoringState, ResizePhase};
+use proto::actuator::v1::{self as actuator_wire, MonitoringState, ResizePhase};
 
 #[tokio::test]
 async fn a_resize_goes_through_all_steps_and_times_them() {
@@ -24,6 +24,7 @@ async fn a_resize_goes_through_all_steps_and_times_them() {
         crate::support::names(&resize),
         [
             "preflight",
+            "mark",
             "recheck",
             "stop",
             "wait_stopped",
@@ -32,7 +33,8 @@ async fn a_resize_goes_through_all_steps_and_times_them() {
             "start",
             "wait_running",
             "status_checks",
-            "monitoring"
+            "monitoring",
+            "unmark"
         ]
     );
     for step in &resize.steps {
@@ -330,7 +332,8 @@ async fn case_23_an_agent_that_never_registers_degrades_monitoring_only() {
     assert_eq!(resize.phase(), ResizePhase::Succeeded);
     assert_eq!(resize.monitoring(), MonitoringState::Degraded);
     assert_eq!(stage.runs(), running(TARGET));
-    let step = resize.steps.last().unwrap();
+    let named = |step: &&actuator_wire::ResizeStep| step.name == "monitoring";
+    let step = resize.steps.iter().find(named).unwrap();
     assert!(step.failed && step.detail.contains("SSM"), "{step:?}");
 }
 
@@ -344,10 +347,8 @@ async fn a_script_that_fails_degrades_monitoring_only() {
     assert!(
         resize
             .steps
-            .last()
-            .unwrap()
-            .detail
-            .contains("cannot download"),
+            .iter()
+            .any(|step| step.name == "monitoring" && step.detail.contains("cannot download")),
         "{resize:?}"
     );
 }
@@ -406,7 +407,8 @@ async fn a_person_who_is_faster_wins() {
         .inject_calls(Operation::Status, 1..=1, Effect::Somebody(Deed::Stop));
     let resize = stage.resize().await;
     assert_eq!(resize.phase(), ResizePhase::Refused);
-    assert_eq!(stage.fake.mutations(), 0);
+    assert_eq!(stage.fake.count(Operation::Stop), 0);
+    assert_eq!(stage.fake.count(Operation::Start), 0);
     assert_ne!(stage.runs().1, InstanceState::Running);
 
     // Given another type while we had it stopped: it starts with that one.

@@ -26,6 +26,12 @@ pub const TARGET: &str = "t2.medium";
 #[derive(Debug)]
 pub struct LeapingClock(Mutex<Timestamp>);
 
+impl LeapingClock {
+    pub fn at(start: Timestamp) -> Self {
+        Self(Mutex::new(start))
+    }
+}
+
 #[async_trait]
 impl Clock for LeapingClock {
     fn now(&self) -> Timestamp {
@@ -64,7 +70,7 @@ impl Stage {
 
     pub async fn with(config: Config) -> Self {
         let start: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
-        Self::on(config, Arc::new(LeapingClock(Mutex::new(start)))).await
+        Self::on(config, Arc::new(LeapingClock::at(start))).await
     }
 
     pub async fn on(config: Config, clock: SharedClock) -> Self {
@@ -74,6 +80,11 @@ impl Stage {
 
     pub async fn over(config: Config, clock: SharedClock, fake: FakeCloud) -> Self {
         fake.add_instance(ID, FROM);
+        Self::boot(config, clock, fake).await
+    }
+
+    /// An actuator over a cloud as it is.
+    pub async fn boot(config: Config, clock: SharedClock, fake: FakeCloud) -> Self {
         let any = "127.0.0.1:0".parse().unwrap();
         let listeners = Listeners::bind(any, Some(any)).await.unwrap();
         let address = listeners.grpc.local_addr().unwrap();
