@@ -1,6 +1,10 @@
 //! Section `actuator` of the configuration.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use common::config::{ConfigError, Settings, invalid};
 use serde::{Deserialize, Serialize};
@@ -33,6 +37,9 @@ pub struct Config {
     pub start_timeout_seconds: u64,
     /// Status checks that haven't passed by then roll the resize back, seconds.
     pub check_timeout_seconds: u64,
+    /// What AWS shows of an instance may be this old; it is waited so long before a call is taken to have had no effect,
+    /// seconds.
+    pub settle_seconds: u64,
     /// At shutdown, time for calls that are under way, seconds. What isn't finished then goes on at the next start.
     pub shutdown_grace_seconds: u64,
     /// Only instances with this tag (`key` or `key=value`) are resized; null asks for none.
@@ -49,6 +56,8 @@ pub struct Config {
     pub database: String,
     /// How long resizes that have ended are remembered, days.
     pub retention_days: u32,
+    /// How much may be stopped, and how fast AWS is called.
+    pub limits: LimitsConfig,
     /// Time limits of one call to AWS.
     pub aws: AwsTimeouts,
     /// node_exporter and Prometheus on the instances.
@@ -69,6 +78,7 @@ impl Default for Config {
             stop_timeout_seconds: 600,
             start_timeout_seconds: 300,
             check_timeout_seconds: 600,
+            settle_seconds: 60,
             shutdown_grace_seconds: 10,
             required_tag: None,
             protected_instances: Vec::new(),
@@ -77,8 +87,56 @@ impl Default for Config {
             unknown_checks: UnknownChecks::Block,
             database: "data/actuator.db".to_owned(),
             retention_days: 90,
+            limits: LimitsConfig::default(),
             aws: AwsTimeouts::default(),
             monitoring: MonitoringConfig::default(),
+        }
+    }
+}
+
+/// `actuator.limits`. None of them ever holds back a start.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Resizes of one instance that may begin within 24 hours; 0 is no limit.
+    pub instance_per_day: u32,
+    /// Resizes of all instances that may begin within 24 hours; 0 is no limit.
+    pub fleet_per_day: u32,
+    /// So many resizes that did not end on their target open the circuit breaker; 0 turns it off.
+    pub breaker_failures: u32,
+    /// Within this time, seconds.
+    pub breaker_window_seconds: u64,
+    /// It closes by itself this long after the last of them, seconds.
+    pub breaker_pause_seconds: u64,
+    /// A type that had no room in a zone is not tried there again for so long, seconds.
+    pub shortage_memory_seconds: u64,
+    /// Calls to AWS that only read, on average per second.
+    pub reads_per_second: f64,
+    /// Reads that may come at once.
+    pub read_burst: u32,
+    /// Calls to AWS that change something, on average per second.
+    pub changes_per_second: f64,
+    /// Changes that may come at once.
+    pub change_burst: u32,
+    /// So many of them are kept for what brings machines back: changes of type and starts.
+    pub starts_reserve: u32,
+}
+
+impl Default for LimitsConfig {
+    /// The rates are half of what EC2 grants an account, for others call it, too.
+    fn default() -> Self {
+        Self {
+            instance_per_day: 24,
+            fleet_per_day: 1_000,
+            breaker_failures: 3,
+            breaker_window_seconds: 3_600,
+            breaker_pause_seconds: 3_600,
+            shortage_memory_seconds: 300,
+            reads_per_second: 10.0,
+            read_burst: 100,
+            changes_per_second: 2.5,
+            change_burst: 25,
+            starts_reserve: 10,
         }
     }
 }
@@ -153,6 +211,7 @@ impl Config {
 
     fn validate(&self) -> Result<(), ConfigError> {
         let aws = &self.aws;
+        let limits = &self.limits;
         let monitoring = &self.monitoring;
         for (key, value, low, high) in [
             ("max_concurrent", self.max_concurrent as u64, 1, 1_000),
@@ -177,7 +236,35 @@ impl Config {
                 0,
                 7_200,
             ),
+            ("settle_seconds", self.settle_seconds, 1, 600),
             ("retention_days", u64::from(self.retention_days), 1, 3_650),
+            (
+                "limits.breaker_window_seconds",
+                limits.breaker_window_seconds,
+                60,
+                // The history that is looked at.
+                86_400,
+            ),
+            (
+                "limits.breaker_pause_seconds",
+                limits.breaker_pause_seconds,
+                60,
+                86_400,
+            ),
+            (
+                "limits.shortage_memory_seconds",
+                limits.shortage_memory_seconds,
+                0,
+                86_400,
+            ),
+            ("limits.read_burst", u64::from(limits.read_burst), 1, 10_000),
+            (
+                "limits.change_burst",
+                u64::from(limits.change_burst),
+                // One for stops must be left.
+                u64::from(limits.starts_reserve) + 1,
+                10_000,
+            ),
             ("aws.connect_seconds", aws.connect_seconds, 1, 60),
             ("aws.read_seconds", aws.read_seconds, 1, 300),
             ("aws.attempt_seconds", aws.attempt_seconds, 1, 300),
@@ -202,6 +289,17 @@ impl Config {
                 ));
             }
         }
+        for (key, value) in [
+            ("limits.reads_per_second", limits.reads_per_second),
+            ("limits.changes_per_second", limits.changes_per_second),
+        ] {
+            if !(0.01..=1_000.0).contains(&value) {
+                return Err(invalid(
+                    &format!("actuator.{key}"),
+                    format!("is {value}; it must lie between 0.01 and 1000"),
+                ));
+            }
+        }
         if self.database.is_empty() {
             return Err(invalid(
                 "actuator.database",
@@ -219,6 +317,15 @@ impl Config {
         Ok(())
     }
 
+    /// Where the kill switch and the breaker's closing by hand are kept: beside the journal. `None` is in memory.
+    pub fn safety_file(&self) -> Option<PathBuf> {
+        match self.database.as_str() {
+            ":memory:" => None,
+            url if url.contains("://") => Some(PathBuf::from("data/actuator-safety.json")),
+            file => Some(Path::new(file).with_extension("safety.json")),
+        }
+    }
+
     /// The time limits of a resize.
     pub fn limits(&self) -> Limits {
         Limits {
@@ -226,6 +333,7 @@ impl Config {
             stop: Duration::from_secs(self.stop_timeout_seconds),
             start: Duration::from_secs(self.start_timeout_seconds),
             check: Duration::from_secs(self.check_timeout_seconds),
+            settle: Duration::from_secs(self.settle_seconds),
             ..Limits::default()
         }
     }

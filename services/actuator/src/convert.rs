@@ -1,9 +1,12 @@
 //! Between the contract's messages and the values inside.
 
 use common::{
-    status::{FieldViolation, failed_precondition, invalid_argument, unavailable},
+    status::{
+        FieldViolation, failed_precondition, invalid_argument, resource_exhausted, unavailable,
+    },
     time::to_proto,
 };
+use jiff::Timestamp;
 use proto::actuator::v1 as wire;
 use std::time::Duration;
 use tonic::{Code, Status};
@@ -11,6 +14,8 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{
     cloud::{CloudError, ErrorKind, Instance, InstanceState, InstanceType},
+    config::Config,
+    guard::{KillSwitch, Objection, Standings},
     journal::{Record, Refusal, Request, StepRecord, StoreError},
     monitoring::SetUp,
     preflight::{Check, Verdict},
@@ -124,6 +129,56 @@ pub fn refusal(refusal: &Refusal) -> Status {
 /// The journal can't be read or written.
 pub fn store_error(error: &StoreError) -> Status {
     unavailable(error.to_string(), Duration::from_secs(5))
+}
+
+/// What speaks against a resize now.
+pub fn objection(objection: &Objection, now: Timestamp) -> Status {
+    let message = objection.reason.clone();
+    match objection.until {
+        None => failed_precondition("KILL_SWITCH", "actuator", &message),
+        Some(until) => {
+            let wait = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+            resource_exhausted(message, wait)
+        }
+    }
+}
+
+/// The kill switch; `None` is off.
+pub fn kill_switch(switch: Option<KillSwitch>) -> wire::KillSwitch {
+    match switch {
+        None => wire::KillSwitch::default(),
+        Some(switch) => wire::KillSwitch {
+            on: true,
+            reason: switch.reason,
+            since: switch.since.map(to_proto),
+        },
+    }
+}
+
+/// How the limits stand; `active` is left at 0.
+pub fn limits(standings: Standings, config: &Config) -> wire::GetLimitsResponse {
+    let Standings {
+        kill_switch: switch,
+        breaker,
+        fleet,
+    } = standings;
+    let is_used_up = fleet.limit != 0 && fleet.used >= fleet.limit;
+    wire::GetLimitsResponse {
+        kill_switch: Some(kill_switch(switch)),
+        breaker: Some(wire::CircuitBreaker {
+            failures: breaker.failures,
+            limit: config.limits.breaker_failures,
+            open_until: breaker.open_until.map(to_proto),
+        }),
+        fleet: Some(wire::Budget {
+            used: fleet.used,
+            limit: fleet.limit,
+            frees_at: fleet.frees_at.filter(|_| is_used_up).map(to_proto),
+        }),
+        instance_limit: config.limits.instance_per_day,
+        active: 0,
+        max_concurrent: u32::try_from(config.max_concurrent).unwrap_or(u32::MAX),
+    }
 }
 
 /// An error of the cloud, with its remedy. The one mapping there is.

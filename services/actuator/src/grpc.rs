@@ -3,6 +3,7 @@
 use std::{pin::Pin, sync::Arc};
 
 use common::clock::SharedClock;
+use jiff::Timestamp;
 use proto::actuator::v1::{
     self as wire,
     actuator_service_server::{ActuatorService, ActuatorServiceServer},
@@ -17,7 +18,8 @@ use crate::{
     config::Config,
     convert::{self, Fields},
     executor::Executor,
-    journal::{Admission, Journal, Record},
+    guard::{Guard, KillSwitch, WINDOW},
+    journal::{Admission, Journal, Recent, Record},
     metrics::Metrics,
     monitoring::SetUp,
     preflight::{self, Subject},
@@ -31,6 +33,7 @@ pub struct Service {
     pub clock: SharedClock,
     pub config: Arc<Config>,
     pub journal: Arc<Journal>,
+    pub guard: Arc<Guard>,
     pub executor: Arc<Executor>,
     pub finder: Finder,
     pub metrics: Metrics,
@@ -91,7 +94,12 @@ impl Service {
             target: &message.target_instance_type,
             expected: None,
         };
-        let report = preflight::run(self.cloud.as_ref(), &self.config, subject).await;
+        let mut report = preflight::run(self.cloud.as_ref(), &self.config, subject).await;
+        let recent = self.recent().await?;
+        let limits = self
+            .guard
+            .checks(&recent, &message.instance_id, self.clock.now());
+        report.checks.extend(limits);
         Ok(Response::new(wire::PreflightResponse {
             ok: report.obstacle(self.config.unknown_checks).is_none(),
             checks: report.checks.into_iter().map(convert::check).collect(),
@@ -137,6 +145,14 @@ impl Service {
             self.config.limits(),
         );
         let dry_run = request.dry_run || self.config.dry_run;
+        if !dry_run {
+            let recent = self.recent().await?;
+            let now = self.clock.now();
+            let objections = self.guard.objections(&recent, &request.instance_id, now);
+            if let Some(objection) = objections.first() {
+                return Err(convert::objection(objection, now));
+            }
+        }
         let record = Record::new(request, dry_run, machine, self.clock.now());
         match self.journal.admit(record).await {
             Ok(Admission::New(record)) => {
@@ -147,6 +163,63 @@ impl Service {
             Ok(Admission::Known(record)) => answer(&record),
             Err(refusal) => Err(convert::refusal(&refusal)),
         }
+    }
+
+    /// What budgets and the breaker are counted from.
+    async fn recent(&self) -> Result<Vec<Recent>, Status> {
+        let since = self.clock.now().saturating_sub(WINDOW);
+        let recent = self.journal.recent(since.unwrap_or(Timestamp::MIN)).await;
+        recent.map_err(|error| convert::store_error(&error))
+    }
+
+    async fn limits(&self) -> Answer<wire::GetLimitsResponse> {
+        let recent = self.recent().await?;
+        let standings = self.guard.standings(&recent, self.clock.now());
+        let active = self.journal.list(None, true, 1_000).await;
+        let active = active.map_err(|error| convert::store_error(&error))?;
+        let mut answer = convert::limits(standings, &self.config);
+        answer.active = u32::try_from(active.len()).unwrap_or(u32::MAX);
+        Ok(Response::new(answer))
+    }
+
+    async fn switch(
+        &self,
+        message: wire::SetKillSwitchRequest,
+    ) -> Answer<wire::SetKillSwitchResponse> {
+        let mut fields = Fields::default();
+        let length = message.reason.trim().chars().count();
+        if message.on && !(1..=500).contains(&length) {
+            fields.no("reason", "say why, in 1 to 500 characters");
+        }
+        fields.check()?;
+        let to = message.on.then(|| KillSwitch {
+            reason: message.reason.trim().to_owned(),
+            since: Some(self.clock.now()),
+        });
+        self.guard
+            .set_kill_switch(to.clone())
+            .map_err(|error| not_written(&error))?;
+        tracing::warn!(
+            on = message.on,
+            reason = message.reason,
+            "the kill switch was turned"
+        );
+        Ok(Response::new(wire::SetKillSwitchResponse {
+            kill_switch: Some(convert::kill_switch(to)),
+        }))
+    }
+
+    async fn close_breaker(&self) -> Answer<wire::CloseBreakerResponse> {
+        let now = self.clock.now();
+        self.guard
+            .close_breaker(now)
+            .map_err(|error| not_written(&error))?;
+        tracing::warn!("the circuit breaker was closed by hand");
+        let recent = self.recent().await?;
+        let standings = self.guard.standings(&recent, now);
+        Ok(Response::new(wire::CloseBreakerResponse {
+            breaker: convert::limits(standings, &self.config).breaker,
+        }))
     }
 
     async fn watch(&self, resize_id: &str) -> Result<watch::Receiver<Arc<Record>>, Status> {
@@ -240,6 +313,12 @@ impl Service {
 
 fn refuse(error: CloudError) -> Status {
     convert::cloud_error(&error)
+}
+
+fn not_written(error: &std::io::Error) -> Status {
+    Status::internal(format!(
+        "the decision can't be written beside the journal: {error}; nothing has changed"
+    ))
 }
 
 fn not_taken_on(resize_id: &str) -> Status {
@@ -374,6 +453,30 @@ impl ActuatorService for Service {
     ) -> Answer<wire::RecoverResponse> {
         let call = Service::recover(self, request.into_inner().apply);
         self.metrics.calls.observe("Recover", call).await
+    }
+
+    async fn get_limits(
+        &self,
+        _: Request<wire::GetLimitsRequest>,
+    ) -> Answer<wire::GetLimitsResponse> {
+        let call = self.limits();
+        self.metrics.calls.observe("GetLimits", call).await
+    }
+
+    async fn set_kill_switch(
+        &self,
+        request: Request<wire::SetKillSwitchRequest>,
+    ) -> Answer<wire::SetKillSwitchResponse> {
+        let call = self.switch(request.into_inner());
+        self.metrics.calls.observe("SetKillSwitch", call).await
+    }
+
+    async fn close_breaker(
+        &self,
+        _: Request<wire::CloseBreakerRequest>,
+    ) -> Answer<wire::CloseBreakerResponse> {
+        let call = Service::close_breaker(self);
+        self.metrics.calls.observe("CloseBreaker", call).await
     }
 
     async fn configure_monitoring(

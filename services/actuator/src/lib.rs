@@ -11,6 +11,7 @@ mod convert;
 mod executor;
 pub mod fake;
 mod grpc;
+mod guard;
 mod journal;
 mod metrics;
 mod monitoring;
@@ -28,11 +29,12 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     cloud::Cloud,
-    config::{AwsTimeouts, Config, MonitoringConfig, UnknownChecks},
+    config::{AwsTimeouts, Config, LimitsConfig, MonitoringConfig, UnknownChecks},
     monitoring::SCRIPT as MONITORING_SCRIPT,
 };
 use self::{
-    executor::Executor, grpc::Service, journal::Journal, metrics::Metrics, stranded::Finder,
+    executor::Executor, grpc::Service, guard::Guard, journal::Journal, metrics::Metrics,
+    stranded::Finder,
 };
 
 /// The service's full name, as in health checks.
@@ -71,6 +73,12 @@ pub async fn serve(
         return Ok(());
     };
     let journal = Arc::new(Journal::new(Arc::clone(&store)));
+    let guard = Arc::new(Guard::new(&config));
+    let cloud = guard.stand_before(deps.cloud, Arc::clone(&deps.clock), &config);
+    let deps = Deps {
+        cloud: Arc::new(cloud),
+        clock: deps.clock,
+    };
     let unfinished = journal.unfinished().await?;
     metrics
         .unfinished_at_boot
@@ -117,6 +125,7 @@ pub async fn serve(
         clock: deps.clock,
         config,
         journal,
+        guard,
         executor: Arc::clone(&executor),
         finder,
         metrics,

@@ -1,11 +1,15 @@
 //! The checks that come before a stop, each with a name and a verdict. Nothing here changes anything.
 
+mod fit;
 mod judge;
 mod quota;
 
+use std::time::Duration;
+
 use crate::{
     cloud::{
-        Cloud, CloudError, ErrorKind, Instance, InstanceStatus, InstanceType, Mutation, family,
+        Cloud, CloudError, ErrorKind, GroupMember, Instance, InstanceStatus, InstanceType,
+        Mutation, VcpuUse, family,
     },
     config::{Config, UnknownChecks},
 };
@@ -104,6 +108,13 @@ struct Answers {
     offered: Result<Vec<String>, CloudError>,
     status: Result<InstanceStatus, CloudError>,
     stop_protected: Result<bool, CloudError>,
+    group: Result<Option<GroupMember>, CloudError>,
+    /// `None` when the target's family has no quota that is known here.
+    vcpus: Option<Result<VcpuUse, CloudError>>,
+    /// How long ago a start on the target found no room.
+    shortage: Option<Duration>,
+    /// The instance that this program runs on.
+    own_instance_id: Option<String>,
     /// `None` when monitoring is turned off.
     ssm_online: Option<Result<bool, CloudError>>,
 }
@@ -125,10 +136,18 @@ pub async fn run(cloud: &dyn Cloud, config: &Config, subject: Subject<'_>) -> Re
     };
     let id = subject.instance_id;
     let target_family = family(subject.target);
-    let (offered, status, stop_protected, ssm_online) = tokio::join!(
+    let (offered, status, stop_protected, group, own_instance_id, vcpus, ssm_online) = tokio::join!(
         cloud.offered_types(target_family, &instance.availability_zone),
         cloud.status(id),
         cloud.stop_protected(id),
+        cloud.group_member(id),
+        cloud.own_instance_id(),
+        async {
+            match quota::of(subject.target) {
+                Some(quota) => Some(cloud.vcpu_use(quota).await),
+                None => None,
+            }
+        },
         async {
             match config.monitoring.enabled {
                 true => Some(cloud.ssm_online(id).await),
@@ -151,7 +170,7 @@ pub async fn run(cloud: &dyn Cloud, config: &Config, subject: Subject<'_>) -> Re
     };
     let from = find(&instance.instance_type);
     let fallbacks = from.as_ref().map_or_else(Vec::new, |from| {
-        judge::fallbacks(
+        fit::fallbacks(
             &instance,
             from,
             subject.target,
@@ -160,6 +179,10 @@ pub async fn run(cloud: &dyn Cloud, config: &Config, subject: Subject<'_>) -> Re
         )
     });
     let answers = Answers {
+        shortage: cloud.shortage(subject.target, &instance.availability_zone),
+        group,
+        own_instance_id,
+        vcpus,
         target: types.clone().map(|_| find(subject.target)),
         from,
         instance,

@@ -44,6 +44,12 @@ pub fn failed_precondition(kind: &str, subject: &str, description: &str) -> Stat
     Status::with_error_details(Code::FailedPrecondition, description, details)
 }
 
+/// RESOURCE_EXHAUSTED with `RetryInfo`: a budget is used up, and comes free again after `retry_after`.
+pub fn resource_exhausted(message: impl Into<String>, retry_after: Duration) -> Status {
+    let details = ErrorDetails::with_retry_info(Some(retry_after));
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
 /// UNAVAILABLE, with the time after which a retry makes sense.
 pub fn unavailable(message: impl Into<String>, retry_after: Duration) -> Status {
     let details = ErrorDetails::with_retry_info(Some(retry_after));

@@ -1,13 +1,10 @@
 //! From the cloud's answers to verdicts. Pure.
 
-use super::{Answers, Check, Subject, Verdict};
+use super::{Answers, Check, Subject, Verdict, fit};
 use crate::{
-    cloud::{Checks, Instance, InstanceState, InstanceType, family},
+    cloud::{Checks, Instance, InstanceState},
     config::Config,
 };
-
-/// Fallbacks that are tried at most.
-const FALLBACKS: usize = 6;
 
 /// Set by AWS itself on the members of a group.
 const GROUP_TAG: &str = "aws:autoscaling:groupName";
@@ -33,12 +30,9 @@ pub(super) fn verdicts(config: &Config, subject: Subject<'_>, answers: &Answers)
         ),
         Check::when(
             "not_our_own",
-            !config
-                .protected_instances
-                .iter()
-                .any(|id| id == subject.instance_id),
-            "not in actuator.protected_instances",
-            "it is in actuator.protected_instances",
+            !is_our_own(config, subject, answers),
+            "not this program's host, and not in actuator.protected_instances",
+            "this program runs on it, or it is in actuator.protected_instances",
         ),
         required_tag(config, instance),
         Check::when(
@@ -56,12 +50,7 @@ pub(super) fn verdicts(config: &Config, subject: Subject<'_>, answers: &Answers)
             "not a Spot instance",
             "a Spot instance can't be resized",
         ),
-        Check::when(
-            "not_in_auto_scaling_group",
-            !instance.tags.contains_key(GROUP_TAG),
-            "in no Auto Scaling group",
-            "it is in an Auto Scaling group, which replaces stopped members",
-        ),
+        auto_scaling(answers),
         Check::when(
             "no_hibernation",
             !instance.hibernation,
@@ -88,7 +77,7 @@ pub(super) fn verdicts(config: &Config, subject: Subject<'_>, answers: &Answers)
         ),
         public_address(config, instance),
     ];
-    checks.extend(types(config, subject, answers));
+    checks.extend(fit::checks(config, subject, answers));
     checks.push(match &answers.offered {
         Err(error) => Check::unknown("offered_in_zone", error),
         Ok(names) => Check::when(
@@ -98,6 +87,19 @@ pub(super) fn verdicts(config: &Config, subject: Subject<'_>, answers: &Answers)
             format!(
                 "{} is not sold in {}",
                 subject.target, instance.availability_zone
+            ),
+        ),
+    });
+    checks.push(match answers.shortage {
+        None => Check::new("room_in_zone", Verdict::Pass, "no shortage is known"),
+        Some(ago) => Check::new(
+            "room_in_zone",
+            Verdict::Block,
+            format!(
+                "{} s ago {} found no room in {}; try again in a few minutes",
+                ago.as_secs(),
+                subject.target,
+                instance.availability_zone
             ),
         ),
     });
@@ -170,6 +172,40 @@ fn expected_type(subject: Subject<'_>, instance: &Instance) -> Check {
     }
 }
 
+fn is_our_own(config: &Config, subject: Subject<'_>, answers: &Answers) -> bool {
+    let id = subject.instance_id;
+    answers.own_instance_id.as_deref() == Some(id)
+        || config.protected_instances.iter().any(|other| other == id)
+}
+
+/// A group replaces a member that stops, unless the member is in standby.
+fn auto_scaling(answers: &Answers) -> Check {
+    const NAME: &str = "not_in_auto_scaling_group";
+    let tagged = answers.instance.tags.contains_key(GROUP_TAG);
+    match &answers.group {
+        Ok(Some(member)) if member.lifecycle == "Standby" => Check::new(
+            NAME,
+            Verdict::Pass,
+            format!("it is in standby in Auto Scaling group {}", member.group),
+        ),
+        Ok(Some(member)) => Check::new(
+            NAME,
+            Verdict::Block,
+            format!(
+                "it is {} in Auto Scaling group {}, which replaces stopped members; put it in standby first",
+                member.lifecycle, member.group
+            ),
+        ),
+        Err(error) if !tagged => Check::unknown(NAME, error),
+        Ok(None) if !tagged => Check::new(NAME, Verdict::Pass, "in no Auto Scaling group"),
+        _ => Check::new(
+            NAME,
+            Verdict::Block,
+            "it has the tag of an Auto Scaling group, which replaces stopped members",
+        ),
+    }
+}
+
 fn required_tag(config: &Config, instance: &Instance) -> Check {
     const NAME: &str = "opted_in";
     let Some(tag) = &config.required_tag else {
@@ -209,140 +245,4 @@ fn public_address(config: &Config, instance: &Instance) -> Check {
             ),
         ),
     }
-}
-
-fn types(config: &Config, subject: Subject<'_>, answers: &Answers) -> Vec<Check> {
-    let instance = &answers.instance;
-    let target = match &answers.target {
-        Err(error) => return vec![Check::unknown("target_known", error)],
-        Ok(None) => {
-            return vec![Check::new(
-                "target_known",
-                Verdict::Block,
-                format!(
-                    "there is no type {} in this region; check its spelling",
-                    subject.target
-                ),
-            )];
-        }
-        Ok(Some(target)) => target,
-    };
-    let mut checks = vec![
-        Check::new("target_known", Verdict::Pass, "the type exists"),
-        Check::when(
-            "architecture",
-            target.architectures.contains(&instance.architecture),
-            "it runs this image's architecture",
-            format!(
-                "{} runs {}, the image is {}",
-                target.name,
-                target.architectures.join(" and "),
-                instance.architecture
-            ),
-        ),
-        Check::when(
-            "virtualization",
-            target.virtualizations.contains(&instance.virtualization),
-            "it runs this image's virtualization",
-            format!(
-                "{} does not run {} images",
-                target.name, instance.virtualization
-            ),
-        ),
-        match (target.ena_required, instance.ena) {
-            (false, _) => Check::new("ena", Verdict::Pass, "the target needs no ENA driver"),
-            (true, Some(true)) => Check::new("ena", Verdict::Pass, "the image has the ENA driver"),
-            (true, Some(false)) => Check::new(
-                "ena",
-                Verdict::Block,
-                format!(
-                    "{} needs the ENA driver, and the image lacks it",
-                    target.name
-                ),
-            ),
-            (true, None) => Check::new(
-                "ena",
-                Verdict::Unknown,
-                format!(
-                    "{} needs the ENA driver; AWS does not say whether the image has it",
-                    target.name
-                ),
-            ),
-        },
-        Check::when(
-            "network_interfaces",
-            instance.network_interfaces <= target.max_network_interfaces,
-            "its network interfaces fit",
-            format!(
-                "it has {} network interfaces, {} takes {}",
-                instance.network_interfaces, target.name, target.max_network_interfaces
-            ),
-        ),
-    ];
-    match &answers.from {
-        None => checks.push(Check::new(
-            "present_type_known",
-            Verdict::Unknown,
-            format!("AWS does not describe {}", instance.instance_type),
-        )),
-        Some(from) => {
-            checks.push(Check::when(
-                "no_instance_store",
-                !from.instance_storage,
-                "its type has no instance store",
-                format!(
-                    "{} has an instance store: a stop would lose what is on it",
-                    from.name
-                ),
-            ));
-            let to_nitro = !from.nitro && target.nitro;
-            checks.push(Check::when(
-                "xen_to_nitro",
-                !to_nitro || config.allow_xen_to_nitro,
-                if to_nitro {
-                    "device names change, which actuator.allow_xen_to_nitro allows"
-                } else {
-                    "device names stay"
-                },
-                "from Xen to Nitro device names change: check /etc/fstab and the NVMe driver, then set actuator.allow_xen_to_nitro",
-            ));
-        }
-    }
-    checks
-}
-
-/// Types that would do in an emergency: the target's family, sold here, able to run this image; larger ones first
-/// (the next size up leading), then smaller ones, the largest leading.
-pub(super) fn fallbacks<'a>(
-    instance: &Instance,
-    from: &InstanceType,
-    target: &str,
-    types: impl Iterator<Item = &'a InstanceType>,
-    offered: impl Iterator<Item = &'a String>,
-) -> Vec<String> {
-    let offered: Vec<&String> = offered.collect();
-    let size = |found: &InstanceType| (found.memory_mib, found.vcpus);
-    let mut fitting: Vec<&InstanceType> = types
-        .filter(|found| {
-            family(&found.name) == family(target)
-                && found.name != target
-                && found.name != from.name
-                && offered.contains(&&found.name)
-                && found.architectures.contains(&instance.architecture)
-                && found.virtualizations.contains(&instance.virtualization)
-                && (!found.ena_required || instance.ena == Some(true))
-                && (from.nitro || !found.nitro)
-                && instance.network_interfaces <= found.max_network_interfaces
-        })
-        .collect();
-    fitting.sort_by_key(|found| size(found));
-    let (smaller, larger): (Vec<_>, Vec<_>) = fitting
-        .into_iter()
-        .partition(|found| size(found) < size(from));
-    larger
-        .into_iter()
-        .chain(smaller.into_iter().rev())
-        .take(FALLBACKS)
-        .map(|found| found.name.clone())
-        .collect()
 }

@@ -1,0 +1,139 @@
+//! What a person decided and a restart must not forget: the kill switch, and that the breaker was closed by hand. One
+//! small JSON file, read each time, so that it can also be written by hand.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The file's content. `{"kill_switch": {"reason": "…", "since": "2026-01-31T12:00:00Z"}}` turns it on by hand.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Decisions {
+    /// `None` while it is off.
+    pub kill_switch: Option<KillSwitch>,
+    pub breaker_closed_at: Option<Timestamp>,
+}
+
+/// The kill switch, on.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct KillSwitch {
+    pub reason: String,
+    /// `None` when it isn't known.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
+}
+
+/// Where the decisions are kept.
+#[derive(Debug)]
+pub struct Switch {
+    /// `None` keeps them in memory, for simulations.
+    path: Option<PathBuf>,
+    in_memory: Mutex<Decisions>,
+}
+
+impl Switch {
+    /// Nothing is read or made yet.
+    pub fn new(path: Option<PathBuf>) -> Self {
+        Self {
+            path,
+            in_memory: Mutex::default(),
+        }
+    }
+
+    /// What holds now. A file that is there and can't be read counts as a kill switch that is on: whoever wrote it
+    /// meant something.
+    pub fn read(&self) -> Decisions {
+        let Some(path) = &self.path else {
+            return self.memory().clone();
+        };
+        let on = |reason: String| Decisions {
+            kill_switch: Some(KillSwitch {
+                reason,
+                since: None,
+            }),
+            breaker_closed_at: None,
+        };
+        match fs::read(path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .unwrap_or_else(|error| on(format!("{} is damaged: {error}", path.display()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Decisions::default(),
+            Err(error) => on(format!("{} can't be read: {error}", path.display())),
+        }
+    }
+
+    /// Changes it, on the disk before this returns.
+    ///
+    /// # Errors
+    /// When the file can't be written; then nothing has changed.
+    pub fn change(&self, change: impl FnOnce(&mut Decisions)) -> io::Result<Decisions> {
+        let mut memory = self.memory();
+        let Some(path) = &self.path else {
+            change(&mut memory);
+            return Ok(memory.clone());
+        };
+        let mut decisions = self.read();
+        change(&mut decisions);
+        write(path, &decisions)?;
+        Ok(decisions)
+    }
+
+    fn memory(&self) -> std::sync::MutexGuard<'_, Decisions> {
+        self.in_memory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// By a rename, so that a crash leaves the old file or the new one.
+fn write(path: &Path, decisions: &Decisions) -> io::Result<()> {
+    use io::Write as _;
+    let folder = path.parent().filter(|folder| folder != &Path::new(""));
+    if let Some(folder) = folder {
+        fs::create_dir_all(folder)?;
+    }
+    let new = path.with_extension("json.new");
+    let mut file = fs::File::create(&new)?;
+    file.write_all(&serde_json::to_vec_pretty(decisions)?)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_survives_a_restart_and_a_damaged_file_is_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/safety.json");
+        let switch = Switch::new(Some(path.clone()));
+        assert_eq!(switch.read(), Decisions::default());
+        switch
+            .change(|decisions| {
+                decisions.kill_switch = Some(KillSwitch {
+                    reason: "incident 7".to_owned(),
+                    since: Some(Timestamp::UNIX_EPOCH),
+                });
+            })
+            .unwrap();
+        let again = Switch::new(Some(path.clone()));
+        assert_eq!(again.read().kill_switch.unwrap().reason, "incident 7");
+
+        for damaged in ["", "{\"kill_switch\": {\"why\": 1}}", "\u{0}\u{0}"] {
+            fs::write(&path, damaged).unwrap();
+            let reason = again.read().kill_switch.unwrap().reason;
+            assert!(reason.contains("is damaged"), "{reason}");
+        }
+        again
+            .change(|decisions| decisions.kill_switch = None)
+            .unwrap();
+        assert_eq!(Switch::new(Some(path)).read(), Decisions::default());
+    }
+}
