@@ -1,7 +1,7 @@
 # `make` lists what there is. Cargo decides what is stale; nothing here is a file that make builds.
 .DEFAULT_GOAL := help
 PROFILE ?= release
-.PHONY: help run test test-compose measure lint prerequisites
+.PHONY: help run test test-compose test-monitoring measure lint prerequisites
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ test: prerequisites ## Runs all tests; ARGS="-p decision" goes to cargo nextest
 
 test-compose: ## Builds the images and sees a resize happen in docker compose (installs Docker where there is none)
 	.ci/compose-test
+
+test-monitoring: ## Runs deploy/setup-monitoring.sh in Debian roots made with debootstrap, and what it enabled (needs root)
+	.ci/monitoring-test
 
 measure: prerequisites ## Prints cold start, memory and tick time of the services; PROFILE=dev measures the build of `make test`
 	.ci/tools nextest
