@@ -186,6 +186,10 @@ pub struct MonitoringConfig {
     pub online_timeout_seconds: u64,
     /// Time the set-up may take on the instance, seconds.
     pub command_timeout_seconds: u64,
+    /// Times that a set-up which fails on the instance is tried.
+    pub attempts: u32,
+    /// Our own SSM document, which is kept up to date; null sends the script with `AWS-RunShellScript`.
+    pub document: Option<String>,
 }
 
 impl Default for MonitoringConfig {
@@ -194,6 +198,8 @@ impl Default for MonitoringConfig {
             enabled: true,
             online_timeout_seconds: 300,
             command_timeout_seconds: 900,
+            attempts: 2,
+            document: Some("CloudAutoscaler-SetupMonitoring".to_owned()),
         }
     }
 }
@@ -269,6 +275,7 @@ impl Config {
             ("aws.read_seconds", aws.read_seconds, 1, 300),
             ("aws.attempt_seconds", aws.attempt_seconds, 1, 300),
             ("aws.operation_seconds", aws.operation_seconds, 1, 600),
+            ("monitoring.attempts", u64::from(monitoring.attempts), 1, 10),
             (
                 "monitoring.online_timeout_seconds",
                 monitoring.online_timeout_seconds,
@@ -305,6 +312,15 @@ impl Config {
                 "actuator.database",
                 "write a file's path or a postgres:// URL",
             ));
+        }
+        if let Some(name) = &monitoring.document {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+            if !((3..=128).contains(&name.len()) && name.bytes().all(allowed)) {
+                return Err(invalid(
+                    "actuator.monitoring.document",
+                    "must be 3 to 128 letters, digits, `_`, `-` and `.`",
+                ));
+            }
         }
         if let Some(tag) = &self.required_tag
             && tag.split('=').next().is_none_or(str::is_empty)

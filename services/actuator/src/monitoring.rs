@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::clock::SharedClock;
 
 use crate::{
-    cloud::{Cloud, CloudError, CommandStatus, Delivery, ErrorKind},
+    cloud::{Cloud, CloudError, CommandStatus, Delivery, ErrorKind, Script},
     config::MonitoringConfig,
     resize::Monitoring,
 };
@@ -15,6 +15,9 @@ pub const SCRIPT: &str = include_str!("../../../deploy/setup-monitoring.sh");
 
 /// Between two questions.
 const POLL: Duration = Duration::from_secs(5);
+
+/// Between two attempts at the whole set-up.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(30);
 
 /// What is kept of the output, bytes; the contract allows 24,000 characters.
 const OUTPUT_KEPT: usize = 20_000;
@@ -48,7 +51,8 @@ impl SetUp {
     }
 }
 
-/// Sends the script and follows it. It never fails: what goes wrong is "degraded", with the reason.
+/// Sends the script and follows it, and again when it fails. It never fails: what goes wrong is "degraded", with the
+/// reason.
 pub async fn set_up(
     cloud: &dyn Cloud,
     clock: &SharedClock,
@@ -58,6 +62,27 @@ pub async fn set_up(
     if !config.enabled {
         return SetUp::skipped("monitoring is turned off (actuator.monitoring.enabled)");
     }
+    let mut attempt = 1;
+    loop {
+        let set_up = once(cloud, clock, config, instance_id).await;
+        if set_up.monitoring != Monitoring::Degraded
+            || set_up.command_id.is_none()
+            || attempt >= config.attempts
+        {
+            return set_up;
+        }
+        // Right after a boot package mirrors and locks fail for a while.
+        attempt += 1;
+        clock.sleep(BETWEEN_ATTEMPTS).await;
+    }
+}
+
+async fn once(
+    cloud: &dyn Cloud,
+    clock: &SharedClock,
+    config: &MonitoringConfig,
+    instance_id: &str,
+) -> SetUp {
     let command_id = match send(cloud, clock, config, instance_id).await {
         Ok(command_id) => command_id,
         Err(error) => {
@@ -97,7 +122,8 @@ pub async fn set_up(
     SetUp::degraded(Some(command_id), why)
 }
 
-/// Sends it as soon as the agent has registered, which takes a while after a boot.
+/// Sends it as soon as the agent has registered, which takes a while after a boot: as our own document, or, where that
+/// can't be published or used, as a parameter of AWS's.
 async fn send(
     cloud: &dyn Cloud,
     clock: &SharedClock,
@@ -106,23 +132,45 @@ async fn send(
 ) -> Result<String, CloudError> {
     let run_limit = Duration::from_secs(config.command_timeout_seconds);
     let wait_limit = Duration::from_secs(config.online_timeout_seconds);
+    let mut sha256 = publish(cloud, config).await;
     let mut waited = Duration::ZERO;
     loop {
+        let delivery = match (&config.document, &sha256) {
+            (Some(name), Some(sha256)) => Delivery::Document { name, sha256 },
+            _ => Delivery::Shell { text: SCRIPT },
+        };
         // After a lost answer it may run twice; the script is made for that.
-        let error = match cloud
-            .send_script(instance_id, Delivery::Shell { text: SCRIPT }, run_limit)
-            .await
-        {
+        let error = match cloud.send_script(instance_id, delivery, run_limit).await {
             Ok(command_id) => return Ok(command_id),
             Err(error) => error,
         };
         let may_pass = error.kind == ErrorKind::NotOnline || error.kind.is_transient();
+        if !may_pass && sha256.take().is_some() {
+            tracing::warn!(%error, "our SSM document can't be used; taking AWS-RunShellScript");
+            continue;
+        }
         if !may_pass || waited >= wait_limit {
             return Err(error);
         }
         let pause = POLL * 2;
         clock.sleep(pause).await;
         waited += pause;
+    }
+}
+
+/// The SHA-256 of the document as published; `None` when there is none to use.
+async fn publish(cloud: &dyn Cloud, config: &MonitoringConfig) -> Option<String> {
+    let name = config.document.as_deref()?;
+    let script = Script { name, text: SCRIPT };
+    match cloud.publish_script(script).await {
+        Ok(sha256) => Some(sha256),
+        Err(error) => {
+            tracing::warn!(
+                %error,
+                "our SSM document can't be published; taking AWS-RunShellScript"
+            );
+            None
+        }
     }
 }
 

@@ -254,11 +254,7 @@ async fn the_binary_resizes_at_moto() {
         assert!(after.contains(part), "{after}");
     }
     let commands = sent_commands(&address).await;
-    for part in [
-        instance_id.as_str(),
-        "AWS-RunShellScript",
-        "NODE_EXPORTER_VERSION",
-    ] {
+    for part in [instance_id.as_str(), "CloudAutoscaler-SetupMonitoring"] {
         assert!(commands.contains(part), "{commands}");
     }
     assert_eq!(actuator.stop().await, Some(0));

@@ -12,7 +12,7 @@ use crate::commands::{self, Failure};
 #[command(
     name = "autoscaler",
     version,
-    after_help = "Exit codes: 0 done, 1 something failed, 64 bad arguments or configuration, 66 not found, \
+    after_help = "Exit codes: 0 done, 1 something failed, 3 refused (3 to 6: see `resize --help`), 64 bad arguments or configuration, 66 not found, \
                   69 a service can't be reached."
 )]
 struct Cli {
@@ -80,6 +80,50 @@ enum Command {
         /// The target [default: the pause of the whole fleet]
         target: Option<String>,
     },
+    /// Resizes an instance by hand, and shows each step with its time; the last line says what runs now
+    #[command(
+        after_help = "Exit codes: 0 it runs the type (or dry run), 3 refused and untouched, 4 rolled back to the \
+                            old type, 5 runs another type of the family, 6 it was terminated meanwhile."
+    )]
+    Resize {
+        /// The instance, such as i-0123456789abcdef0
+        instance: String,
+        /// The type it is to have, such as t3.large
+        #[arg(value_name = "TYPE")]
+        instance_type: String,
+        /// Checks everything and changes nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Does not ask first
+        #[arg(long, short)]
+        yes: bool,
+        /// Why, for the journal
+        #[arg(long, default_value = "by hand")]
+        reason: String,
+    },
+    /// Shows every check that comes before a resize, and changes nothing; exit 3 when one blocks
+    Preflight {
+        /// The instance, such as i-0123456789abcdef0
+        instance: String,
+        /// The type it is to have, such as t3.large
+        #[arg(value_name = "TYPE")]
+        instance_type: String,
+    },
+    /// Stops all stopping: with the switch on no instance goes down any more, and those that are down come up
+    KillSwitch {
+        /// What to do
+        #[arg(value_enum)]
+        to: SwitchTo,
+        /// Why, for whoever finds it; needed for `on`
+        #[arg(long, default_value = "", required_if_eq("to", "on"))]
+        reason: String,
+    },
+    /// Shows kill switch, circuit breaker and budgets: what may be stopped now
+    Limits {
+        /// Closes the circuit breaker before its time
+        #[arg(long)]
+        close_breaker: bool,
+    },
     /// Asks each service how it is; exit 0 when all serve
     Health,
     /// Prints a completion script for a shell
@@ -87,6 +131,17 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// What `kill-switch` does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum SwitchTo {
+    /// Nothing is stopped any more
+    On,
+    /// Back to normal
+    Off,
+    /// Only tells
+    Status,
 }
 
 /// What a pause forbids.
@@ -183,6 +238,31 @@ pub fn main() -> ExitCode {
                     direction,
                 } => client.pause(target, reason, duration, direction).await,
                 Command::Resume { target } => client.resume(target).await,
+                Command::Resize {
+                    instance,
+                    instance_type,
+                    dry_run,
+                    yes,
+                    reason,
+                } => {
+                    let request = commands::resize::Request {
+                        instance_id: instance,
+                        target: instance_type,
+                        dry_run,
+                        yes,
+                        reason,
+                    };
+                    client.resize(request).await
+                }
+                Command::Preflight {
+                    instance,
+                    instance_type,
+                } => client.preflight(instance, instance_type).await,
+                Command::KillSwitch { to, reason } => {
+                    let on = (to != SwitchTo::Status).then_some(to == SwitchTo::On);
+                    client.kill_switch(on, reason).await
+                }
+                Command::Limits { close_breaker } => client.limits(close_breaker).await,
                 Command::Health => client.health().await,
                 Command::Run
                 | Command::Demo(_)

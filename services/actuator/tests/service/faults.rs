@@ -49,7 +49,7 @@ async fn a_resize_goes_through_all_steps_and_times_them() {
         .calls()
         .into_iter()
         .find(|call| call.operation == Operation::SendScript);
-    assert_eq!(script.unwrap().detail, actuator::MONITORING_SCRIPT);
+    assert_eq!(script.unwrap().detail, "CloudAutoscaler-SetupMonitoring");
 }
 
 #[tokio::test]

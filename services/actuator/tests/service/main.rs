@@ -4,5 +4,6 @@
 
 mod calls;
 mod faults;
+mod limits;
 mod restart;
 mod support;

@@ -11,6 +11,7 @@ use common::{
 };
 use owo_colors::OwoColorize as _;
 use proto::{
+    actuator::v1::actuator_service_client::ActuatorServiceClient,
     decision::v1::{
         Decision, ExplainDecisionRequest, ListDecisionsRequest, ListDecisionsResponse,
         PauseDirection, PauseRequest, PauseState, ResumeRequest,
@@ -40,8 +41,9 @@ type Answer = Result<ExitCode, Failure>;
 pub struct Client {
     scheduler: (String, Channel),
     decision: (String, Channel),
-    others: Vec<(&'static str, String, Channel)>,
-    json: bool,
+    actuator: (String, Channel),
+    predictor: (String, Channel),
+    pub(super) json: bool,
 }
 
 impl Client {
@@ -59,10 +61,8 @@ impl Client {
         Ok(Self {
             scheduler,
             decision,
-            others: vec![
-                ("predictor", predictor.0, predictor.1),
-                ("actuator", actuator.0, actuator.1),
-            ],
+            actuator,
+            predictor,
             json,
         })
     }
@@ -73,6 +73,14 @@ impl Client {
 
     fn decision(&self) -> DecisionServiceClient<Channel> {
         DecisionServiceClient::new(self.decision.1.clone())
+    }
+
+    pub(super) fn actuator(&self) -> ActuatorServiceClient<Channel> {
+        ActuatorServiceClient::new(self.actuator.1.clone())
+    }
+
+    pub(super) fn actuator_failure(&self) -> impl FnOnce(tonic::Status) -> Failure + '_ {
+        |status| Failure::from_status("actuator", &self.actuator.0, &status)
     }
 
     fn scheduler_failure(&self) -> impl FnOnce(tonic::Status) -> Failure + '_ {
@@ -254,15 +262,12 @@ impl Client {
 
     /// Asks all four; exit 0 when all serve.
     pub async fn health(&self) -> Answer {
-        let mut services = vec![
+        let services = [
             ("scheduler", &self.scheduler.0, &self.scheduler.1),
             ("decision", &self.decision.0, &self.decision.1),
+            ("predictor", &self.predictor.0, &self.predictor.1),
+            ("actuator", &self.actuator.0, &self.actuator.1),
         ];
-        services.extend(
-            self.others
-                .iter()
-                .map(|(name, url, channel)| (*name, url, channel)),
-        );
         let mut rows = Vec::new();
         let mut all_serve = true;
         for (name, url, channel) in services {

@@ -2,6 +2,8 @@
 
 pub mod check_config;
 mod client;
+mod limits;
+pub mod resize;
 pub mod run;
 
 use std::{fmt, future::Future, process::ExitCode};
@@ -14,6 +16,11 @@ use tonic::{Code, Status};
 /// `EX_NOINPUT` and `EX_UNAVAILABLE` of sysexits.
 const EXIT_NOT_FOUND: u8 = 66;
 const EXIT_UNREACHABLE: u8 = 69;
+/// How a resize ended.
+const EXIT_REFUSED: u8 = 3;
+const EXIT_ROLLED_BACK: u8 = 4;
+const EXIT_FELL_BACK: u8 = 5;
+const EXIT_GONE: u8 = 6;
 
 /// A command that did not do what it should: one line, and the exit code for scripts.
 #[derive(Debug)]
@@ -49,6 +56,24 @@ impl Failure {
             _ => format!("{service}: {}", status.message()),
         };
         Self { message, code }
+    }
+}
+
+impl Failure {
+    /// Arguments that don't do.
+    pub fn usage(message: String) -> Self {
+        Self {
+            message,
+            code: EXIT_USAGE,
+        }
+    }
+
+    /// The actuator won't begin this resize.
+    pub fn refused(status: &Status) -> Self {
+        Self {
+            message: format!("refused, nothing was changed: {}", status.message()),
+            code: EXIT_REFUSED,
+        }
     }
 }
 

@@ -286,7 +286,13 @@ fn configuration(
     let yaml = serde_json::json!({
         "decision": {"database": folder.join("decision.db")},
         // At the end nothing real waits for a machine that is down.
-        "actuator": {"dry_run": false, "shutdown_grace_seconds": 0},
+        "actuator": {
+            "dry_run": false,
+            "shutdown_grace_seconds": 0,
+            "database": ":memory:",
+            // The day is over in two minutes; what the loop would do is what is to be seen.
+            "limits": {"instance_per_day": 0, "fleet_per_day": 0},
+        },
         "scheduler": {
             "run_clock": false,
             "print_decisions": false,

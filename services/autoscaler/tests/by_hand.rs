@@ -1,0 +1,255 @@
+//! `resize`, `preflight`, `kill-switch` and `limits` of the built binary, against running services whose EC2 is the fake
+//! over its wire.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
+mod support;
+
+use std::{process::Output, sync::Arc};
+
+use actuator::{
+    cloud::{InstanceState, Operation},
+    fake::{FakeCloud, Moment, Timing, wire},
+};
+use common::clock::SystemClock;
+use support::{autoscaler::Autoscaler, process::Process};
+use tempfile::TempDir;
+
+const ID: &str = "i-0123456789abcdef0";
+
+struct Stage {
+    _folder: TempDir,
+    _process: Process,
+    autoscaler: Autoscaler,
+    fake: FakeCloud,
+}
+
+/// All four services in one process, and an EC2 that is quick.
+async fn stage(actuator: &str) -> Stage {
+    let fake = FakeCloud::new(Arc::new(SystemClock));
+    fake.set_timing(Timing::faster(100));
+    fake.add_instance(ID, "t2.small");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(wire::serve(listener, fake.clone()));
+    let folder = tempfile::tempdir().unwrap();
+    let lines = format!("poll_seconds: 1\n{actuator}");
+    let autoscaler = Autoscaler::configure(folder.path(), "by-hand", &[("actuator", &lines)]);
+    let autoscaler = autoscaler.with_aws(&url);
+    let process = autoscaler.run().await;
+    Stage {
+        _folder: folder,
+        _process: process,
+        autoscaler,
+        fake,
+    }
+}
+
+fn told(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+#[tokio::test]
+async fn a_resize_by_hand_shows_its_steps_and_what_runs_then() {
+    let stage = stage("dry_run: false").await;
+    let command = ["resize", ID, "t2.medium", "--dry-run"];
+    let (code, out, _) = told(&stage.autoscaler.output(&command).await);
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.contains("was not touched (dry run)"), "{out}");
+    assert_eq!(stage.fake.mutations(), 0);
+
+    // Nobody is there to say yes.
+    let (code, _, error) = told(&stage.autoscaler.output(&["resize", ID, "t2.medium"]).await);
+    assert_eq!(code, Some(64));
+    assert!(error.contains("add --yes"), "{error}");
+    assert_eq!(stage.fake.mutations(), 0);
+
+    let command = ["resize", ID, "t2.medium", "--yes", "--reason", "lunch"];
+    let (code, out, error) = told(&stage.autoscaler.output(&command).await);
+    assert_eq!(code, Some(0), "{out}{error}");
+    eprintln!("{out}");
+    let lines: Vec<&str> = out.lines().collect();
+    assert!(lines[0].contains("from t2.small to t2.medium"), "{out}");
+    let position = |step: &str| {
+        let found = lines
+            .iter()
+            .position(|line| line.split_whitespace().next() == Some(step));
+        found.unwrap_or_else(|| panic!("no {step} in\n{out}"))
+    };
+    let steps = [
+        "preflight",
+        "stop",
+        "modify",
+        "start",
+        "status_checks",
+        "monitoring",
+    ];
+    let positions = steps.map(position);
+    assert!(positions.is_sorted(), "{out}");
+    for step in &lines[positions[0]..=positions[5]] {
+        assert!(step.contains(" s  "), "no duration in {step:?}");
+    }
+    let last = lines.last().unwrap();
+    assert!(
+        last.starts_with(&format!("{ID} runs t2.medium (it was t2.small), after ")),
+        "{last}"
+    );
+    assert!(last.ends_with("; monitoring runs"), "{last}");
+    assert!(
+        !out.contains('\u{1b}'),
+        "no colours without a terminal: {out}"
+    );
+    assert_eq!(stage.fake.instance_type(ID).as_deref(), Some("t2.medium"));
+}
+
+#[tokio::test]
+async fn the_exit_code_says_how_it_ended() {
+    let stage = stage("dry_run: false\nlimits: {shortage_memory_seconds: 0}").await;
+    stage.fake.set_capacity("t2.large", false);
+    let (code, out, _) = told(
+        &stage
+            .autoscaler
+            .output(&["resize", ID, "t2.large", "--yes"])
+            .await,
+    );
+    assert_eq!(code, Some(4), "{out}");
+    assert!(out.contains("runs t2.small as before"), "{out}");
+    assert!(out.contains("InsufficientInstanceCapacity"), "{out}");
+
+    let answer = stage
+        .autoscaler
+        .json(&["resize", ID, "t4g.small", "--yes"])
+        .await;
+    assert_eq!(
+        answer["resize"]["phase"], "RESIZE_PHASE_REFUSED",
+        "{answer}"
+    );
+    let error = answer["resize"]["error"].as_str().unwrap();
+    assert!(error.contains("architecture"), "{error}");
+
+    let (code, _, error) = told(
+        &stage
+            .autoscaler
+            .output(&["resize", "i-00000000000000bad", "t2.large", "--yes"])
+            .await,
+    );
+    assert_eq!(code, Some(66), "{error}");
+    let (code, _, error) = told(
+        &stage
+            .autoscaler
+            .output(&["resize", "i-1;reboot", "t2.large", "--yes"])
+            .await,
+    );
+    assert_eq!(code, Some(64), "{error}");
+}
+
+#[tokio::test]
+async fn the_preflight_is_a_table_of_checks() {
+    let stage = stage("dry_run: false").await;
+    let (code, out, _) = told(
+        &stage
+            .autoscaler
+            .output(&["preflight", ID, "t2.medium"])
+            .await,
+    );
+    assert_eq!(code, Some(0), "{out}");
+    eprintln!("{out}");
+    assert!(out.starts_with("CHECK"), "{out}");
+    assert!(out.lines().count() > 25, "{out}");
+    assert!(
+        out.contains(&format!("{ID} may be resized to t2.medium")),
+        "{out}"
+    );
+
+    stage.fake.set_stop_protected(ID, true);
+    let (code, out, _) = told(
+        &stage
+            .autoscaler
+            .output(&["preflight", ID, "t2.medium"])
+            .await,
+    );
+    assert_eq!(code, Some(3), "{out}");
+    let line = out
+        .lines()
+        .find(|line| line.starts_with("not_stop_protected"))
+        .unwrap();
+    assert!(
+        line.contains("block") && line.contains("DisableApiStop"),
+        "{line}"
+    );
+    assert!(out.contains("must not be resized"), "{out}");
+    let answer = stage.autoscaler.json(&["preflight", ID, "t2.medium"]).await;
+    assert_eq!(answer["ok"], false, "{answer}");
+    assert_eq!(stage.fake.mutations(), 0);
+}
+
+#[tokio::test]
+async fn the_kill_switch_is_thrown_by_hand() {
+    let stage = stage("dry_run: false").await;
+    let (code, _, error) = told(&stage.autoscaler.output(&["kill-switch", "on"]).await);
+    assert_eq!(code, Some(64));
+    assert!(error.contains("--reason"), "{error}");
+    let command = ["kill-switch", "on", "--reason", "incident 7"];
+    let (code, out, _) = told(&stage.autoscaler.output(&command).await);
+    assert_eq!(code, Some(0));
+    assert!(out.contains("incident 7"), "{out}");
+
+    let (code, _, error) = told(
+        &stage
+            .autoscaler
+            .output(&["resize", ID, "t2.medium", "--yes"])
+            .await,
+    );
+    assert_eq!(code, Some(3), "{error}");
+    assert!(
+        error.contains("refused, nothing was changed: the kill switch is on: incident 7"),
+        "{error}"
+    );
+    let (_, out, _) = told(&stage.autoscaler.output(&["limits"]).await);
+    eprintln!("{out}");
+    let line = out
+        .lines()
+        .find(|line| line.starts_with("kill switch"))
+        .unwrap();
+    assert!(line.contains("on") && line.contains("incident 7"), "{line}");
+
+    let (_, out, _) = told(&stage.autoscaler.output(&["kill-switch", "off"]).await);
+    assert!(out.contains("kill switch off"), "{out}");
+    let (_, out, _) = told(&stage.autoscaler.output(&["kill-switch", "status"]).await);
+    assert!(out.contains("kill switch off"), "{out}");
+    let (code, out, _) = told(
+        &stage
+            .autoscaler
+            .output(&["limits", "--close-breaker"])
+            .await,
+    );
+    assert_eq!(code, Some(0));
+    assert!(out.contains("closed"), "{out}");
+}
+
+#[tokio::test]
+async fn following_goes_on_when_the_command_is_quicker_than_the_machine() {
+    let stage = stage("dry_run: false").await;
+    let hold = stage.fake.hold(Operation::Start, 1, Moment::Before);
+    let mut command = stage
+        .autoscaler
+        .command(&["resize", ID, "t2.medium", "--yes"]);
+    let child = tokio::process::Command::from({
+        command.stdout(std::process::Stdio::piped());
+        command
+    });
+    let mut child = child;
+    let child = child.kill_on_drop(true).spawn().unwrap();
+    hold.arrived().await;
+    assert_eq!(stage.fake.state(ID), Some(InstanceState::Stopped));
+    hold.release();
+    let output = child.wait_with_output().await.unwrap();
+    let (code, out, _) = told(&output);
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.contains("runs t2.medium"), "{out}");
+}
