@@ -49,7 +49,15 @@ fn action(service: &str, call: &str) -> String {
 /// What looks like a call of a generated client: `.verb_…()` without arguments.
 fn called() -> BTreeSet<String> {
     const VERBS: [&str; 9] = [
-        "describe_", "get_", "list_", "create_", "delete_", "update_", "modify_", "send_", "stop_",
+        "describe_",
+        "get_",
+        "list_",
+        "create_",
+        "delete_",
+        "update_",
+        "modify_",
+        "send_",
+        "stop_",
     ];
     let mut found = BTreeSet::new();
     for source in SOURCES {
@@ -83,7 +91,10 @@ fn texts(value: &Value) -> Vec<String> {
 fn the_policy_grants_what_is_called_and_nothing_else() {
     let known: BTreeSet<&str> = CALLS.iter().map(|(_, call)| *call).collect();
     for call in called() {
-        assert!(known.contains(call.as_str()), "{call} is not in this test's list");
+        assert!(
+            known.contains(call.as_str()),
+            "{call} is not in this test's list"
+        );
     }
     let needed: BTreeSet<String> = CALLS
         .iter()

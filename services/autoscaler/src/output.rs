@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 
-use comfy_table::{Table, presets::NOTHING};
 use prost::Name;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 
@@ -12,19 +11,42 @@ pub fn line(text: impl Display) {
     let _ = writeln!(anstream::stdout(), "{text}");
 }
 
-/// Prints a table without borders: columns that `awk` can split, too.
+/// Prints a table without borders: columns that `awk` can split, too. Colours take no room.
 pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_header(header);
-    for row in rows {
-        table.add_row(row);
+    for row in aligned(header, rows) {
+        line(row);
     }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    for printed in table.lines() {
-        line(printed.trim_end());
-    }
+}
+
+fn aligned<const N: usize>(
+    header: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> Vec<String> {
+    let width = |cell: &str| {
+        anstream::adapter::strip_str(cell)
+            .to_string()
+            .chars()
+            .count()
+    };
+    let mut all = vec![header.map(str::to_owned)];
+    all.extend(rows);
+    let widths: [usize; N] = std::array::from_fn(|column| {
+        all.iter()
+            .map(|row| width(&row[column]))
+            .max()
+            .unwrap_or_default()
+    });
+    all.iter()
+        .map(|row| {
+            let mut text = String::new();
+            for (cell, widest) in row.iter().zip(widths) {
+                let padding = widest - width(cell) + 2;
+                text.push_str(cell);
+                text.extend(std::iter::repeat_n(' ', padding));
+            }
+            text.trim_end().to_owned()
+        })
+        .collect()
 }
 
 /// A message in protobuf's canonical JSON, the same that grpcurl prints.
@@ -69,4 +91,21 @@ pub fn time(time: Option<&prost_types::Timestamp>) -> String {
 /// One decimal and a percent sign; `-` when unknown.
 pub fn percent(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}%"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_below_each_other_with_colours_too() {
+        let rows = [["a", "\u{1b}[32mok\u{1b}[39m", "x"], ["bcd", "no", "y"]];
+        let rows = rows.map(|row| row.map(str::to_owned));
+        let lines = aligned(["NAME", "IS", ""], rows);
+        let plain: Vec<String> = lines
+            .iter()
+            .map(|line| anstream::adapter::strip_str(line).to_string())
+            .collect();
+        assert_eq!(plain, ["NAME  IS", "a     ok  x", "bcd   no  y"]);
+    }
 }

@@ -248,12 +248,15 @@ impl Progress {
         }
         self.noted = false;
         self.clear();
+        // A step begins where the one before has ended: what is waited in between belongs to it.
+        let mut since = resize.created_at;
         for step in &resize.steps {
             // A long story loses its middle, so position alone says nothing.
             if step.finished_at.is_some() && !self.printed.contains(&step.started_at) {
                 self.printed.push(step.started_at);
-                line(step_line(step));
+                line(step_line(step, since));
             }
+            since = step.finished_at;
         }
         let running = resize
             .steps
@@ -293,9 +296,8 @@ impl Progress {
     }
 }
 
-fn step_line(step: &ResizeStep) -> String {
-    let times = step
-        .started_at
+fn step_line(step: &ResizeStep, since: Option<prost_types::Timestamp>) -> String {
+    let times = since
         .as_ref()
         .and_then(from_proto)
         .zip(step.finished_at.as_ref().and_then(from_proto));
