@@ -80,8 +80,10 @@ ENTRYPOINT ["decision"]
 
 FROM runtime AS actuator
 COPY --from=services-build /source/target/release/actuator /usr/local/bin/
+VOLUME /var/lib/autoscaler
 ENV AUTOSCALER__ACTUATOR__LISTEN=0.0.0.0:50053 \
-    AUTOSCALER__ACTUATOR__METRICS_LISTEN=0.0.0.0:9103
+    AUTOSCALER__ACTUATOR__METRICS_LISTEN=0.0.0.0:9103 \
+    AUTOSCALER__ACTUATOR__DATABASE=/var/lib/autoscaler/actuator.db
 EXPOSE 50053 9103
 HEALTHCHECK --interval=5s --timeout=5s --start-period=10s CMD ["actuator", "health"]
 ENTRYPOINT ["actuator"]
