@@ -131,14 +131,22 @@ pub async fn serve(
         metrics,
         shutdown: shutdown.clone(),
     };
-    let served = GrpcServer::new(SERVICE, is_ready)
-        .with_service(service.into_server())
-        .serve(listeners.grpc, shutdown.clone())
-        .await;
-    readiness.abort();
-    // Also when the server broke: what is under way is written down.
-    shutdown.cancel();
-    executor.finish().await;
+    let serving = async {
+        let served = GrpcServer::new(SERVICE, is_ready)
+            .with_service(service.into_server())
+            .serve(listeners.grpc, shutdown.clone())
+            .await;
+        // Also when the server broke: what is under way is written down.
+        shutdown.cancel();
+        served
+    };
+    // While connections drain, so that the one grace does not begin when the other has ended.
+    let finishing = async {
+        shutdown.cancelled().await;
+        readiness.abort();
+        executor.finish().await;
+    };
+    let (served, ()) = tokio::join!(serving, finishing);
     upkeep.abort();
     store.close().await;
     served?;

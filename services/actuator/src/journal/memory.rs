@@ -146,6 +146,7 @@ impl Store for MemoryStore {
             .collect())
     }
 
+    #[cfg(test)]
     async fn lines(&self, resize_id: &str) -> Result<Vec<Line>, StoreError> {
         let content = self.content();
         Ok(content

@@ -23,7 +23,7 @@ use sqlx::{
 use tokio::sync::Mutex;
 
 use super::{
-    Admission, Kind, Line, Record, Refusal,
+    Admission, Line, Record, Refusal,
     store::{Recent, Store, StoreError},
 };
 
@@ -294,6 +294,7 @@ fn record(row: &AnyRow) -> Result<Record, StoreError> {
     serde_json::from_str(&text).map_err(|error| StoreError::Damaged(error.to_string()))
 }
 
+#[cfg(test)]
 fn time(microseconds: i64) -> Result<Timestamp, StoreError> {
     Timestamp::from_microsecond(microseconds)
         .map_err(|_| StoreError::Damaged(format!("{microseconds} is no time")))
@@ -440,6 +441,7 @@ impl Store for SqlStore {
         rows.iter().map(record).collect()
     }
 
+    #[cfg(test)]
     async fn lines(&self, resize_id: &str) -> Result<Vec<Line>, StoreError> {
         let rows = sqlx::query(
             "SELECT seq, at, kind, step, detail FROM lines WHERE resize_id = $1 ORDER BY seq",
@@ -453,8 +455,8 @@ impl Store for SqlStore {
                     seq: row.try_get::<i64, _>("seq")?.unsigned_abs(),
                     at: time(row.try_get("at")?)?,
                     kind: match row.try_get::<String, _>("kind")?.as_str() {
-                        "intent" => Kind::Intent,
-                        _ => Kind::Result,
+                        "intent" => super::Kind::Intent,
+                        _ => super::Kind::Result,
                     },
                     step: row.try_get("step")?,
                     detail: row.try_get("detail")?,

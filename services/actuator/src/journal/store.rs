@@ -52,7 +52,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Record>, StoreError>;
 
-    /// The journal of one resize, oldest first.
+    /// The journal of one resize, oldest first. People read it with their database's own tools; tests read it here.
+    #[cfg(test)]
     async fn lines(&self, resize_id: &str) -> Result<Vec<Line>, StoreError>;
 
     /// Resizes that were no dry run, taken on at or after `since`.

@@ -7,7 +7,7 @@ use actuator::{
     cloud::{InstanceState, Operation},
     fake::{Deed, FakeCloud, Moment},
 };
-use common::clock::{Clock as _, SharedClock};
+use common::clock::SharedClock;
 use proto::actuator::v1::{self as wire, PreflightVerdict, ResizePhase};
 use tonic::Code;
 use tonic_types::StatusExt as _;

@@ -102,7 +102,10 @@ async fn case_28_shutdown_midway_is_prompt_and_the_next_process_goes_on() {
     assert_eq!(site.fake.count(Operation::Stop), 1);
     assert!(!site.fake.tags(ID).contains_key(TAG));
     let interrupted = resize.steps.iter().find(|step| step.name == "stop");
-    assert!(interrupted.unwrap().detail.contains("ended here"), "{resize:?}");
+    assert!(
+        interrupted.unwrap().detail.contains("ended here"),
+        "{resize:?}"
+    );
     let text = crate::support::metrics(&stage.metrics_url).await;
     for line in [
         "autoscaler_actuator_resizes_unfinished_at_boot 1",
@@ -119,7 +122,9 @@ async fn it_is_not_ready_before_every_unfinished_resize_has_been_looked_at() {
     site.left_while_stopping("journal.db").await;
     let looks = site.fake.count(Operation::DescribeInstance);
     let next = u32::try_from(looks).unwrap() + 1;
-    let look = site.fake.hold(Operation::DescribeInstance, next, Moment::Before);
+    let look = site
+        .fake
+        .hold(Operation::DescribeInstance, next, Moment::Before);
     let mut stage = site.boot(site.config("journal.db")).await;
     look.arrived().await;
     assert_eq!(health(&stage).await, Health::NotServing);
@@ -164,7 +169,9 @@ async fn cases_24_to_27_hold_after_a_restart_too() {
     let site = Site::new();
     site.left_while_stopping("journal.db").await;
     let looks = u32::try_from(site.fake.count(Operation::DescribeInstance)).unwrap();
-    let look = site.fake.hold(Operation::DescribeInstance, looks + 1, Moment::Before);
+    let look = site
+        .fake
+        .hold(Operation::DescribeInstance, looks + 1, Moment::Before);
     let mut stage = site.boot(site.config("journal.db")).await;
     look.arrived().await;
     let (code, message) = refused(stage.start(request("r2")).await);
@@ -183,7 +190,11 @@ async fn with_the_journal_lost_the_tag_brings_the_old_type_back() {
     ready(&stage).await;
     let resize = stage.watch("r1").await.pop().unwrap();
     assert_eq!(resize.phase(), ResizePhase::RolledBack, "{resize:?}");
-    assert!(resize.error.contains("journal was lost"), "{}", resize.error);
+    assert!(
+        resize.error.contains("journal was lost"),
+        "{}",
+        resize.error
+    );
     assert_eq!(stage.runs(), running(FROM));
     assert_eq!(site.fake.count(Operation::Stop), 1);
     assert_eq!(site.fake.count(Operation::ModifyType), 0);
@@ -230,7 +241,11 @@ async fn with_the_journal_lost_a_dry_run_tells_and_an_operator_applies() {
 #[tokio::test]
 async fn an_instance_that_a_user_stopped_is_never_started() {
     // Without a tag; with the tag of a resize that has ended; with somebody else's.
-    for value in [None, Some("id=r1 from=t2.small to=t2.medium"), Some("nightly")] {
+    for value in [
+        None,
+        Some("id=r1 from=t2.small to=t2.medium"),
+        Some("nightly"),
+    ] {
         let site = Site::new();
         let mut stage = site.boot(site.config("journal.db")).await;
         stage.start(request("r1")).await.unwrap();
