@@ -187,11 +187,17 @@ impl Process {
     }
 
     /// SIGTERM, and how long it took to end.
-    fn terminate(&mut self) -> (ExitStatus, Duration) {
+    async fn terminate(&mut self) -> (ExitStatus, Duration) {
         let start = Instant::now();
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").arg(&pid).status().unwrap().success());
-        (self.child.wait().unwrap(), start.elapsed())
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (status, start.elapsed());
+            }
+            // Its client must go on to hear that it hangs up.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 }
 
@@ -243,7 +249,7 @@ async fn case_6_killed_after_the_start() {
 
 #[tokio::test]
 async fn cases_7_and_8_killed_before_and_after_the_monitoring_command() {
-    for moment in [Moment::Before, Moment::After] {
+    let converges = async |moment| {
         let site = Site {
             monitoring: true,
             ..Site::new().await
@@ -253,16 +259,13 @@ async fn cases_7_and_8_killed_before_and_after_the_monitoring_command() {
         assert_eq!(resize.monitoring(), MonitoringState::Ok, "{resize:?}");
         assert_eq!(site.runs(), running(TARGET));
         assert_eq!(site.fake.count(Operation::Stop), 1);
-    }
+    };
+    tokio::join!(converges(Moment::Before), converges(Moment::After));
 }
 
 #[tokio::test]
 async fn case_9_killed_during_the_roll_back() {
-    for (operation, moment) in [
-        (Operation::ModifyType, Moment::Before),
-        (Operation::ModifyType, Moment::After),
-        (Operation::Start, Moment::After),
-    ] {
+    let converges = async |operation, moment| {
         let site = Site::new().await;
         let no = Effect::Fail(ErrorKind::Unsupported);
         site.fake.inject_calls(Operation::Start, 1..=1, no);
@@ -271,7 +274,12 @@ async fn case_9_killed_during_the_roll_back() {
         assert_eq!(resize.phase(), ResizePhase::RolledBack, "{resize:?}");
         assert_eq!(site.runs(), running(FROM));
         assert_eq!(site.fake.count(Operation::Stop), 1);
-    }
+    };
+    tokio::join!(
+        converges(Operation::ModifyType, Moment::Before),
+        converges(Operation::ModifyType, Moment::After),
+        converges(Operation::Start, Moment::After),
+    );
 }
 
 #[tokio::test]
@@ -283,7 +291,7 @@ async fn case_28_terminated_midway_leaves_at_once_and_goes_on_later() {
     process.until(|health| *health == Health::Serving).await;
     process.start().await;
     held.arrived().await;
-    let (status, took) = process.terminate();
+    let (status, took) = process.terminate().await;
     assert_eq!(status.code(), Some(0));
     assert!(took < Duration::from_secs(15), "{took:?}");
     assert_eq!(site.fake.count(Operation::Start), 0);
