@@ -118,6 +118,12 @@ enum Command {
         #[arg(long, default_value = "", required_if_eq("to", "on"))]
         reason: String,
     },
+    /// Lists instances that bear the tag of a resize: stopped for one, and not known to have come back
+    Recover {
+        /// Brings back those whose resize the journal does not know
+        #[arg(long)]
+        apply: bool,
+    },
     /// Shows kill switch, circuit breaker and budgets: what may be stopped now
     Limits {
         /// Closes the circuit breaker before its time
@@ -262,6 +268,7 @@ pub fn main() -> ExitCode {
                     let on = (to != SwitchTo::Status).then_some(to == SwitchTo::On);
                     client.kill_switch(on, reason).await
                 }
+                Command::Recover { apply } => client.recover(apply).await,
                 Command::Limits { close_breaker } => client.limits(close_breaker).await,
                 Command::Health => client.health().await,
                 Command::Run

@@ -9,7 +9,7 @@ use std::{process::Output, sync::Arc};
 
 use actuator::{
     cloud::{InstanceState, Operation},
-    fake::{FakeCloud, Moment, Timing, wire},
+    fake::{Deed, FakeCloud, Moment, Timing, wire},
 };
 use common::clock::SystemClock;
 use support::{autoscaler::Autoscaler, process::Process};
@@ -252,4 +252,35 @@ async fn following_goes_on_when_the_command_is_quicker_than_the_machine() {
     let (code, out, _) = told(&output);
     assert_eq!(code, Some(0), "{out}");
     assert!(out.contains("runs t2.medium"), "{out}");
+}
+
+#[tokio::test]
+async fn what_lost_its_resize_is_listed_and_brought_back() {
+    let stage = stage("dry_run: false").await;
+    let (code, out, _) = told(&stage.autoscaler.output(&["recover"]).await);
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.contains("no instance bears the tag"), "{out}");
+    // As a resize leaves it whose actuator died, and its disk with it.
+    stage.fake.somebody(ID, Deed::Stop);
+    stage.fake.somebody(
+        ID,
+        Deed::Edit(|instance| {
+            let tag = "id=r9 from=t2.small to=t2.large".to_owned();
+            instance.tags.insert("autoscaler:resize".to_owned(), tag);
+        }),
+    );
+    let (code, out, _) = told(&stage.autoscaler.output(&["recover"]).await);
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains("lost") && out.contains("r9"), "{out}");
+    let (code, out, error) = told(&stage.autoscaler.output(&["recover", "--apply"]).await);
+    assert_eq!(code, Some(0), "{out}{error}");
+    assert!(out.contains("taken up"), "{out}");
+    for _ in 0..300 {
+        let is_back = !stage.fake.tags(ID).contains_key("autoscaler:resize");
+        if is_back && stage.fake.state(ID) == Some(InstanceState::Running) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("{:?} {:?}", stage.fake.state(ID), stage.fake.tags(ID));
 }

@@ -3,6 +3,7 @@
 pub mod check_config;
 mod client;
 mod limits;
+mod recover;
 pub mod resize;
 pub mod run;
 
