@@ -530,7 +530,11 @@ impl Resize {
             (Stop, Failed { kind, .. }) if kind.is_uncertain() => self.stop_was_asked(),
             (Stop, Failed { kind, message }) => self.stop_failed(kind, message),
 
-            (Modify, Done) => self.enter(ReadBack),
+            (Modify, Done) => {
+                // It has been waited for; the machine is down meanwhile.
+                self.pause = 0;
+                self.enter(ReadBack);
+            }
             (Modify, Failed { kind, .. }) if kind.is_uncertain() => self.enter(ReadBack),
             (Modify, Failed { kind, message }) => self.modify_failed(kind, message),
 
