@@ -14,10 +14,12 @@ use common::{
 };
 use futures::{Stream, StreamExt as _};
 use proto::actuator::v1::{
-    ConfigureMonitoringRequest, ConfigureMonitoringResponse, DescribeInstanceRequest,
-    DescribeInstanceResponse, GetResizeRequest, GetResizeResponse, Instance, InstanceState,
-    InstanceType, ListInstanceTypesRequest, ListInstanceTypesResponse, ListResizesRequest,
-    ListResizesResponse, PreflightRequest, PreflightResponse, Resize, ResizePhase,
+    CloseBreakerRequest, CloseBreakerResponse, ConfigureMonitoringRequest,
+    ConfigureMonitoringResponse, DescribeInstanceRequest, DescribeInstanceResponse,
+    GetLimitsRequest, GetLimitsResponse, GetResizeRequest, GetResizeResponse, Instance,
+    InstanceState, InstanceType, ListInstanceTypesRequest, ListInstanceTypesResponse,
+    ListResizesRequest, ListResizesResponse, PreflightRequest, PreflightResponse, RecoverRequest,
+    RecoverResponse, Resize, ResizePhase, SetKillSwitchRequest, SetKillSwitchResponse,
     StartResizeRequest, StartResizeResponse, WatchResizeRequest, WatchResizeResponse,
     actuator_service_server::{ActuatorService, ActuatorServiceServer},
 };
@@ -262,6 +264,34 @@ impl ActuatorService for Served {
         &self,
         _: Request<ConfigureMonitoringRequest>,
     ) -> Result<Response<ConfigureMonitoringResponse>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn recover(
+        &self,
+        _: Request<RecoverRequest>,
+    ) -> Result<Response<RecoverResponse>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn get_limits(
+        &self,
+        _: Request<GetLimitsRequest>,
+    ) -> Result<Response<GetLimitsResponse>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn set_kill_switch(
+        &self,
+        _: Request<SetKillSwitchRequest>,
+    ) -> Result<Response<SetKillSwitchResponse>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn close_breaker(
+        &self,
+        _: Request<CloseBreakerRequest>,
+    ) -> Result<Response<CloseBreakerResponse>, Status> {
         Err(Status::unimplemented("not asked for"))
     }
 }
