@@ -51,6 +51,7 @@ pub fn series(target_id: &str, series: &crate::domain::Series) -> predictor::v1:
         capacity: series.capacity_percent,
         memory_percent: series.memory_percent.clone(),
         disk_bytes_per_second: series.disk_bytes_per_second.clone(),
+        ..Default::default()
     }
 }
 

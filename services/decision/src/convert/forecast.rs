@@ -74,6 +74,7 @@ pub(super) fn read(fields: &mut Fields, message: SeriesForecast) -> Option<Forec
             missing_points: history.missing_points,
             span_seconds: history.span_seconds,
         }),
+        ..Default::default()
     })
 }
 
@@ -184,6 +185,7 @@ pub(super) fn message(forecast: &Forecast) -> SeriesForecast {
                 at_horizon: quantiles(&horizon.at_horizon),
                 peak: quantiles(&horizon.peak),
                 point: horizon.point,
+                ..Default::default()
             })
             .collect(),
         history: forecast.history.as_ref().map(|history| HistoryUsed {

@@ -126,6 +126,7 @@ pub fn request_at(now: i64, tick: &str, forecast_cpu: f64) -> DecideRequest {
         at_horizon: quantiles.clone(),
         peak: quantiles.clone(),
         point: forecast_cpu,
+        ..Default::default()
     };
     let sizes = [
         ("t2.small", 1, 2_048),
@@ -154,6 +155,7 @@ pub fn request_at(now: i64, tick: &str, forecast_cpu: f64) -> DecideRequest {
             last_cpu: 50.0,
             horizons: vec![horizon(300), horizon(900)],
             history: None,
+            ..Default::default()
         }),
         unknown_reason: String::new(),
         unknown_reason_code: 0,

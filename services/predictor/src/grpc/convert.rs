@@ -229,6 +229,13 @@ fn check(
             &message.disk_bytes_per_second,
             f64::MAX,
         ),
+        ("cpu_max", &message.cpu_max, most),
+        (
+            "network_bytes_per_second",
+            &message.network_bytes_per_second,
+            f64::MAX,
+        ),
+        ("load_average", &message.load_average, f64::MAX),
     ] {
         if !values.is_empty() {
             check_values(path, field, values, times.len(), true, most, violations);
@@ -320,6 +327,7 @@ fn series_forecast(series_id: String, forecast: &Forecast, quantiles: &[f64]) ->
                 at_horizon: row(&horizon.level),
                 peak: row(&horizon.peak),
                 point: horizon.point,
+                ..Default::default()
             })
             .collect(),
         history: Some(HistoryUsed {
@@ -328,6 +336,7 @@ fn series_forecast(series_id: String, forecast: &Forecast, quantiles: &[f64]) ->
             missing_points: forecast.missing_points as u32,
             span_seconds: forecast.span_seconds,
         }),
+        ..Default::default()
     }
 }
 

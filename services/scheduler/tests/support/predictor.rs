@@ -92,6 +92,7 @@ impl PredictorService for Served {
                         at_horizon: quantiles(),
                         peak: quantiles(),
                         point: last,
+                        ..Default::default()
                     }],
                     ..Default::default()
                 }
