@@ -1,6 +1,6 @@
 //! The predictor's command line.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc};
 
 use clap::{Parser, Subcommand};
 use common::{
@@ -11,11 +11,8 @@ use common::{
 
 use crate::{
     Config, Deps,
-    artifact::{Artifact, Location},
-    evaluate,
-    forecast::Forecaster,
-    online::TUNING,
-    serve, traces,
+    report::{self, EvaluateArgs},
+    serve,
     train::{self, TrainArgs},
 };
 
@@ -37,24 +34,6 @@ enum Command {
     Train(TrainArgs),
     /// Scores a model on recorded series, per source and horizon
     Evaluate(EvaluateArgs),
-}
-
-/// What `predictor evaluate` can be told.
-#[derive(Debug, clap::Args)]
-struct EvaluateArgs {
-    /// Artifact folder [default: the embedded model]
-    #[arg(long, value_name = "DIR")]
-    model: Option<PathBuf>,
-    /// Folder with <source>.csv[.gz] files; may be given several times
-    #[arg(long, value_name = "DIR", required = true)]
-    data: Vec<PathBuf>,
-    /// Score every n-th origin
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    stride: u32,
-    /// Write the scores into the model's manifest as those of held-out data: after a change of what serving does with
-    /// the model, without training again
-    #[arg(long, requires = "model")]
-    record: bool,
 }
 
 /// Runs the command of `cli`.
@@ -85,7 +64,7 @@ pub fn run(cli: Cli) -> ExitCode {
             work(shutdown, move || train::train(&args))
         }),
         Command::Evaluate(args) => service::run("predictor", &settings, |shutdown| {
-            work(shutdown, move || evaluated(&args))
+            work(shutdown, move || report::run(&args))
         }),
     }
 }
@@ -97,7 +76,7 @@ async fn work(
 ) -> anyhow::Result<()> {
     let working = tokio::task::spawn_blocking(work);
     tokio::select! {
-        answer = working => print(&answer??),
+        answer = working => print(&answer?.map_err(|error| anyhow::anyhow!(one_line(&error)))?),
         () = shutdown.cancelled() => {
             // The runtime would wait for the work; there is nothing in it worth finishing.
             std::process::exit(130);
@@ -106,24 +85,35 @@ async fn work(
     Ok(())
 }
 
+/// The error with its causes, each said once.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut line = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
+}
+
 #[expect(clippy::print_stdout, reason = "the answer of a command")]
 fn print(answer: &str) {
     println!("{answer}");
 }
 
-fn evaluated(args: &EvaluateArgs) -> anyhow::Result<String> {
-    let location = match &args.model {
-        Some(folder) => Location::Folder(folder.clone()),
-        None => Location::Embedded,
-    };
-    let forecaster = Forecaster::new(Artifact::open(&location, 1)?)?;
-    let mut sources = Vec::new();
-    for folder in &args.data {
-        sources.extend(traces::read_folder(folder)?);
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_line_with_each_cause_once() {
+        let cause = || std::io::Error::other("no space left");
+        let said: anyhow::Error =
+            anyhow::Error::new(cause()).context("cannot write x: no space left");
+        assert_eq!(one_line(&said), "cannot write x: no space left");
+        let unsaid = Err::<(), _>(cause()).context("cannot write x").unwrap_err();
+        assert_eq!(one_line(&unsaid), "cannot write x: no space left");
     }
-    let scores = evaluate::evaluate(&forecaster, &sources, args.stride as usize, &TUNING)?;
-    if let (true, Some(folder)) = (args.record, &args.model) {
-        train::record(folder, forecaster.artifact().manifest.clone(), &scores)?;
-    }
-    Ok(evaluate::table(&scores))
 }

@@ -14,7 +14,8 @@ use crate::{
     history::History,
     manifest::Output,
     online::{self, Outcome, RawForecast, Tuning},
-    score::{PEAK_QUANTILES, Residuals, Score, Scored},
+    quantile,
+    score::{Residuals, Rows, Score, Scored, SeriesScore},
     traces::Source,
 };
 
@@ -22,9 +23,6 @@ use crate::{
 pub const TRAINING_SHARE: f64 = 0.6;
 /// Series that move less than this (standard deviation, percent of capacity) are idle and not scored.
 pub const IDLE_DEVIATION: f64 = 0.3;
-
-/// Scores by source and horizon in seconds.
-pub type Scores = BTreeMap<(String, u32), Score>;
 
 /// Whether a series moves enough to be scored or learned from.
 pub fn moves(history: &History) -> bool {
@@ -36,7 +34,7 @@ pub fn first_scored(history: &History) -> usize {
     (history.len() as f64 * TRAINING_SHARE).ceil() as usize
 }
 
-/// Scores `forecaster` at every `stride`-th origin of every series.
+/// Scores `forecaster` at every `stride`-th origin of every series: one score for each series and horizon.
 ///
 /// # Errors
 /// When the model fails.
@@ -45,35 +43,41 @@ pub fn evaluate(
     sources: &[Source],
     stride: usize,
     tuning: &Tuning,
-) -> Result<Scores, BoosterError> {
-    let series: Vec<(&str, &History)> = sources
+) -> Result<Vec<SeriesScore>, BoosterError> {
+    let series: Vec<(&str, &str, &History)> = sources
         .iter()
         .flat_map(|source| {
             source
                 .series
                 .iter()
-                .map(|(_, history)| (source.name.as_str(), history))
+                .map(|(id, history)| (source.name.as_str(), id.as_str(), history))
         })
-        .filter(|(_, history)| moves(history))
+        .filter(|(_, _, history)| moves(history))
         .collect();
     let progress = bar(series.len() as u64, "evaluating series");
     let scores: Vec<Vec<(u32, Score)>> = series
         .par_iter()
-        .map(|(_, history)| {
+        .map(|(_, _, history)| {
             let scores = evaluate_series(forecaster, history, stride, tuning);
             progress.inc(1);
             scores
         })
         .collect::<Result<_, _>>()?;
     progress.finish_and_clear();
-    let mut merged = Scores::new();
-    for ((source, _), scores) in series.iter().zip(scores) {
-        for (horizon, score) in scores {
-            let key = ((*source).to_owned(), horizon);
-            merged.entry(key).or_default().merge(&score);
-        }
-    }
-    Ok(merged)
+    let named = series
+        .iter()
+        .zip(scores)
+        .flat_map(|((source, id, _), scores)| {
+            scores
+                .into_iter()
+                .map(|(horizon_seconds, score)| SeriesScore {
+                    source: (*source).to_owned(),
+                    series: (*id).to_owned(),
+                    horizon_seconds,
+                    score,
+                })
+        });
+    Ok(named.collect())
 }
 
 fn evaluate_series(
@@ -111,15 +115,26 @@ fn evaluate_horizon(
     let answers = ask(forecaster, history, horizon_seconds, &asked)?;
 
     let targets = forecaster.targets();
-    let position = |output: Output, q: f64| {
-        targets
+    let quantiles = &forecaster.artifact().manifest.quantiles;
+    let median = online::median_of(targets);
+    let [level_row, peak_row] = [Output::Level, Output::Peak].map(|output| {
+        let mut known: Vec<(f64, usize)> = targets
             .iter()
-            .position(|target| target.output == output && (target.quantile - q).abs() < 1e-9)
-    };
-    let read = |values: &[f64], output: Output, q: f64| {
-        position(output, q).map_or(f64::NAN, |index| values[index])
-    };
-    let mut score = Score::default();
+            .enumerate()
+            .filter(|(_, target)| target.output == output)
+            .map(|(position, target)| (target.quantile, position))
+            .collect();
+        known.sort_by(|left, right| left.0.total_cmp(&right.0));
+        let levels: Vec<f64> = known.iter().map(|(q, _)| *q).collect();
+        move |values: &[f64]| -> Vec<f64> {
+            let values: Vec<f64> = known.iter().map(|(_, at)| values[*at]).collect();
+            quantiles
+                .iter()
+                .map(|q| quantile::interpolate(&levels, &values, *q))
+                .collect()
+        }
+    });
+    let mut score = Score::new(quantiles);
     let week = 7 * 86_400 / step as usize;
     let (mut level_misses, mut peak_misses) = (Residuals::new(week), Residuals::new(week));
     let hold = |origin: usize| history.highest((origin + 1).saturating_sub(steps), origin);
@@ -156,25 +171,33 @@ fn evaluate_horizon(
         let judgement = online::judge(targets, &outcomes, tuning);
         let values = online::apply(targets, answer, &judgement);
         let now = history.value(origin);
-        let level_of = |q| read(&values, Output::Level, q);
         let hold = hold(origin);
+        let around = |center: f64, misses: &Residuals| -> Vec<f64> {
+            quantiles
+                .iter()
+                .map(|q| (center + misses.quantile(*q)).clamp(0.0, 100.0))
+                .collect()
+        };
         score.add(&Scored {
             level,
             peak,
-            median: level_of(0.5),
-            model_median: read(&answer.values, Output::Level, 0.5),
+            median: values[median],
+            model_median: answer.values[median],
             naive: answer
                 .naive
                 .map(|value| if value.is_nan() { now } else { value }),
-            levels: [level_of(0.1), level_of(0.9), level_of(0.95)],
-            naive_levels: [
-                (now + level_misses.quantile(0.1)).clamp(0.0, 100.0),
-                now,
-                (now + level_misses.quantile(0.9)).clamp(0.0, 100.0),
-            ],
-            peaks: PEAK_QUANTILES.map(|q| read(&values, Output::Peak, q)),
-            model_peaks: PEAK_QUANTILES.map(|q| read(&answer.values, Output::Peak, q)),
-            naive_peaks: PEAK_QUANTILES.map(|q| (hold + peak_misses.quantile(q)).clamp(0.0, 100.0)),
+            served: Rows {
+                level: &level_row(&values),
+                peak: &peak_row(&values),
+            },
+            model: Rows {
+                level: &level_row(&answer.values),
+                peak: &peak_row(&answer.values),
+            },
+            reference: Rows {
+                level: &around(now, &level_misses),
+                peak: &around(hold, &peak_misses),
+            },
         });
     }
     Ok(score)
@@ -210,52 +233,4 @@ pub fn bar(length: u64, what: &'static str) -> ProgressBar {
     ProgressBar::new(length)
         .with_style(style)
         .with_message(what)
-}
-
-/// The scores as a table for people.
-pub fn table(scores: &Scores) -> String {
-    let mut lines = vec![format!(
-        "{:<22} {:>4} {:>8} {:>7} | {:>7} {:>7} {:>7} | {:>6} {:>6} {:>6} {:>6} | {:>6} | {:>5} {:>5} {:>5} {:>5}",
-        "source",
-        "min",
-        "n",
-        "mae",
-        "v pers",
-        "v best",
-        "raw",
-        "pk q90",
-        "pk q95",
-        "raw90",
-        "raw95",
-        "level",
-        "c90",
-        "c95",
-        "pc90",
-        "pc95"
-    )];
-    for ((source, horizon), score) in scores {
-        let n = score.count as f64;
-        let share = |count: u64| count as f64 / n;
-        let persistence = score.naive_errors[0];
-        lines.push(format!(
-            "{:<22} {:>4} {:>8} {:>7.3} | {:>7.3} {:>7.3} {:>7.3} | {:>6.3} {:>6.3} {:>6.3} {:>6.3} | {:>6.3} | {:>5.3} {:>5.3} {:>5.3} {:>5.3}",
-            source,
-            horizon / 60,
-            score.count,
-            score.error / n,
-            Score::skill(score.error, persistence),
-            Score::skill(score.error, score.best_naive_error()),
-            Score::skill(score.model_error, persistence),
-            Score::skill(score.peak_loss[0], score.peak_naive_loss[0]),
-            Score::skill(score.peak_loss[1], score.peak_naive_loss[1]),
-            Score::skill(score.peak_model_loss[0], score.peak_naive_loss[0]),
-            Score::skill(score.peak_model_loss[1], score.peak_naive_loss[1]),
-            Score::skill(score.level_loss, score.level_naive_loss),
-            share(score.level_covered[0]),
-            share(score.level_covered[1]),
-            share(score.peak_covered[0]),
-            share(score.peak_covered[1]),
-        ));
-    }
-    lines.join("\n")
 }

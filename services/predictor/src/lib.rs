@@ -22,6 +22,7 @@ mod naive;
 mod online;
 mod pool;
 mod quantile;
+mod report;
 mod score;
 pub mod series;
 mod store;

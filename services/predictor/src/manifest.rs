@@ -144,16 +144,25 @@ pub struct HeldOut {
     pub persistence_mae: f64,
     /// Mean absolute error of the best of the naive forecasts.
     pub best_naive_mae: f64,
+    /// 1 - pinball loss over that of the naive reference, over all quantiles of level and peak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinball_skill: Option<f64>,
     /// 1 - pinball loss of the peak's q90 over that of peak-hold with empirical residuals.
     pub peak_q90_skill: f64,
     /// The same for q95.
     pub peak_q95_skill: f64,
     /// Share of outcomes at or below q90.
     pub coverage_q90: f64,
+    /// Share of outcomes at or below q95.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage_q95: Option<f64>,
     /// Share of peaks at or below q90 of the peak.
     pub peak_coverage_q90: f64,
     /// Share of peaks at or below q95 of the peak.
     pub peak_coverage_q95: f64,
+    /// Mean distance from q05 to q95 of the level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<f64>,
 }
 
 /// Rows and what the models make of them.

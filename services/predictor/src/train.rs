@@ -15,6 +15,8 @@ use crate::{
     manifest::{FORMAT, Golden, Manifest, ModelFile, Output, Source as SourceCard, Training},
     model_json::Trees,
     online::TUNING,
+    report::{self, ModelReport},
+    score::{self, SeriesScore},
     traces,
 };
 
@@ -205,19 +207,16 @@ fn finish(
     let scores = evaluate::evaluate(&forecaster, sources, args.stride, &TUNING)?;
     record(&args.out, manifest, &scores)?;
     Forecaster::new(Artifact::open(&location, 1)?)?;
-    Ok(evaluate::table(&scores))
+    let card = ModelReport::new(location.to_string(), forecaster.artifact(), &scores);
+    Ok(report::table(&[card], true))
 }
 
 /// Writes `manifest` with `scores` as those of held-out data.
 ///
 /// # Errors
 /// When it can't be written.
-pub fn record(
-    folder: &Path,
-    mut manifest: Manifest,
-    scores: &evaluate::Scores,
-) -> anyhow::Result<()> {
-    manifest.held_out = scores
+pub fn record(folder: &Path, mut manifest: Manifest, scores: &[SeriesScore]) -> anyhow::Result<()> {
+    manifest.held_out = score::by_source(scores)
         .iter()
         .map(|((source, horizon), score)| score.held_out(source, *horizon))
         .collect();
