@@ -1,6 +1,10 @@
 //! The predictor's command line.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::{Parser, Subcommand};
 use common::{
@@ -11,10 +15,14 @@ use common::{
 
 use crate::{
     Config, Deps,
+    data::DataArgs,
     report::{self, EvaluateArgs},
     serve,
     train::{self, TrainArgs},
 };
+
+/// Where samples of a Prometheus go when nothing says where.
+const SAMPLES: &str = "prometheus-samples";
 
 /// Forecasts CPU: a window of samples in, quantiles per horizon out
 #[derive(Debug, Parser)]
@@ -60,12 +68,30 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Service(ServiceCommand::Health) => {
             service::report_health("predictor", config.listen)
         }
-        Command::Train(args) => service::run("predictor", &settings, |shutdown| {
-            work(shutdown, move || train::train(&args))
+        Command::Train(args) => service::run("predictor", &settings, |shutdown| async move {
+            let folders = fetch(&args.data, &args.samples(), &shutdown).await?;
+            work(shutdown, move || train::train(&args, &folders)).await
         }),
-        Command::Evaluate(args) => service::run("predictor", &settings, |shutdown| {
-            work(shutdown, move || report::run(&args))
+        Command::Evaluate(args) => service::run("predictor", &settings, |shutdown| async move {
+            let folders = fetch(&args.data, Path::new(SAMPLES), &shutdown).await?;
+            work(shutdown, move || report::run(&args, &folders)).await
         }),
+    }
+}
+
+/// The folders of the data, after what has to come from a Prometheus is there.
+async fn fetch(
+    data: &DataArgs,
+    samples: &Path,
+    shutdown: &tokio_util::sync::CancellationToken,
+) -> anyhow::Result<Vec<PathBuf>> {
+    tokio::select! {
+        folders = data.folders(samples, &SystemClock) => {
+            folders.map_err(|error| anyhow::anyhow!(one_line(&error)))
+        }
+        () = shutdown.cancelled() => {
+            anyhow::bail!("interrupted; the same command goes on with what is missing")
+        }
     }
 }
 

@@ -7,8 +7,10 @@
 
 pub mod artifact;
 pub mod booster;
+mod card;
 pub mod commands;
 mod config;
+mod data;
 mod evaluate;
 mod features;
 pub mod forecast;
@@ -23,6 +25,7 @@ mod online;
 mod pool;
 mod quantile;
 mod report;
+mod resources;
 mod score;
 pub mod series;
 mod store;

@@ -1,20 +1,21 @@
-//! Recorded CPU series from CSV files: `<folder>/<source>.csv[.gz]` with columns `series,timestamp,cpu[,…]`.
+//! Recorded CPU series from a folder: `<source>.csv`, `<source>.csv.gz`, `<source>.parquet`, or a folder `<source>` of
+//! such files. Columns `series,timestamp,cpu[,…]`.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-};
+mod csv;
+mod parquet;
+mod prometheus;
+mod samples;
 
-use flate2::read::MultiGzDecoder;
+use std::path::{Path, PathBuf};
 
-use crate::{grid::Grid, history::History, series::Series};
+use crate::history::History;
+pub use prometheus::{PrometheusArgs, collect};
+use samples::Samples;
 
-/// The series of one file.
+/// The series of one source.
 #[derive(Debug)]
 pub struct Source {
-    /// The file's name without its ending.
+    /// The file's name without its ending, or the folder's.
     pub name: String,
     /// By name of the series, ascending.
     pub series: Vec<(String, History)>,
@@ -28,123 +29,158 @@ pub enum TraceError {
         path: PathBuf,
         source: std::io::Error,
     },
-    #[error("{path} is not CSV with the columns series, timestamp and cpu: {what}")]
+    #[error("{path} does not give series, timestamp and cpu: {what}")]
     Format { path: PathBuf, what: String },
-    #[error("{0} holds no .csv or .csv.gz file")]
+    #[error("{0} holds no .csv, .csv.gz or .parquet file, nor folders of them")]
     Empty(PathBuf),
 }
 
-/// Reads every CSV file of `folder`, in the order of their names. Rows may come in any order; CPU is percent, values
+/// How a file is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Csv,
+    Parquet,
+}
+
+const ENDINGS: [(&str, Kind); 3] = [
+    (".csv.gz", Kind::Csv),
+    (".csv", Kind::Csv),
+    (".parquet", Kind::Parquet),
+];
+
+/// Reads every source of `folder`, in the order of their names. Rows may come in any order; CPU is percent, values
 /// outside 0 to 100 are clipped, duplicates of a time dropped.
 ///
 /// # Errors
 /// Names the file.
 pub fn read_folder(folder: &Path) -> Result<Vec<Source>, TraceError> {
-    let failed = |source| TraceError::Read {
-        path: folder.to_owned(),
-        source,
-    };
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let name = path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned());
-        let Some(name) = name else { continue };
-        if let Some(stem) = name.strip_suffix(".csv.gz").or(name.strip_suffix(".csv")) {
-            files.push((stem.to_owned(), path.clone()));
+    let mut sources = Vec::new();
+    for path in entries(folder)? {
+        if path.is_dir() {
+            let files: Vec<(Kind, PathBuf)> = entries(&path)?
+                .into_iter()
+                .filter_map(|path| Some((kind(&path)?.1, path)))
+                .collect();
+            if !files.is_empty() {
+                sources.push((name(&path), files));
+            }
+        } else if let Some((stem, kind)) = kind(&path) {
+            sources.push((stem, vec![(kind, path)]));
         }
     }
-    files.sort();
-    if files.is_empty() {
+    sources.sort();
+    if sources.is_empty() {
         return Err(TraceError::Empty(folder.to_owned()));
     }
-    files
+    sources
         .into_iter()
-        .map(|(name, path)| {
-            let series = read_file(&path)?;
+        .map(|(name, files)| {
+            let mut samples = Samples::default();
+            for (kind, path) in files {
+                match kind {
+                    Kind::Csv => csv::read(&path, &mut samples),
+                    Kind::Parquet => parquet::read(&path, &mut samples),
+                }
+                .map_err(|what| TraceError::Format { path, what })?;
+            }
+            let series = samples.into_histories();
             Ok(Source { name, series })
         })
         .collect()
 }
 
-fn read_file(path: &Path) -> Result<Vec<(String, History)>, TraceError> {
-    let file = File::open(path).map_err(|source| TraceError::Read {
-        path: path.to_owned(),
+/// What is in `folder`, sorted, hidden files left out.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, TraceError> {
+    let failed = |source| TraceError::Read {
+        path: folder.to_owned(),
         source,
-    })?;
-    let reader: Box<dyn Read> = match path.extension().is_some_and(|ending| ending == "gz") {
-        true => Box::new(MultiGzDecoder::new(file)),
-        false => Box::new(file),
     };
-    let format = |what: String| TraceError::Format {
-        path: path.to_owned(),
-        what,
-    };
-    let mut rows = csv::Reader::from_reader(reader);
-    let headers = rows.headers().map_err(|error| format(error.to_string()))?;
-    let column = |name: &str| {
-        headers
-            .iter()
-            .position(|header| header == name)
-            .ok_or_else(|| format(format!("no column `{name}`")))
-    };
-    let (series, timestamp, cpu) = (column("series")?, column("timestamp")?, column("cpu")?);
-    let mut samples: BTreeMap<String, BTreeMap<i64, f64>> = BTreeMap::new();
-    for (line, row) in rows.records().enumerate() {
-        let row = row.map_err(|error| format(error.to_string()))?;
-        let bad = |column: &str| format(format!("line {}: {column} is no number", line + 2));
-        let time: f64 = row[timestamp].parse().map_err(|_| bad("timestamp"))?;
-        let value: f64 = row[cpu].parse().map_err(|_| bad("cpu"))?;
-        if value.is_finite() && time.is_finite() {
-            samples
-                .entry(row[series].to_owned())
-                .or_default()
-                .entry(time as i64)
-                .or_insert(value.clamp(0.0, 100.0));
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if !name(&path).starts_with('.') {
+            paths.push(path);
         }
     }
-    Ok(samples
-        .into_iter()
-        .map(|(id, samples)| {
-            let series = Series {
-                id: id.clone(),
-                timestamps_seconds: samples.keys().copied().collect(),
-                cpu: samples.values().copied().collect(),
-                capacity: 100.0,
-            };
-            let grid = Grid::resample_all(&series);
-            (id, History::new(grid.step_seconds, grid.values))
-        })
-        .collect())
+    paths.sort();
+    Ok(paths)
+}
+
+fn name(path: &Path) -> String {
+    path.file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+/// The name without its ending, and what the ending says.
+fn kind(path: &Path) -> Option<(String, Kind)> {
+    let name = name(path);
+    ENDINGS
+        .iter()
+        .find_map(|(ending, kind)| Some((name.strip_suffix(ending)?.to_owned(), *kind)))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
+    use flate2::{Compression, write::GzEncoder};
+
     use super::*;
 
+    /// Sources with their series and the last value of each.
+    fn shown(folder: &Path) -> Vec<String> {
+        let mut lines = Vec::new();
+        for source in read_folder(folder).unwrap() {
+            for (id, history) in &source.series {
+                let last = history.value(history.len() - 1);
+                lines.push(format!("{} {id} {} {last}", source.name, history.len()));
+            }
+        }
+        lines
+    }
+
     #[test]
-    fn files_are_read_by_column_name_and_what_is_wrong_is_named() {
+    fn files_and_folders_of_files_are_sources() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(
+            path("one.csv"),
+            "cpu,series,timestamp\n5,b,300\n7,b,0\n120,a,0\n",
+        )
+        .unwrap();
+        std::fs::create_dir(path("parts")).unwrap();
+        std::fs::write(path("parts/0.csv"), "series,timestamp,cpu\nx,0,1\n").unwrap();
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        packed
+            .write_all(b"series,timestamp,cpu\nx,300,2\n")
+            .unwrap();
+        std::fs::write(path("parts/1.csv.gz"), packed.finish().unwrap()).unwrap();
+        std::fs::write(path("parts/query.json"), "{}").unwrap();
+        std::fs::write(path("notes.txt"), "not a source").unwrap();
+        std::fs::create_dir(path("empty")).unwrap();
+        assert_eq!(
+            shown(folder.path()),
+            ["one a 1 100", "one b 2 5", "parts x 2 2"]
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("one.csv");
-        std::fs::write(&path, "cpu,series,timestamp\n5,b,300\n7,b,0\n120,a,0\n").unwrap();
-        let sources = read_folder(folder.path()).unwrap();
-        assert_eq!(sources[0].name, "one");
-        let names: Vec<&str> = sources[0]
-            .series
-            .iter()
-            .map(|(id, _)| id.as_str())
-            .collect();
-        assert_eq!(names, ["a", "b"]);
-        assert_eq!(sources[0].series[0].1.value(0), 100.0);
-        assert_eq!(sources[0].series[1].1.value(1), 5.0);
         for (text, expected) in [
             ("series,timestamp\na,1\n", "no column `cpu`"),
             ("series,timestamp,cpu\na,1,x\n", "line 2: cpu is no number"),
+            (
+                "series,timestamp,cpu\na,1,2\na,17e11,2\n",
+                "line 3: timestamp",
+            ),
         ] {
             std::fs::write(&path, text).unwrap();
             let error = read_folder(folder.path()).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
+            assert!(error.contains("one.csv"), "{error}");
         }
         std::fs::remove_file(path).unwrap();
         assert!(matches!(

@@ -3,12 +3,18 @@
 mod boosting;
 mod dataset;
 mod package;
+#[cfg(test)]
+mod tests;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use crate::{
     artifact::{Artifact, Location},
     booster::{Rows, TreeShape},
+    data::{self, DataArgs},
     evaluate,
     features::{Feature, default_features},
     forecast::Forecaster,
@@ -16,6 +22,7 @@ use crate::{
     model_json::Trees,
     online::TUNING,
     report::{self, ModelReport},
+    resources::Used,
     score::{self, SeriesScore},
     traces,
 };
@@ -30,9 +37,8 @@ const LEAST_HISTORY_SECONDS: u32 = 3_600;
 /// What `predictor train` can be told.
 #[derive(Clone, Debug, clap::Args)]
 pub struct TrainArgs {
-    /// Folder with <source>.csv[.gz] files of columns series,timestamp,cpu
-    #[arg(long, value_name = "DIR")]
-    pub data: PathBuf,
+    #[command(flatten)]
+    pub data: DataArgs,
     /// Folder for the artifact; made when it is not there
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -71,19 +77,49 @@ pub struct TrainArgs {
     pub licences: Option<PathBuf>,
 }
 
-/// Trains, writes the artifact, and returns the table of its held-out scores.
+impl TrainArgs {
+    /// Where samples of a Prometheus go unless the arguments say: beside the artifact.
+    pub fn samples(&self) -> PathBuf {
+        let mut name = self.out.file_name().unwrap_or_default().to_owned();
+        name.push("-samples");
+        self.out.with_file_name(name)
+    }
+
+    /// What makes the artifact what it is, for its card.
+    fn arguments(&self) -> Vec<String> {
+        vec![
+            format!("--seed {}", self.seed),
+            format!("--threads {}", self.threads),
+            format!("--rows {}", self.rows),
+            format!("--trees {}", self.trees),
+            format!("--depth {}", self.depth),
+            format!("--rate {}", self.rate),
+            format!("--restless {}", self.restless),
+            format!("--stride {}", self.stride),
+        ]
+    }
+}
+
+/// Trains on the series of `folders`, writes the artifact, and returns the table of its held-out scores, with the time and
+/// memory it took.
 ///
 /// # Errors
 /// Unreadable data, a folder that can't be written, a failure of the library.
-pub fn train(args: &TrainArgs) -> anyhow::Result<String> {
+pub fn train(args: &TrainArgs, folders: &[PathBuf]) -> anyhow::Result<String> {
+    let start = Instant::now();
+    let table = artifact(args, folders)?;
+    let used = Used::after(start.elapsed());
+    Ok(format!("{table}\n\n{} in {used}", args.out.display()))
+}
+
+fn artifact(args: &TrainArgs, folders: &[PathBuf]) -> anyhow::Result<String> {
     let features = default_features();
-    let sources = traces::read_folder(&args.data)?;
+    let sources = data::read(folders)?;
     let data = dataset::Dataset::draw(&sources, &features, args.rows, args.restless, args.seed);
     anyhow::ensure!(
         data.training.len() > 1_000,
-        "only {} rows can be drawn from {}, at least 1,000 are needed",
-        data.training.len(),
-        args.data.display()
+        "only {} rows can be drawn from the data, at least 1,000 are needed",
+        data.training.len()
     );
     tracing::info!(
         rows = data.training.len(),
@@ -143,6 +179,7 @@ pub fn train(args: &TrainArgs) -> anyhow::Result<String> {
             seed: args.seed,
             threads: args.threads,
             share: evaluate::TRAINING_SHARE,
+            arguments: args.arguments(),
             sources: source_cards(&data, args.licences.as_deref())?,
         },
         held_out: Vec::new(),

@@ -7,11 +7,12 @@ use anyhow::Context as _;
 use super::{ModelReport, Report, table};
 use crate::{
     artifact::{Artifact, Location},
+    data::{self, DataArgs},
     evaluate,
     forecast::Forecaster,
     online::TUNING,
     score::SeriesScore,
-    traces::{self, Source},
+    traces::Source,
     train,
 };
 
@@ -21,9 +22,8 @@ pub struct EvaluateArgs {
     /// Artifact folder; several are compared [default: the embedded model]
     #[arg(long, value_name = "DIR")]
     model: Vec<PathBuf>,
-    /// Folder with <source>.csv[.gz] files; may be given several times
-    #[arg(long, value_name = "DIR", required = true)]
-    data: Vec<PathBuf>,
+    #[command(flatten)]
+    pub data: DataArgs,
     /// Score every n-th origin
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     stride: u32,
@@ -39,20 +39,17 @@ pub struct EvaluateArgs {
     record: bool,
 }
 
-/// Scores the models, writes the files asked for, and returns the table.
+/// Scores the models on the series of `folders`, writes the files asked for, and returns the table.
 ///
 /// # Errors
 /// Unreadable data or models, files that can't be written.
-pub fn run(args: &EvaluateArgs) -> anyhow::Result<String> {
+pub fn run(args: &EvaluateArgs, folders: &[PathBuf]) -> anyhow::Result<String> {
     anyhow::ensure!(
         !args.record || args.model.len() == 1,
         "--record needs one model, {} are given",
         args.model.len()
     );
-    let mut sources = Vec::new();
-    for folder in &args.data {
-        sources.extend(traces::read_folder(folder)?);
-    }
+    let sources = data::read(folders)?;
     let locations = match args.model.is_empty() {
         true => vec![Location::Embedded],
         false => args.model.iter().cloned().map(Location::Folder).collect(),

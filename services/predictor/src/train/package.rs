@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     booster::Booster,
+    card,
     features::{self, Feature, View},
     history::History,
     manifest::{Calibration, Manifest},
@@ -36,12 +37,18 @@ pub fn write_model(path: &Path, model: &Value) -> anyhow::Result<String> {
     Ok(hex::encode(Sha256::digest(&bytes)))
 }
 
-/// Writes `manifest.json`.
+/// Writes `manifest.json` and the model card.
 pub fn write_manifest(folder: &Path, manifest: &Manifest) -> anyhow::Result<()> {
-    let path = folder.join("manifest.json");
     let mut text = serde_json::to_string_pretty(manifest)?;
     text.push('\n');
-    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    for (name, text) in [
+        ("manifest.json", text),
+        (card::FILE, card::render(manifest)),
+    ] {
+        let path = folder.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
 }
 
 /// The models as they will be served, in the manifest's order.

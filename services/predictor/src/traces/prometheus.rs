@@ -1,0 +1,229 @@
+//! Samples from a Prometheus, saved in chunks as `prometheus/<start>-<end>.csv.gz` beside the query they answer: a run
+//! that was interrupted goes on with what is missing.
+
+mod chunks;
+mod client;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use flate2::{Compression, GzBuilder};
+use serde::{Deserialize, Serialize};
+
+use chunks::Chunk;
+use client::Client;
+use wire::NamedSeries;
+
+/// The folder within the samples, and so the source's name.
+const SOURCE: &str = "prometheus";
+/// A query that gives other things than percent mostly gives values outside 0 to 100: more of them than this are no
+/// jitter.
+const MOST_OUTSIDE: f64 = 0.01;
+
+/// Which Prometheus to read, and what.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PrometheusArgs {
+    /// Base URL of a Prometheus to read, or of Thanos, Mimir, VictoriaMetrics; may hold user:password@
+    #[arg(long, value_name = "URL")]
+    pub prometheus: Option<String>,
+    /// PromQL that gives CPU in percent, one series for each machine
+    #[arg(
+        long,
+        value_name = "PROMQL",
+        requires = "prometheus",
+        default_value = r#"100 - (avg by(instance)(rate(node_cpu_seconds_total{mode="idle"}[5m])) * 100)"#
+    )]
+    pub query: String,
+    /// Days to read
+    #[arg(long, requires = "prometheus", default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=3_650))]
+    pub days: u32,
+    /// Seconds between samples
+    #[arg(long, value_name = "SECONDS", requires = "prometheus", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub step: u32,
+    /// Folder for what was read; a later run asks only for what is not in it
+    #[arg(long, value_name = "DIR", requires = "prometheus")]
+    pub samples: Option<PathBuf>,
+    /// Token for `Authorization: Bearer`
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "PROMETHEUS_BEARER_TOKEN",
+        hide_env_values = true
+    )]
+    pub bearer_token: Option<String>,
+    /// Value of `X-Scope-OrgID`, for Mimir and Cortex
+    #[arg(long, value_name = "NAME", requires = "prometheus")]
+    pub tenant: Option<String>,
+}
+
+/// What the chunks of a folder answer. Those of another query must not be mixed in.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+struct Asked {
+    url: String,
+    query: String,
+    step_seconds: u32,
+}
+
+/// Makes `samples` hold the days before `now_seconds`; chunks that are there are not asked for again. Does nothing when
+/// no Prometheus is named.
+///
+/// # Errors
+/// One line: what the server or the folder says, or that the query gives no series of percent.
+pub async fn collect(
+    args: &PrometheusArgs,
+    samples: &Path,
+    now_seconds: i64,
+) -> anyhow::Result<()> {
+    let Some(url) = &args.prometheus else {
+        return Ok(());
+    };
+    let client = Client::new(url, args.bearer_token.as_deref(), args.tenant.as_deref())?;
+    let folder = samples.join(SOURCE);
+    claim(
+        &folder,
+        &Asked {
+            url: client.shown(),
+            query: args.query.clone(),
+            step_seconds: args.step,
+        },
+    )?;
+    let chunks = chunks::chunks(now_seconds, args.days, args.step);
+    let missing: Vec<&Chunk> = chunks
+        .iter()
+        .filter(|chunk| !folder.join(chunk.file()).exists())
+        .collect();
+    tracing::info!(
+        url = client.shown(),
+        chunks = chunks.len(),
+        missing = missing.len(),
+        folder = %folder.display(),
+        "reading Prometheus"
+    );
+    let progress = crate::evaluate::bar(missing.len() as u64, "reading Prometheus");
+    for chunk in missing {
+        let series = client.query_range(&args.query, chunk, args.step).await?;
+        check_percent(&series)?;
+        save(&folder, chunk, &series)?;
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    if !holds_series(&folder, &chunks)? {
+        // Nothing worth keeping, and the next attempt will have another query.
+        fs::remove_dir_all(&folder)?;
+        anyhow::bail!(
+            "Prometheus at {} gives no series for {} over {} days; try the expression in its own console",
+            client.shown(),
+            args.query,
+            args.days
+        );
+    }
+    Ok(())
+}
+
+/// Writes down what `folder` is for, or checks that it is for that.
+fn claim(folder: &Path, asked: &Asked) -> anyhow::Result<()> {
+    let file = folder.join("query.json");
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    // A query that never gave anything claims nothing.
+    if !file.exists() || chunk_files(folder)?.is_empty() {
+        return write(&file, serde_json::to_string_pretty(asked)?.as_bytes());
+    }
+    let text = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let known: Asked = serde_json::from_slice(&text)
+        .with_context(|| format!("{} is not understood", file.display()))?;
+    anyhow::ensure!(
+        known == *asked,
+        "{} holds samples of another query: {} at {} every {} s; name another folder with --samples, or remove it",
+        folder.display(),
+        known.query,
+        known.url,
+        known.step_seconds
+    );
+    Ok(())
+}
+
+/// Percent are percent: shares of one, or cores, would train a model that is wrong everywhere.
+fn check_percent(series: &[NamedSeries]) -> anyhow::Result<()> {
+    let (mut outside, mut all, mut highest) = (0_u64, 0_u64, f64::NEG_INFINITY);
+    for (_, points) in series {
+        for (_, value) in points.iter().filter(|(_, value)| value.is_finite()) {
+            all += 1;
+            outside += u64::from(!(-0.5..=100.5).contains(value));
+            highest = highest.max(*value);
+        }
+    }
+    anyhow::ensure!(
+        outside as f64 <= MOST_OUTSIDE * all as f64,
+        "{outside} of {all} values lie outside 0 to 100; the query must give CPU in percent of the machine"
+    );
+    if all > 0 && highest <= 1.0 {
+        tracing::warn!("no value is above 1; if these are shares, multiply the query by 100");
+    }
+    Ok(())
+}
+
+/// Writes a chunk, whole or not at all, in place of a shorter one with the same start.
+fn save(folder: &Path, chunk: &Chunk, series: &[NamedSeries]) -> anyhow::Result<()> {
+    // No name and no time in the header: same samples, same bytes.
+    let packer = GzBuilder::new()
+        .mtime(0)
+        .write(Vec::new(), Compression::default());
+    let mut rows = csv::Writer::from_writer(packer);
+    rows.write_record(["series", "timestamp", "cpu"])?;
+    for (name, points) in series {
+        for (time, value) in points.iter().filter(|(_, value)| value.is_finite()) {
+            rows.write_record([name.as_str(), &time.to_string(), &value.to_string()])?;
+        }
+    }
+    let packer = rows.into_inner().map_err(|error| error.into_error())?;
+    write(&folder.join(chunk.file()), &packer.finish()?)?;
+    for file in chunk_files(folder)? {
+        if file.start == chunk.start && file.end < chunk.end {
+            fs::remove_file(folder.join(file.file()))?;
+        }
+    }
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let unfinished = path.with_file_name(format!(".{name}"));
+    fs::write(&unfinished, bytes)
+        .and_then(|()| fs::rename(&unfinished, path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The chunks that `folder` holds.
+fn chunk_files(folder: &Path) -> anyhow::Result<Vec<Chunk>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let times = name
+            .strip_suffix(".csv.gz")
+            .and_then(|times| times.split_once('-'));
+        if let Some((start, end)) = times
+            && let (Ok(start), Ok(end)) = (start.parse(), end.parse())
+        {
+            found.push(Chunk { start, end });
+        }
+    }
+    Ok(found)
+}
+
+fn holds_series(folder: &Path, chunks: &[Chunk]) -> anyhow::Result<bool> {
+    for chunk in chunks {
+        let file = fs::File::open(folder.join(chunk.file()))?;
+        let mut rows = csv::Reader::from_reader(flate2::read::GzDecoder::new(file));
+        if rows.records().next().is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
