@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use super::{FROM, ID, TARGET};
 use crate::{
-    cloud::{ErrorKind, Operation},
-    fake::{Deed, Effect, FakeCloud},
+    cloud::{ErrorKind, Instance, Operation},
+    fake::{Deed, Effect, FakeCloud, Timing},
     resize::Outcome::{self, FellBack, Gone, Refused, RolledBack, Succeeded},
 };
 
@@ -81,6 +81,23 @@ impl Fault {
             ..self
         }
     }
+
+    /// The same with the first call of `operation` lost on top: which way it then ends is not foretold, that it ends
+    /// well is.
+    fn and_lost(&self, operation: Operation, effect: Effect) -> Self {
+        let prepare = Arc::clone(&self.prepare);
+        Self {
+            name: format!("{}, and {operation:?} 1: {effect:?}", self.name),
+            prepare: Arc::new(move |fake| {
+                // The first to be injected is the one that happens.
+                fake.inject_calls(operation, 1..=1, effect);
+                prepare(fake);
+            }),
+            // A lost stop is asked for again, and so is one that was refused for what the lost one had done.
+            stops: self.stops + 1,
+            ..self.clone().with_any_outcome()
+        }
+    }
 }
 
 pub fn none() -> Fault {
@@ -89,11 +106,95 @@ pub fn none() -> Fault {
 
 pub fn all() -> Vec<Fault> {
     let mut faults = vec![none().twice()];
+    faults.extend(untouchable());
     faults.extend(lost_answers());
     faults.extend(refusals());
+    faults.extend(refused_starts(&[1, 3, 6, 40]));
     faults.extend(looks());
     faults.extend(machines());
     faults.extend(people());
+    faults
+}
+
+/// What goes wrong once the machine may be down, each with a lost call on top.
+pub fn with_lost_calls() -> Vec<Fault> {
+    let faults = [refused_starts(&[3]), machines(), people()].concat();
+    let calls = [Operation::Stop, Operation::ModifyType, Operation::Start];
+    let lost = calls.into_iter().flat_map(|operation| {
+        [Effect::DropBefore, Effect::DropAfter].map(|effect| (operation, effect))
+    });
+    lost.flat_map(|(operation, effect)| {
+        let pairs = faults.iter();
+        pairs.map(move |fault| fault.and_lost(operation, effect))
+    })
+    .collect()
+}
+
+/// What the checks find: not a single call that changes something.
+fn untouchable() -> Vec<Fault> {
+    let found = |name: &str, prepare: fn(&FakeCloud)| {
+        Fault::new(
+            format!("found before the stop: {name}"),
+            &[Refused],
+            prepare,
+        )
+        .stops(0)
+    };
+    let is = |name: &str, edit: fn(&mut Instance)| {
+        Fault::new(
+            format!("found before the stop: {name}"),
+            &[Refused],
+            move |fake| {
+                fake.somebody(ID, Deed::Edit(edit));
+            },
+        )
+        .stops(0)
+    };
+    let mut faults = vec![
+        Fault {
+            a_user_stops: true,
+            ..found("a user stopped it", |fake| fake.somebody(ID, Deed::Stop))
+        },
+        found("stop protection", |fake| fake.set_stop_protected(ID, true)),
+        found("a scheduled event", |fake| fake.set_events(ID, &["retire"])),
+        found("failing checks", |fake| fake.set_healthy(FROM, false)),
+        found("an Auto Scaling group", |fake| {
+            fake.set_group(ID, "web", "InService");
+        }),
+        found("our own host", |fake| fake.set_own_instance_id(ID)),
+        is("Spot", |instance| instance.spot = true),
+        is("an instance store", |instance| {
+            "instance-store".clone_into(&mut instance.root_device_type);
+        }),
+        is("hibernation", |instance| instance.hibernation = true),
+        is("a dedicated host", |instance| {
+            "host".clone_into(&mut instance.tenancy)
+        }),
+        is("a placement group", |instance| {
+            instance.placement_group = Some("hpc".to_owned());
+        }),
+        is("an address that would change", |instance| {
+            instance.public_ip = Some("203.0.113.7".to_owned());
+        }),
+        is("another architecture", |instance| {
+            "arm64".clone_into(&mut instance.architecture);
+        }),
+        is("no ENA", |instance| instance.ena = Some(false)),
+        is("too many interfaces", |instance| {
+            instance.network_interfaces = 9
+        }),
+        is("too many volumes", |instance| instance.volumes = 41),
+    ];
+    for operation in [Operation::Stop, Operation::ModifyType, Operation::Start] {
+        faults.push(
+            Fault::new(
+                format!("found before the stop: no right to {operation:?}"),
+                &[Refused],
+                move |fake| fake.set_permitted(operation, false),
+            )
+            .stops(0),
+        );
+    }
     faults
 }
 
@@ -150,10 +251,7 @@ fn lost_answers() -> Vec<Fault> {
 }
 
 fn refusals() -> Vec<Fault> {
-    use ErrorKind::{
-        Halted, InsufficientCapacity, Invalid, LimitExceeded, NotFound, Protected, TypeMismatch,
-        Unauthorized, Unsupported, WrongState,
-    };
+    use ErrorKind::{Halted, Invalid, NotFound, Protected, Unauthorized, WrongState};
     let mut faults = Vec::new();
     for kind in [Unauthorized, Protected, Halted, Invalid] {
         // Refused once: after a restart it may be asked for again.
@@ -194,24 +292,26 @@ fn refusals() -> Vec<Fault> {
             &[Succeeded],
         ));
     }
-    let anywhere = [Succeeded, RolledBack, FellBack];
-    for kind in [
-        InsufficientCapacity,
-        Unsupported,
-        LimitExceeded,
-        Unauthorized,
-        TypeMismatch,
-    ] {
-        for calls in [1, 3, 6, 40] {
-            faults.push(Fault::on(
-                Operation::Start,
-                1..=calls,
-                Effect::Fail(kind),
-                &anywhere,
-            ));
-        }
-    }
     faults
+}
+
+/// Starts that are refused, so many times each.
+fn refused_starts(times: &[u32]) -> Vec<Fault> {
+    let kinds = [
+        ErrorKind::InsufficientCapacity,
+        ErrorKind::Unsupported,
+        ErrorKind::LimitExceeded,
+        ErrorKind::Unauthorized,
+        ErrorKind::TypeMismatch,
+    ];
+    let refused = |kind, calls| {
+        let anywhere = [Succeeded, RolledBack, FellBack];
+        Fault::on(Operation::Start, 1..=calls, Effect::Fail(kind), &anywhere)
+    };
+    let pairs = kinds
+        .into_iter()
+        .flat_map(|kind| times.iter().map(move |calls| (kind, *calls)));
+    pairs.map(|(kind, calls)| refused(kind, calls)).collect()
 }
 
 /// What is seen is late, or not to be had.
@@ -295,8 +395,38 @@ fn machines() -> Vec<Fault> {
         )
         .with_any_outcome()
         .stops(2),
+        // Longer than `stop_timeout_seconds`; a crash lets the wait begin anew.
+        Fault::new(
+            "the stop takes 20 minutes",
+            &[RolledBack, Succeeded],
+            |fake| {
+                fake.set_timing(Timing {
+                    stop: Duration::from_secs(1_200),
+                    ..Timing::default()
+                });
+            },
+        )
+        .twice(),
+        Fault::new("the start takes 10 minutes", &[Succeeded], |fake| {
+            fake.set_timing(Timing {
+                start: Duration::from_secs(600),
+                ..Timing::default()
+            });
+        }),
         Fault::new("the agent never registers", &[Succeeded], |fake| {
             fake.set_ssm(ID, false)
+        }),
+        Fault::on(
+            Operation::SendScript,
+            1..=9,
+            Effect::Fail(ErrorKind::NotOnline),
+            &[Succeeded],
+        ),
+        Fault::new("the script takes an hour", &[Succeeded], |fake| {
+            fake.set_timing(Timing {
+                command: Duration::from_secs(3_600),
+                ..Timing::default()
+            });
         }),
         Fault::new("the script fails", &[Succeeded], |fake| {
             fake.set_scripts_succeed(false);
