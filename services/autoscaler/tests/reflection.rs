@@ -8,6 +8,7 @@ use std::{
     collections::BTreeMap,
     path::Path,
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ use support::{
     prometheus::{Answer, Prometheus},
     test_servers,
 };
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 const LABEL: &str = "10.0.0.1:9100";
 
@@ -157,13 +159,14 @@ async fn two_clients_call_every_method_by_reflection() {
             .filter(|method| method.starts_with("autoscaler."))
         {
             let name = method.rsplit_once('/').unwrap().1;
-            // It follows a stream to its end, which this one does not have; the other client has called it.
-            if name == "WatchEvents" {
-                continue;
-            }
             let empty = (json!({}), "OK");
             let (request, code) = by_method.get(name).unwrap_or(&empty);
             let url = format!("{address}/{method}");
+            // It follows a stream to its end, which this one does not have.
+            if name == "WatchEvents" {
+                first_event(&servers, &url, &autoscaler).await;
+                continue;
+            }
             let data = request.to_string();
             // `buf curl` exits with the code shifted left by three.
             let exit = if *code == "OK" { 0 } else { 5 << 3 };
@@ -203,6 +206,29 @@ fn by_python(
             (field(), (field(), field()))
         })
         .collect()
+}
+
+/// Watches until a tick is heard of.
+async fn first_event(servers: &Path, url: &str, autoscaler: &Autoscaler) {
+    let mut child = tokio::process::Command::new(servers.join("venv/bin/buf"))
+        .args(["curl", "--protocol", "grpc", "--http2-prior-knowledge"])
+        .args(["--data", "{}", url])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for _ in 0..20 {
+        // The first may come before it watches.
+        autoscaler.tick().await;
+        let line = tokio::time::timeout(Duration::from_secs(1), lines.next_line()).await;
+        if let Ok(line) = line {
+            let line = line.unwrap().unwrap();
+            assert!(line.starts_with('{'), "{line}");
+            return;
+        }
+    }
+    panic!("no event in 20 ticks");
 }
 
 fn buf_curl(servers: &Path, arguments: &[&str], exit: i32) -> String {

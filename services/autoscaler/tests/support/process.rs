@@ -85,10 +85,15 @@ impl Process {
     }
 
     /// SIGTERM, then its exit code.
-    pub async fn terminate(mut self) -> Option<i32> {
+    pub async fn terminate(self) -> Option<i32> {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
         assert!(sent.success());
+        self.exit_code().await
+    }
+
+    /// Its exit code, once it has been told to end; `None` when a signal killed it.
+    pub async fn exit_code(mut self) -> Option<i32> {
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(40) {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -96,7 +101,7 @@ impl Process {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("{} did not end after SIGTERM:\n{}", self.name, self.log());
+        panic!("{} did not end:\n{}", self.name, self.log());
     }
 }
 
