@@ -1,7 +1,9 @@
 # `make` lists what there is. Cargo decides what is stale; nothing here is a file that make builds.
 .DEFAULT_GOAL := help
 PROFILE ?= release
-.PHONY: help run test test-compose test-monitoring measure lint prerequisites
+# Recorded CPU series; none are in this repository.
+TRACES ?= ../shared/traces
+.PHONY: help run test test-compose test-monitoring measure evaluate lint prerequisites
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +28,12 @@ measure: prerequisites ## Prints cold start, memory and tick time of the service
 	cargo build --locked --profile $(PROFILE) --workspace --bins
 	cargo nextest run --locked --cargo-profile $(PROFILE) --workspace --run-ignored only --no-capture \
 		-E 'test(print_the_figures)'
+
+evaluate: ## Scores the embedded model on TRACES against the reference; ARGS="--html page.html" goes to `predictor evaluate`
+	@test -d $(TRACES)/public_test_series || { echo "there are no recorded series in $(TRACES); name a folder that holds public_test_series and public_test_source: make evaluate TRACES=DIR"; exit 1; }
+	@$(MAKE) --no-print-directory prerequisites
+	cargo run --locked --profile $(PROFILE) --package predictor -- evaluate --data $(TRACES)/public_test_series \
+		--data $(TRACES)/public_test_source --reference artifacts/reference.json $(ARGS)
 
 lint: prerequisites ## Formatting, clippy, protos, licences, scripts
 	.ci/lint

@@ -16,6 +16,7 @@ use common::{
 use crate::{
     Config, Deps,
     data::DataArgs,
+    promote::{self, PromoteArgs},
     report::{self, EvaluateArgs},
     serve,
     train::{self, TrainArgs},
@@ -40,8 +41,10 @@ enum Command {
     Service(ServiceCommand),
     /// Trains a model from recorded series and writes an artifact
     Train(TrainArgs),
-    /// Scores a model on recorded series, per source and horizon
+    /// Scores models on recorded series, per source and horizon
     Evaluate(EvaluateArgs),
+    /// Lets a new artifact take the place of the served one, if it is better and calibrated
+    Promote(PromoteArgs),
 }
 
 /// Runs the command of `cli`.
@@ -75,6 +78,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Evaluate(args) => service::run("predictor", &settings, |shutdown| async move {
             let folders = fetch(&args.data, Path::new(SAMPLES), &shutdown).await?;
             work(shutdown, move || report::run(&args, &folders)).await
+        }),
+        Command::Promote(args) => service::run("predictor", &settings, |shutdown| async move {
+            let folders = fetch(&args.data, Path::new(SAMPLES), &shutdown).await?;
+            work(shutdown, move || promote::run(&args, &folders)).await
         }),
     }
 }

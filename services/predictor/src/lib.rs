@@ -23,6 +23,7 @@ mod model_json;
 mod naive;
 mod online;
 mod pool;
+mod promote;
 mod quantile;
 mod report;
 mod resources;

@@ -1,6 +1,11 @@
 //! What `predictor evaluate` says about models: rows for people and scripts, made from scores.
 
+pub mod bounds;
 mod command;
+mod examples;
+mod html;
+mod plot;
+mod reference;
 mod table;
 
 use serde::Serialize;
@@ -11,7 +16,8 @@ use crate::{
     score::{self, OutputScore, Score, SeriesScore},
 };
 
-pub use command::{EvaluateArgs, run};
+pub use command::{EvaluateArgs, run, score};
+pub use reference::{Comparison, Reference};
 pub use table::table;
 
 /// The scores of one or more models on the same series.
@@ -36,6 +42,9 @@ pub struct ModelReport {
     pub rows: Vec<Row>,
     /// By source, series and horizon.
     pub series: Vec<SeriesRow>,
+    /// Against the reference, when there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
 }
 
 /// One source at one horizon. Errors, losses and widths are means, in percent of capacity. Skill is 1 - loss over that
@@ -120,6 +129,7 @@ impl ModelReport {
                 .filter(|found| found.score.count > 0)
                 .map(SeriesRow::new)
                 .collect(),
+            comparison: None,
         }
     }
 }
@@ -271,6 +281,7 @@ pub mod testing {
             sha256: "0123456789abcdef".to_owned(),
             rows: rows(&scores),
             series: scores.iter().map(SeriesRow::new).collect(),
+            comparison: None,
         }
     }
 }

@@ -1,10 +1,13 @@
 //! `predictor evaluate`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use super::{ModelReport, Report, table};
+use super::{
+    Comparison, ModelReport, Reference, Report, examples, html,
+    table::{self, table},
+};
 use crate::{
     artifact::{Artifact, Location},
     data::{self, DataArgs},
@@ -33,6 +36,12 @@ pub struct EvaluateArgs {
     /// Write everything as JSON, also by quantile and by series
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write a page with plots, which needs nothing else and no network
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Compare with the scores in this JSON file, and judge
+    #[arg(long, value_name = "FILE")]
+    reference: Option<PathBuf>,
     /// Write the scores into the model's manifest as those of held-out data: after a change of what serving does with
     /// the model, without training again
     #[arg(long, requires = "model")]
@@ -49,26 +58,56 @@ pub fn run(args: &EvaluateArgs, folders: &[PathBuf]) -> anyhow::Result<String> {
         "--record needs one model, {} are given",
         args.model.len()
     );
+    let reference: Option<Reference> = match &args.reference {
+        Some(file) => {
+            let named = || format!("cannot read {}", file.display());
+            let text = std::fs::read(file).with_context(named)?;
+            Some(serde_json::from_slice(&text).with_context(named)?)
+        }
+        None => None,
+    };
     let sources = data::read(folders)?;
     let locations = match args.model.is_empty() {
         true => vec![Location::Embedded],
         false => args.model.iter().cloned().map(Location::Folder).collect(),
     };
     let mut models = Vec::new();
+    let mut shown = Vec::new();
     for location in &locations {
-        let (model, forecaster, scores) = score(location, &sources, args.stride)?;
+        let (mut model, forecaster, scores) = score(location, &sources, args.stride)?;
         if let (true, Location::Folder(folder)) = (args.record, location) {
             train::record(folder, forecaster.artifact().manifest.clone(), &scores)?;
         }
+        if args.html.is_some() && models.is_empty() {
+            shown = examples::examples(&forecaster, &sources)?;
+        }
+        model.comparison = reference
+            .as_ref()
+            .map(|reference| Comparison::new(&model.rows, reference));
         models.push(model);
     }
     let report = Report { models };
     if let Some(file) = &args.json {
-        let mut text = serde_json::to_string_pretty(&report)?;
-        text.push('\n');
-        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        write(file, &serde_json::to_string_pretty(&report)?)?;
     }
-    Ok(table(&report.models, args.alone))
+    if let Some(file) = &args.html {
+        write(file, &html::page(&report, &shown)?)?;
+    }
+    let mut parts = vec![table(&report.models, args.alone)];
+    for (index, model) in report.models.iter().enumerate() {
+        if let Some(comparison) = &model.comparison {
+            let which = match report.models.len() {
+                1 => String::new(),
+                _ => format!("{} ", table::letter(index)),
+            };
+            parts.push(format!("{which}{}", comparison.text()));
+        }
+    }
+    Ok(parts.join("\n\n"))
+}
+
+fn write(file: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// Opens the model at `location` and scores it on `sources`.

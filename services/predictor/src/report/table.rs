@@ -1,64 +1,129 @@
 //! Scores as a table for people: one line for each source and horizon, models side by side.
 
-use super::{ModelReport, Row};
+use super::{ModelReport, Row, bounds};
 
-/// A column that every model has: its heading, and what stands in it.
-struct Column {
-    heading: &'static str,
+/// A score with its heading.
+pub struct Column {
+    pub heading: &'static str,
+    /// What it is, for a legend.
+    pub meaning: &'static str,
     decimals: usize,
     value: fn(&Row) -> f64,
+    worth: Worth,
+}
+
+/// When a value is worth a second look.
+#[derive(Clone, Copy)]
+enum Worth {
+    Nothing,
+    /// Below 0.
+    Skill,
+    /// Outside of its bounds; which of [`bounds::COVERAGE`].
+    Coverage(usize),
 }
 
 const COLUMNS: [Column; 14] = [
-    column("mae", |row| row.mae),
-    column("v pers", |row| row.skill_persistence),
-    column("v best", |row| row.skill_best_naive),
+    Column {
+        heading: "mae",
+        meaning: "mean absolute error of the median, percent of capacity",
+        decimals: 3,
+        value: |row| row.mae,
+        worth: Worth::Nothing,
+    },
+    skill("v pers", "1 - mae over that of persistence", |row| {
+        row.skill_persistence
+    }),
+    skill(
+        "v best",
+        "1 - mae over that of the best naive forecast",
+        |row| row.skill_best_naive,
+    ),
     Column {
         heading: "behind",
+        meaning: "series on which persistence was better",
         decimals: 0,
         value: |row| f64::from(row.series_behind_persistence),
+        worth: Worth::Nothing,
     },
-    column("level", |row| row.level.pinball_skill),
-    column("peak", |row| row.peak.pinball_skill),
-    column("pk q90", |row| row.peak.skill_at(0.9)),
-    column("pk q95", |row| row.peak.skill_at(0.95)),
-    column("c90", |row| row.level.coverage_at(0.9)),
-    column("c95", |row| row.level.coverage_at(0.95)),
-    column("pc90", |row| row.peak.coverage_at(0.9)),
-    column("pc95", |row| row.peak.coverage_at(0.95)),
+    skill(
+        "level",
+        "1 - pinball loss of the level's quantiles over that of persistence with empirical quantiles",
+        |row| row.level.pinball_skill,
+    ),
+    skill(
+        "peak",
+        "1 - pinball loss of the peak's quantiles over that of peak-hold with empirical quantiles",
+        |row| row.peak.pinball_skill,
+    ),
+    skill("pk q90", "the same of the peak's q90 alone", |row| {
+        row.peak.skill_at(0.9)
+    }),
+    skill("pk q95", "the same of the peak's q95 alone", |row| {
+        row.peak.skill_at(0.95)
+    }),
+    coverage("c90", "share of outcomes at or below q90", 0, |row| {
+        row.level.coverage_at(0.9)
+    }),
+    coverage("c95", "share of outcomes at or below q95", 1, |row| {
+        row.level.coverage_at(0.95)
+    }),
+    coverage("pc90", "share of peaks at or below q90", 0, |row| {
+        row.peak.coverage_at(0.9)
+    }),
+    coverage("pc95", "share of peaks at or below q95", 1, |row| {
+        row.peak.coverage_at(0.95)
+    }),
     Column {
         heading: "width",
+        meaning: "mean distance from q05 to q95 of the level",
         decimals: 2,
         value: |row| row.level.width,
+        worth: Worth::Nothing,
     },
     Column {
         heading: "nwidth",
+        meaning: "that of the naive reference",
         decimals: 2,
         value: |row| row.level.naive_width,
+        worth: Worth::Nothing,
     },
 ];
 
-/// Only with `alone`: the model before the series' own past had a say.
+/// Only when asked for: the model before the series' own past had a say.
 const ALONE: [Column; 3] = [
-    column("alone", |row| row.skill_persistence_model_alone),
-    column("al q90", |row| alone(row, 0.9)),
-    column("al q95", |row| alone(row, 0.95)),
+    skill(
+        "alone",
+        "v pers of the model alone, before the series' own past has a say",
+        |row| row.skill_persistence_model_alone,
+    ),
+    skill("al q90", "pk q90 of the model alone", |row| alone(row, 0.9)),
+    skill("al q95", "pk q95 of the model alone", |row| {
+        alone(row, 0.95)
+    }),
 ];
 
-const LEGEND: &str = "\
-mae: mean absolute error of the median, percent of capacity; v pers, v best: 1 - mae over that of persistence, of the best
-naive forecast; behind: series on which persistence was better; level, peak, pk q90, pk q95: 1 - pinball loss over that of
-persistence and peak-hold with empirical quantiles; c90, c95, pc90, pc95: share of outcomes and of peaks at or below that
-quantile; width, nwidth: mean distance from q05 to q95 of the level, of the model and of the naive reference";
-
-const LEGEND_ALONE: &str = "\
-alone, al q90, al q95: v pers, pk q90, pk q95 of the model before the series' own past had a say";
-
-const fn column(heading: &'static str, value: fn(&Row) -> f64) -> Column {
+const fn skill(heading: &'static str, meaning: &'static str, value: fn(&Row) -> f64) -> Column {
     Column {
         heading,
+        meaning,
         decimals: 3,
         value,
+        worth: Worth::Skill,
+    }
+}
+
+const fn coverage(
+    heading: &'static str,
+    meaning: &'static str,
+    bound: usize,
+    value: fn(&Row) -> f64,
+) -> Column {
+    Column {
+        heading,
+        meaning,
+        decimals: 3,
+        value,
+        worth: Worth::Coverage(bound),
     }
 }
 
@@ -66,48 +131,94 @@ fn alone(row: &Row, q: f64) -> f64 {
     row.peak.at(q).map_or(f64::NAN, |row| row.skill_model_alone)
 }
 
+impl Column {
+    /// What stands in a row.
+    pub fn cell(&self, row: &Row) -> String {
+        self.shown((self.value)(row))
+    }
+
+    /// Whether that is worth a second look.
+    pub fn is_bad(&self, row: &Row) -> bool {
+        let value = (self.value)(row);
+        match self.worth {
+            Worth::Nothing => false,
+            Worth::Skill => value < 0.0,
+            Worth::Coverage(bound) => !bounds::COVERAGE[bound].within.contains(&value),
+        }
+    }
+
+    fn shown(&self, value: f64) -> String {
+        match value.is_nan() {
+            true => "-".to_owned(),
+            false => format!("{value:.*}", self.decimals),
+        }
+    }
+}
+
+/// The columns that every table has.
+pub fn columns() -> impl Iterator<Item = &'static Column> {
+    COLUMNS.iter()
+}
+
+/// What the headings mean.
+pub fn legend() -> String {
+    meanings(COLUMNS.iter())
+}
+
+fn meanings<'a>(columns: impl Iterator<Item = &'a Column>) -> String {
+    let meanings: Vec<String> = columns
+        .map(|column| format!("{}: {}", column.heading, column.meaning))
+        .collect();
+    meanings.join("; ")
+}
+
 /// The letter that stands for a model in headings.
 pub fn letter(model: usize) -> char {
     char::from(b'A' + (model % 26) as u8)
 }
 
-/// The scores of `models` on the same series. `alone` adds those of the models by themselves.
+/// The scores of `models` on the same series. `with_alone` adds those of the models by themselves.
 pub fn table(models: &[ModelReport], with_alone: bool) -> String {
-    let mut lines = Vec::new();
+    let Some(first) = models.first() else {
+        return String::new();
+    };
     let several = models.len() > 1;
-    for (index, model) in models.iter().enumerate() {
-        let which = match several {
-            true => format!("{}: ", letter(index)),
-            false => String::new(),
-        };
-        lines.push(format!(
-            "{which}{} ({} {}, sha256 {:.12})",
-            model.model, model.name, model.version, model.sha256
-        ));
-    }
+    let mut lines: Vec<String> = models
+        .iter()
+        .enumerate()
+        .map(|(index, model)| {
+            let which = match several {
+                true => format!("{}: ", letter(index)),
+                false => String::new(),
+            };
+            let ModelReport {
+                model,
+                name,
+                version,
+                sha256,
+                ..
+            } = model;
+            format!("{which}{model} ({name} {version}, sha256 {sha256:.12})")
+        })
+        .collect();
     let columns: Vec<&Column> = match with_alone {
         true => COLUMNS.iter().chain(&ALONE).collect(),
         false => COLUMNS.iter().collect(),
     };
     let mut heading = format!("{:<22} {:>3} {:>7} {:>6}", "source", "min", "n", "series");
+    let mut letters = " ".repeat(heading.len());
     for column in &columns {
         let width = 7 * models.len();
         heading.push_str(&format!(" |{:>width$}", column.heading));
+        letters.push_str(" |");
+        for model in 0..models.len() {
+            letters.push_str(&format!("{:>7}", letter(model)));
+        }
     }
     lines.push(heading);
     if several {
-        let mut letters = " ".repeat(41);
-        for _ in &columns {
-            letters.push_str(" |");
-            for model in 0..models.len() {
-                letters.push_str(&format!("{:>7}", letter(model)));
-            }
-        }
         lines.push(letters);
     }
-    let Some(first) = models.first() else {
-        return String::new();
-    };
     for row in &first.rows {
         let mut line = format!(
             "{:<22} {:>3} {:>7} {:>6}",
@@ -117,38 +228,32 @@ pub fn table(models: &[ModelReport], with_alone: bool) -> String {
             row.series
         );
         for column in &columns {
-            let cells = models.iter().map(|model| {
+            let values = models.iter().map(|model| {
                 find(&model.rows, &row.source, row.horizon_seconds)
                     .map_or(f64::NAN, |row| (column.value)(row))
             });
-            push(&mut line, column, cells);
+            push(&mut line, column, values);
         }
         lines.push(line);
     }
     let mut mean = format!("{:<41}", "mean of the lines");
     for column in &columns {
-        let cells = models.iter().map(|model| {
+        let values = models.iter().map(|model| {
             let sum: f64 = model.rows.iter().map(column.value).sum();
             sum / model.rows.len() as f64
         });
-        push(&mut mean, column, cells);
+        push(&mut mean, column, values);
     }
     lines.push(mean);
     lines.push(String::new());
-    lines.push(LEGEND.to_owned());
-    if with_alone {
-        lines.push(LEGEND_ALONE.to_owned());
-    }
+    lines.push(meanings(columns.into_iter()).replace("; ", "\n"));
     lines.join("\n")
 }
 
-fn push(line: &mut String, column: &Column, cells: impl Iterator<Item = f64>) {
+fn push(line: &mut String, column: &Column, values: impl Iterator<Item = f64>) {
     line.push_str(" |");
-    for value in cells {
-        match value.is_nan() {
-            true => line.push_str("      -"),
-            false => line.push_str(&format!("{value:>7.*}", column.decimals)),
-        }
+    for value in values {
+        line.push_str(&format!("{:>7}", column.shown(value)));
     }
 }
 
@@ -185,5 +290,21 @@ mod tests {
         assert!(lines[5].contains("|  1.000      - |"), "{two}");
         let widths: Vec<usize> = lines[2..7].iter().map(|line| line.len()).collect();
         assert!(widths.iter().all(|width| *width == widths[0]), "{two}");
+    }
+
+    #[test]
+    fn what_is_worth_a_second_look_is_known() {
+        let mut row = model("m", &[("a", 900, 3.0)]).rows.remove(0);
+        row.peak.quantiles[2].coverage = 0.93;
+        let bad: Vec<&str> = columns()
+            .filter(|column| column.is_bad(&row))
+            .map(|column| column.heading)
+            .collect();
+        assert_eq!(
+            bad,
+            [
+                "v pers", "v best", "level", "peak", "pk q90", "pk q95", "pc90"
+            ]
+        );
     }
 }
