@@ -74,7 +74,6 @@ pub(super) fn read(fields: &mut Fields, message: SeriesForecast) -> Option<Forec
             missing_points: history.missing_points,
             span_seconds: history.span_seconds,
         }),
-        ..Default::default()
     })
 }
 
@@ -194,5 +193,6 @@ pub(super) fn message(forecast: &Forecast) -> SeriesForecast {
             missing_points: history.missing_points,
             span_seconds: history.span_seconds,
         }),
+        ..SeriesForecast::default()
     }
 }
