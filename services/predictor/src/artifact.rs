@@ -172,6 +172,11 @@ impl Artifact {
         Ok(artifact)
     }
 
+    /// Tells this model from others: what was learned about the forecasts of one is not about another's.
+    pub fn fingerprint(&self) -> u64 {
+        u64::from_str_radix(&self.sha256[..16], 16).unwrap_or_default()
+    }
+
     /// The prediction of each model, in the manifest's order, for each row.
     ///
     /// # Errors

@@ -1,26 +1,28 @@
 //! Rolling-origin evaluation on recorded series: the last part of each, history up to the origin only.
-//!
-//! What the recent past says is worked out as in serving, from the same thinned origins; they are forecast once each.
 
-use std::collections::BTreeMap;
+mod referee;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
 use crate::{
     booster::BoosterError,
+    calibration::{self, RawForecast, Track},
     features::View,
-    forecast::{Forecaster, Question, past_origins},
+    forecast::{Forecaster, Question, REBUILT_STRIDE_SECONDS, outcome},
     history::History,
+    local::LocalPass,
     manifest::Output,
-    online::{self, Outcome, RawForecast, Tuning},
-    quantile,
-    score::{Residuals, Rows, Score, Scored, SeriesScore},
+    score::{Score, SeriesScore},
+    series::Series,
     traces::Source,
 };
+use referee::{Referee, Said};
 
 /// The part of each series, by time, that is not scored.
 pub const TRAINING_SHARE: f64 = 0.6;
+/// Forecasts are calibrated for so long before the first is scored, in seconds.
+const WARM_UP_SECONDS: usize = 7 * 86_400;
 /// Series that move less than this (standard deviation, percent of capacity) are idle and not scored.
 pub const IDLE_DEVIATION: f64 = 0.3;
 
@@ -34,6 +36,16 @@ pub fn first_scored(history: &History) -> usize {
     (history.len() as f64 * TRAINING_SHARE).ceil() as usize
 }
 
+/// How a caller asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// It sends the calibration state back: what is known of past forecasts is carried from origin to origin. It begins
+    /// empty a week before the first origin that is scored.
+    Carrying,
+    /// It sends the last so many seconds of samples and nothing else: each answer rebuilds the calibration.
+    Stateless(u32),
+}
+
 /// Scores `forecaster` at every `stride`-th origin of every series: one score for each series and horizon.
 ///
 /// # Errors
@@ -42,7 +54,7 @@ pub fn evaluate(
     forecaster: &Forecaster,
     sources: &[Source],
     stride: usize,
-    tuning: &Tuning,
+    caller: Caller,
 ) -> Result<Vec<SeriesScore>, BoosterError> {
     let series: Vec<(&str, &str, &History)> = sources
         .iter()
@@ -58,7 +70,10 @@ pub fn evaluate(
     let scores: Vec<Vec<(u32, Score)>> = series
         .par_iter()
         .map(|(_, _, history)| {
-            let scores = evaluate_series(forecaster, history, stride, tuning);
+            let scores = match caller {
+                Caller::Carrying => carrying(forecaster, history, stride),
+                Caller::Stateless(window) => stateless(forecaster, history, stride, window),
+            };
             progress.inc(1);
             scores
         })
@@ -80,148 +95,138 @@ pub fn evaluate(
     Ok(named.collect())
 }
 
-fn evaluate_series(
+/// As served to a caller that sends the calibration state back. The model is asked in bulk, for speed.
+fn carrying(
     forecaster: &Forecaster,
     history: &History,
     stride: usize,
-    tuning: &Tuning,
 ) -> Result<Vec<(u32, Score)>, BoosterError> {
-    let horizons = &forecaster.artifact().manifest.horizons_seconds;
-    horizons
-        .iter()
-        .map(|horizon| {
-            let score = evaluate_horizon(forecaster, history, *horizon, stride, tuning)?;
-            Ok((*horizon, score))
-        })
-        .collect()
+    let manifest = &forecaster.artifact().manifest;
+    let targets = forecaster.targets();
+    let median = calibration::median_of(targets);
+    let step = i64::from(history.step_seconds());
+    let seconds = |origin: usize| origin as i64 * step;
+    let mut scores = Vec::new();
+    for horizon_seconds in &manifest.horizons_seconds {
+        let mut referee = Referee::new(history, *horizon_seconds, &manifest.quantiles);
+        let steps = referee.steps();
+        let week = WARM_UP_SECONDS / step as usize;
+        let first = first_scored(history);
+        let asked: Vec<usize> = (first.saturating_sub(week)..history.len().saturating_sub(steps))
+            .filter(|origin| origin % stride == 0 && !history.value(*origin).is_nan())
+            .collect();
+        let answers = ask(forecaster, history, *horizon_seconds, &asked)?;
+        let mut track = Track::new(targets.len());
+        for (origin, answer) in asked.into_iter().zip(&answers) {
+            track.settle_due(targets, *horizon_seconds, seconds(origin), |made| {
+                outcome(history, (made / step) as usize, steps)
+            });
+            let (served, pending) = track.serve(targets, seconds(origin), answer);
+            track.wait(pending, *horizon_seconds);
+            if origin >= first {
+                let said = |values: &[f64]| Said {
+                    median: values[median],
+                    level: forecaster.at_quantiles(Output::Level, values),
+                    peak: forecaster.at_quantiles(Output::Peak, values),
+                };
+                referee.score(origin, &said(&served.values), &said(&answer.values));
+            }
+        }
+        scores.push((*horizon_seconds, referee.into_score()));
+    }
+    Ok(scores)
 }
 
-fn evaluate_horizon(
+/// As served to a caller that sends `window_seconds` of samples with each request, through the same door.
+fn stateless(
     forecaster: &Forecaster,
     history: &History,
-    horizon_seconds: u32,
     stride: usize,
-    tuning: &Tuning,
-) -> Result<Score, BoosterError> {
-    let step = history.step_seconds();
-    let steps = (horizon_seconds / step) as usize;
-    let least = forecaster.artifact().manifest.least_history_seconds;
-    let first = first_scored(history);
-    let last = history.len().saturating_sub(steps);
-    let reach = tuning.past_seconds / step as usize + steps + stride;
-    let asked: Vec<usize> = (first.saturating_sub(reach)..last)
-        .filter(|origin| origin % stride == 0 && !history.value(*origin).is_nan())
+    window_seconds: u32,
+) -> Result<Vec<(u32, Score)>, BoosterError> {
+    let manifest = &forecaster.artifact().manifest;
+    let quantiles = &manifest.quantiles;
+    let mut referees: Vec<Referee<'_>> = manifest
+        .horizons_seconds
+        .iter()
+        .map(|horizon| Referee::new(history, *horizon, quantiles))
         .collect();
-    let answers = ask(forecaster, history, horizon_seconds, &asked)?;
-
-    let targets = forecaster.targets();
-    let quantiles = &forecaster.artifact().manifest.quantiles;
-    let median = online::median_of(targets);
-    let [level_row, peak_row] = [Output::Level, Output::Peak].map(|output| {
-        let mut known: Vec<(f64, usize)> = targets
+    let asked: Vec<usize> = (first_scored(history)..history.len())
+        .filter(|origin| origin % stride == 0 && !history.observed(*origin).is_nan())
+        .collect();
+    for origins in asked.chunks(16) {
+        let windows: Vec<Series> = origins
             .iter()
-            .enumerate()
-            .filter(|(_, target)| target.output == output)
-            .map(|(position, target)| (target.quantile, position))
+            .map(|origin| known_at(history, *origin, window_seconds))
             .collect();
-        known.sort_by(|left, right| left.0.total_cmp(&right.0));
-        let levels: Vec<f64> = known.iter().map(|(q, _)| *q).collect();
-        move |values: &[f64]| -> Vec<f64> {
-            let values: Vec<f64> = known.iter().map(|(_, at)| values[*at]).collect();
-            quantiles
-                .iter()
-                .map(|q| quantile::interpolate(&levels, &values, *q))
-                .collect()
+        let forecasts = forecaster.forecast(&windows, &manifest.horizons_seconds, quantiles)?;
+        for (origin, forecast) in origins.iter().zip(forecasts) {
+            for (referee, horizon) in referees.iter_mut().zip(forecast.horizons) {
+                let said = Said {
+                    median: horizon.point,
+                    level: horizon.level,
+                    peak: horizon.peak,
+                };
+                referee.score(*origin, &said, &said);
+            }
         }
-    });
-    let mut score = Score::new(quantiles);
-    let week = 7 * 86_400 / step as usize;
-    let (mut level_misses, mut peak_misses) = (Residuals::new(week), Residuals::new(week));
-    let hold = |origin: usize| history.highest((origin + 1).saturating_sub(steps), origin);
-    let mut known_until = first.saturating_sub(week + steps);
-    for (origin, answer) in &answers {
-        let origin = *origin;
-        if origin < first {
-            continue;
-        }
-        while known_until + steps <= origin {
-            let end = known_until + steps;
-            level_misses.push(history.observed(end) - history.value(known_until));
-            peak_misses.push(history.observed_peak(known_until + 1, end) - hold(known_until));
-            known_until += 1;
-        }
-        let level = history.observed(origin + steps);
-        let peak = history.observed_peak(origin + 1, origin + steps);
-        if level.is_nan() || peak.is_nan() || history.observed(origin).is_nan() {
-            continue;
-        }
-        let outcomes: Vec<Outcome<'_>> =
-            past_origins(history, origin, horizon_seconds, least, tuning)
-                .into_iter()
-                .filter_map(|past| {
-                    let past = past - past % stride;
-                    Some(Outcome {
-                        forecast: answers.get(&past)?,
-                        level: history.observed(past + steps),
-                        peak: history.observed_peak(past + 1, past + steps),
-                    })
-                })
-                .filter(|outcome| !outcome.level.is_nan() && !outcome.peak.is_nan())
-                .collect();
-        let judgement = online::judge(targets, &outcomes, tuning);
-        let values = online::apply(targets, answer, &judgement);
-        let now = history.value(origin);
-        let hold = hold(origin);
-        let around = |center: f64, misses: &Residuals| -> Vec<f64> {
-            quantiles
-                .iter()
-                .map(|q| (center + misses.quantile(*q)).clamp(0.0, 100.0))
-                .collect()
-        };
-        score.add(&Scored {
-            level,
-            peak,
-            median: values[median],
-            model_median: answer.values[median],
-            naive: answer
-                .naive
-                .map(|value| if value.is_nan() { now } else { value }),
-            served: Rows {
-                level: &level_row(&values),
-                peak: &peak_row(&values),
-            },
-            model: Rows {
-                level: &level_row(&answer.values),
-                peak: &peak_row(&answer.values),
-            },
-            reference: Rows {
-                level: &around(now, &level_misses),
-                peak: &around(hold, &peak_misses),
-            },
-        });
     }
-    Ok(score)
+    Ok(manifest
+        .horizons_seconds
+        .iter()
+        .copied()
+        .zip(referees.into_iter().map(Referee::into_score))
+        .collect())
 }
 
+/// The last `window_seconds` before `origin` as a caller would send them.
+pub fn known_at(history: &History, origin: usize, window_seconds: u32) -> Series {
+    let step = history.step_seconds();
+    let mut series = Series {
+        id: "recorded".to_owned(),
+        timestamps_seconds: Vec::new(),
+        cpu: Vec::new(),
+        capacity: 100.0,
+        calibration_state: Vec::new(),
+    };
+    for index in origin.saturating_sub((window_seconds / step) as usize)..=origin {
+        let value = history.observed(index);
+        if !value.is_nan() {
+            series
+                .timestamps_seconds
+                .push(index as i64 * i64::from(step));
+            series.cpu.push(value);
+        }
+    }
+    series
+}
+
+/// The model's answers at `origins`, ascending and each with a value; the series' own model learns from the beginning.
 fn ask(
     forecaster: &Forecaster,
     history: &History,
     horizon_seconds: u32,
     origins: &[usize],
-) -> Result<BTreeMap<usize, RawForecast>, BoosterError> {
-    let mut answers = BTreeMap::new();
+) -> Result<Vec<RawForecast>, BoosterError> {
+    let step_seconds = history.step_seconds();
+    let steps = (horizon_seconds / step_seconds) as usize;
+    let stride = (REBUILT_STRIDE_SECONDS / step_seconds) as usize;
+    let mut pass = LocalPass::new(history, 0, steps, stride);
+    let mut answers = Vec::with_capacity(origins.len());
     for chunk in origins.chunks(2_000) {
         let questions: Vec<Question<'_>> = chunk
             .iter()
             .filter_map(|origin| {
+                let view = View::new(history, *origin, 0)?;
                 Some(Question {
-                    view: View::new(history, *origin, 0)?,
+                    view,
                     horizon_seconds,
-                    step_seconds: history.step_seconds(),
+                    step_seconds,
+                    local: pass.at(&view),
                 })
             })
             .collect();
-        answers.extend(chunk.iter().copied().zip(forecaster.ask(&questions)?));
+        answers.extend(forecaster.ask(&questions)?);
     }
     Ok(answers)
 }

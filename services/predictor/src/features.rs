@@ -7,13 +7,23 @@
 mod name;
 mod view;
 
-pub use name::{Feature, default_features};
+pub use name::{Feature, Recurrence, default_features};
 pub use view::View;
 
-use crate::features::name::{Best, Raw, Recurrence};
+use crate::{
+    features::name::{Best, Local, Raw},
+    local::LocalForecast,
+};
 
-/// The values of `features` at `view` for a horizon of `horizon_steps`, appended to `row`.
-pub fn append(features: &[Feature], view: &View<'_>, horizon_steps: usize, row: &mut Vec<f32>) {
+/// The values of `features` at `view` for a horizon of `horizon_steps`, appended to `row`; `local` is what the series'
+/// own model says there.
+pub fn append(
+    features: &[Feature],
+    view: &View<'_>,
+    horizon_steps: usize,
+    local: &LocalForecast,
+    row: &mut Vec<f32>,
+) {
     let horizon = view.at_horizon(horizon_steps);
     let now = view.now();
     let relative = |value: f64| (value - now) / view.scale();
@@ -56,6 +66,10 @@ pub fn append(features: &[Feature], view: &View<'_>, horizon_steps: usize, row: 
                 horizon.peak_change_quantile(f64::from(percent) / 100.0) / view.scale()
             }
             Feature::MeanChange => horizon.mean_change() / view.scale(),
+            Feature::Local(Local::Level) => local.change.level,
+            Feature::Local(Local::Peak) => local.change.peak,
+            Feature::Local(Local::LevelError) => local.error.level,
+            Feature::Local(Local::PeakError) => local.error.peak,
             Feature::Raw(raw) => match raw {
                 Raw::Lag(minutes) => view.block(view.steps(minutes)),
                 Raw::Mean(minutes) => view.mean(minutes),
@@ -71,14 +85,24 @@ pub fn append(features: &[Feature], view: &View<'_>, horizon_steps: usize, row: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::History;
+    use crate::{history::History, local::Change};
 
     /// The value of one feature 15 minutes ahead on a 300 s grid.
     fn value(name: &str, values: &[f32]) -> f32 {
         let history = History::new(300, values.to_vec());
         let view = View::new(&history, history.len() - 1, 0).unwrap();
         let mut row = Vec::new();
-        append(&[name.parse().unwrap()], &view, 3, &mut row);
+        let local = LocalForecast {
+            change: Change {
+                level: 0.5,
+                peak: 0.75,
+            },
+            error: Change {
+                level: 0.25,
+                peak: 1.5,
+            },
+        };
+        append(&[name.parse().unwrap()], &view, 3, &local, &mut row);
         row[0]
     }
 
@@ -110,6 +134,10 @@ mod tests {
             ("recur_error_60m", 0.0),
             ("best_error", 0.0),
             ("rank_1440m", 0.5 * 264.0 / 288.0),
+            ("local_level", 0.5),
+            ("local_peak", 0.75),
+            ("local_level_error", 0.25),
+            ("local_peak_error", 1.5),
         ] {
             let got = value(name, &hourly);
             assert!((got - expected).abs() < 1e-3, "{name}: {got} {expected}");

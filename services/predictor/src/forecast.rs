@@ -1,21 +1,25 @@
-//! A batch of series in, a forecast for each out: grid, features, model, judgement by the recent past, fallback.
+//! A batch of series in, a forecast for each out: grid, features, model, calibration, fallback.
 
+mod backcast;
 mod prepared;
 mod reason;
 
-pub use prepared::past_origins;
+pub use backcast::REBUILT_STRIDE_SECONDS;
+pub use prepared::outcome;
 
 use crate::{
     artifact::{Artifact, RefusedArtifact},
     booster::{BoosterError, Rows},
+    calibration::{self, RawForecast, Served, Target, Track},
     features::{self, Feature, View},
     history::History,
+    local::LocalForecast,
     manifest::Output,
     naive::{self, Naive, PastChanges},
-    online::{self, Judgement, Outcome, RawForecast, TUNING, Target},
     quantile,
     series::Series,
 };
+use backcast::Asked;
 use prepared::Prepared;
 
 /// Series that share one matrix: enough to keep the library busy, few enough to keep memory flat.
@@ -45,6 +49,17 @@ impl Basis {
     }
 }
 
+/// Where the calibration of an answer comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// From the request.
+    Carried,
+    /// From the window: past origins were forecast again.
+    Rebuilt,
+    /// There is none.
+    None,
+}
+
 /// The forecast of one series, in the unit of the series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forecast {
@@ -66,6 +81,12 @@ pub struct Forecast {
     pub missing_points: usize,
     /// From the first sample to the last.
     pub span_seconds: u64,
+    /// What to send with the next request; empty when there is none.
+    pub calibration_state: Vec<u8>,
+    /// Where the calibration comes from.
+    pub calibration_source: Source,
+    /// Why not from the request; empty when it does.
+    pub calibration_reason: String,
 }
 
 /// What is forecast for one horizon. Values belong to the quantiles asked for, never decrease, and lie within
@@ -80,6 +101,27 @@ pub struct HorizonForecast {
     pub peak: Vec<f64>,
     /// The median of the level.
     pub point: f64,
+    /// Weight of the model in it, 0 to 1; 0 when it wasn't asked.
+    pub model_weight: f64,
+    /// How past ones did; `None` while nothing is known.
+    pub trailing: Option<Trailing>,
+}
+
+/// How forecasts for a horizon did lately, recent ones counting more.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trailing {
+    /// Forecasts with a known outcome, fading.
+    pub outcomes: f64,
+    /// Mean absolute error of the point forecast, in the unit of the series.
+    pub mae: f64,
+    /// The same of the model's median, before the gate.
+    pub model_mae: f64,
+    /// The same of the best naive forecast.
+    pub naive_mae: f64,
+    /// Which that is.
+    pub naive: Naive,
+    /// Share of outcomes at or below q90 and q95, of peaks at or below those of the peak.
+    pub coverage: [f64; 4],
 }
 
 /// Forecasts with one artifact.
@@ -102,6 +144,8 @@ pub struct Question<'a> {
     pub horizon_seconds: u32,
     /// The grid's step.
     pub step_seconds: u32,
+    /// What the series' own model says.
+    pub local: LocalForecast,
 }
 
 impl Question<'_> {
@@ -154,16 +198,8 @@ impl Forecaster {
                 quantile: model.quantile,
             })
             .collect();
-        let of = |output: Output| {
-            let mut positions: Vec<usize> = (0..targets.len())
-                .filter(|index| targets[*index].output == output)
-                .collect();
-            positions.sort_by(|left, right| {
-                targets[*left].quantile.total_cmp(&targets[*right].quantile)
-            });
-            positions
-        };
-        let (levels, peaks) = (of(Output::Level), of(Output::Peak));
+        let [levels, peaks] =
+            [Output::Level, Output::Peak].map(|output| calibration::positions(&targets, output));
         let outermost = (manifest.quantiles.first(), manifest.quantiles.last());
         for positions in [&levels, &peaks] {
             let ends = (
@@ -228,24 +264,53 @@ impl Forecaster {
     ) -> Result<Vec<Forecast>, BoosterError> {
         let mut forecasts = Vec::with_capacity(batch.len());
         for chunk in batch.chunks(SERIES_PER_CHUNK) {
+            let targets = self.targets.len();
             let prepared: Vec<Prepared> = chunk
                 .iter()
-                .map(|series| Prepared::new(series, horizons_seconds, &self.artifact.manifest))
+                .map(|series| Prepared::new(series, &self.artifact, targets))
                 .collect();
-            let questions: Vec<Question<'_>> = prepared
+            let mut questions = Vec::new();
+            let asked: Vec<Vec<Asked>> = prepared
                 .iter()
-                .flat_map(|prepared| prepared.questions(horizons_seconds))
+                .map(|prepared| self.questions(prepared, &mut questions))
                 .collect();
             let mut answers = self.ask(&questions)?.into_iter();
-            for (series, prepared) in chunk.iter().zip(&prepared) {
-                let raw: Vec<RawForecast> = answers
-                    .by_ref()
-                    .take(prepared.questions_count(horizons_seconds))
-                    .collect();
-                forecasts.push(self.assemble(series, prepared, &raw, horizons_seconds, quantiles));
+            drop(questions);
+            for ((series, prepared), asked) in chunk.iter().zip(prepared).zip(asked) {
+                let count = asked.iter().map(Asked::len).sum();
+                let raw: Vec<RawForecast> = answers.by_ref().take(count).collect();
+                forecasts.push(self.assemble(
+                    series,
+                    prepared,
+                    asked,
+                    &raw,
+                    horizons_seconds,
+                    quantiles,
+                ));
             }
         }
         Ok(forecasts)
+    }
+
+    /// What the model is asked about a series: nothing, when it can't be.
+    fn questions<'a>(
+        &self,
+        prepared: &'a Prepared,
+        questions: &mut Vec<Question<'a>>,
+    ) -> Vec<Asked> {
+        if prepared.unsupported.is_some() {
+            return Vec::new();
+        }
+        let manifest = &self.artifact.manifest;
+        let least = manifest.least_history_seconds;
+        manifest
+            .horizons_seconds
+            .iter()
+            .enumerate()
+            .map(|(position, horizon)| {
+                backcast::ask(prepared, position, *horizon, least, questions)
+            })
+            .collect()
     }
 
     /// The model's answers as they are, with its calibration, in percent of capacity.
@@ -260,6 +325,7 @@ impl Forecaster {
                 &self.features,
                 &question.view,
                 question.steps(),
+                &question.local,
                 &mut values,
             );
         }
@@ -288,8 +354,8 @@ impl Forecaster {
                 naive: Naive::ALL.map(|naive| naive.forecast(view, question.steps())),
                 scale: view.scale(),
             };
-            online::order(&self.levels, &mut answer.values);
-            online::order(&self.peaks, &mut answer.values);
+            calibration::order(&self.levels, &mut answer.values);
+            calibration::order(&self.peaks, &mut answer.values);
             answer
         });
         Ok(answers.collect())
@@ -298,33 +364,37 @@ impl Forecaster {
     fn assemble(
         &self,
         series: &Series,
-        prepared: &Prepared,
+        mut prepared: Prepared,
+        asked: Vec<Asked>,
         raw: &[RawForecast],
         horizons_seconds: &[u32],
         quantiles: &[f64],
     ) -> Forecast {
         let unit = series.capacity / 100.0;
-        let history = &prepared.history;
-        let last = history.len().saturating_sub(1);
-        let now = history.value(last);
-        let mut horizons = Vec::with_capacity(horizons_seconds.len());
-        let mut judgements = Vec::new();
+        let manifest = &self.artifact.manifest;
+        let mut tracks = std::mem::take(&mut prepared.calibration.tracks);
         let mut raw = raw;
-        for (position, horizon) in horizons_seconds.iter().enumerate() {
-            let (mut level, mut peak) = match prepared.past.get(position) {
+        let mut served: Vec<Option<Served>> = Vec::with_capacity(tracks.len());
+        for (asked, track) in asked.into_iter().zip(&mut tracks) {
+            let (mine, rest) = raw.split_at(asked.len());
+            raw = rest;
+            served.push(asked.settle(self, &prepared, track, mine));
+        }
+        served.resize(tracks.len(), None);
+        let history = &prepared.history;
+        let last = prepared.last();
+        let mut horizons = Vec::with_capacity(horizons_seconds.len());
+        let all = manifest.horizons_seconds.iter().zip(&served).zip(&tracks);
+        for ((horizon, served), track) in all {
+            if !horizons_seconds.contains(horizon) {
+                continue;
+            }
+            let (mut level, mut peak) = match served {
                 None => self.naive_rows(history, last, *horizon, prepared.step_seconds),
-                Some(origins) => {
-                    let (mine, rest) = raw.split_at(origins.len() + 1);
-                    raw = rest;
-                    let steps = (horizon / prepared.step_seconds) as usize;
-                    let judgement = self.judge(history, origins, &mine[1..], steps);
-                    let values = online::apply(&self.targets, &mine[0], &judgement);
-                    judgements.push(judgement);
-                    (
-                        self.at_quantiles(&self.levels, &values),
-                        self.at_quantiles(&self.peaks, &values),
-                    )
-                }
+                Some(served) => (
+                    self.at_quantiles(Output::Level, &served.values),
+                    self.at_quantiles(Output::Peak, &served.values),
+                ),
             };
             // The highest value up to the horizon is never below the value at it.
             for (peak, level) in peak.iter_mut().zip(&level) {
@@ -333,60 +403,58 @@ impl Forecaster {
             for row in [&mut level, &mut peak] {
                 quantile::repair(row, 100.0);
             }
-            let all = &self.artifact.manifest.quantiles;
-            let asked = |row: &[f64]| -> Vec<f64> {
-                quantiles
-                    .iter()
-                    .map(|q| {
-                        (quantile::interpolate(all, row, *q) * unit).clamp(0.0, series.capacity)
-                    })
-                    .collect()
+            let scaled = |row: &[f64], q: f64| {
+                (quantile::interpolate(&manifest.quantiles, row, q) * unit)
+                    .clamp(0.0, series.capacity)
             };
+            let asked =
+                |row: &[f64]| -> Vec<f64> { quantiles.iter().map(|q| scaled(row, *q)).collect() };
             horizons.push(HorizonForecast {
                 horizon_seconds: *horizon,
-                point: (quantile::interpolate(all, &level, 0.5) * unit).clamp(0.0, series.capacity),
+                point: scaled(&level, 0.5),
                 level: asked(&level),
                 peak: asked(&peak),
+                model_weight: served
+                    .as_ref()
+                    .map_or(0.0, |served| served.gate.model_weight()),
+                trailing: served.as_ref().and_then(|_| trailing(track, unit)),
             });
         }
         let (basis, reason) = match &prepared.unsupported {
             Some(why) => (Basis::Naive, format!("persistence: {why}")),
-            None => reason::explain(&judgements, horizons_seconds),
+            None => reason::explain(&horizons, unit),
+        };
+        let calibration_state = match prepared.source {
+            Source::None => Vec::new(),
+            Source::Carried | Source::Rebuilt => {
+                prepared.calibration.tracks = tracks;
+                prepared.calibration.last_seconds = prepared.last_seconds;
+                calibration::encode(&prepared.calibration, self.artifact.fingerprint())
+            }
         };
         Forecast {
             basis,
             reason,
             origin_seconds: prepared.last_seconds,
-            last_cpu: now * unit,
+            // Grids hold 32-bit floats: a full machine could come out a little above its capacity.
+            last_cpu: (history.value(last) * unit).clamp(0.0, series.capacity),
             horizons,
             step_seconds: prepared.step_seconds,
             observed_points: prepared.observed,
             missing_points: history.len() - prepared.observed,
             span_seconds: prepared.span_seconds,
+            calibration_state,
+            calibration_source: prepared.source,
+            calibration_reason: prepared.source_reason,
         }
     }
 
-    fn judge(
-        &self,
-        history: &History,
-        origins: &[usize],
-        answers: &[RawForecast],
-        steps: usize,
-    ) -> Judgement {
-        let outcomes: Vec<Outcome<'_>> = origins
-            .iter()
-            .zip(answers)
-            .map(|(origin, forecast)| Outcome {
-                forecast,
-                level: history.observed(origin + steps),
-                peak: history.observed_peak(origin + 1, origin + steps),
-            })
-            .collect();
-        online::judge(&self.targets, &outcomes, &TUNING)
-    }
-
-    /// The manifest's quantiles, from the outputs at `positions`.
-    fn at_quantiles(&self, positions: &[usize], values: &[f64]) -> Vec<f64> {
+    /// The manifest's quantiles of `output`, from one value for each target.
+    pub fn at_quantiles(&self, output: Output, values: &[f64]) -> Vec<f64> {
+        let positions = match output {
+            Output::Level => &self.levels,
+            Output::Peak => &self.peaks,
+        };
         let levels: Vec<f64> = positions
             .iter()
             .map(|index| self.targets[*index].quantile)
@@ -436,4 +504,19 @@ impl Forecaster {
         }
         (level, row(&own.peak, usual.map(|usual| &usual.peak)))
     }
+}
+
+/// What is known of past forecasts; `None` when nothing is.
+fn trailing(track: &Track, unit: f64) -> Option<Trailing> {
+    let record = &track.record;
+    let n = record.outcomes;
+    let (naive, naive_mae) = record.best_naive();
+    (n >= 1.0).then(|| Trailing {
+        outcomes: n,
+        mae: record.served_error / n * unit,
+        model_mae: record.errors[0] / n * unit,
+        naive_mae: naive_mae * unit,
+        naive,
+        coverage: record.covered.map(|covered| covered / n),
+    })
 }

@@ -127,6 +127,7 @@ mod tests {
             timestamps_seconds: times.to_vec(),
             cpu: cpu.to_vec(),
             capacity: 100.0,
+            calibration_state: Vec::new(),
         }
     }
 

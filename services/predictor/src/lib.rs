@@ -7,6 +7,7 @@
 
 pub mod artifact;
 pub mod booster;
+mod calibration;
 mod card;
 pub mod commands;
 mod config;
@@ -17,11 +18,11 @@ pub mod forecast;
 mod grid;
 mod grpc;
 mod history;
+mod local;
 mod manifest;
 mod metrics;
 mod model_json;
 mod naive;
-mod online;
 mod pool;
 mod promote;
 mod quantile;

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use crate::{
     artifact::Location,
     data::{self, DataArgs},
+    evaluate::Caller,
     report,
 };
 
@@ -38,9 +39,22 @@ pub struct PromoteArgs {
 pub fn run(args: &PromoteArgs, folders: &[PathBuf]) -> anyhow::Result<String> {
     let sources = data::read(folders)?;
     let location = |folder: &PathBuf| Location::Folder(folder.clone());
-    let (candidate, _, _) = report::score(&location(&args.candidate), &sources, args.stride)?;
+    let (candidate, _, _) = report::score(
+        &location(&args.candidate),
+        &sources,
+        args.stride,
+        Caller::Carrying,
+    )?;
     let served = match args.served.exists() {
-        true => Some(report::score(&location(&args.served), &sources, args.stride)?.0),
+        true => Some(
+            report::score(
+                &location(&args.served),
+                &sources,
+                args.stride,
+                Caller::Carrying,
+            )?
+            .0,
+        ),
         false => None,
     };
     let checks = verdict::checks(&candidate, served.as_ref());

@@ -1,4 +1,4 @@
-//! Small mathematics of quantiles: empirical ones, monotone rows, pinball loss, conformal offsets.
+//! Small mathematics of quantiles: empirical ones, monotone rows, pinball loss.
 
 /// The `q`-quantile of ascending `values`, linear between ranks; NaN when there are none.
 pub fn of_sorted(values: &[f64], q: f64) -> f64 {
@@ -26,22 +26,6 @@ pub fn repair(values: &mut [f64], capacity: f64) {
     for value in values {
         *value = value.clamp(0.0, capacity);
     }
-}
-
-/// The offset that would have made past forecasts of the `q`-quantile right: the `q`-quantile of `actual - forecast`,
-/// with the finite-sample correction of split conformal prediction, `ceil((n + 1) q) / n`.
-pub fn conformal_offset(misses: &mut [f64], q: f64) -> f64 {
-    misses.sort_unstable_by(f64::total_cmp);
-    let n = misses.len() as f64;
-    if misses.is_empty() {
-        return 0.0;
-    }
-    let level = if q > 0.5 {
-        ((n + 1.0) * q / n).min(1.0)
-    } else {
-        ((n + 1.0) * q / n - 1.0 / n).max(0.0)
-    };
-    of_sorted(misses, level)
 }
 
 /// The value at probability `q` of a distribution known at `levels` (ascending), linear between them and flat beyond.
@@ -79,14 +63,6 @@ mod tests {
     fn too_low_is_dear_for_a_high_quantile() {
         assert_eq!(pinball(0.9, 10.0, 20.0), 9.0);
         assert!((pinball(0.9, 20.0, 10.0) - 1.0).abs() < 1e-12);
-    }
-
-    #[test]
-    fn an_offset_lifts_forecasts_that_were_too_low() {
-        let mut misses: Vec<f64> = (0..100).map(f64::from).collect();
-        let offset = conformal_offset(&mut misses, 0.9);
-        assert!((89.5..91.5).contains(&offset), "{offset}");
-        assert_eq!(conformal_offset(&mut [], 0.9), 0.0);
     }
 
     proptest! {

@@ -15,4 +15,6 @@ pub struct Series {
     pub cpu: Vec<f64>,
     /// The largest value that `cpu` can take.
     pub capacity: f64,
+    /// What an earlier answer for this series returned; empty when there is none.
+    pub calibration_state: Vec<u8>,
 }

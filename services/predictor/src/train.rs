@@ -15,12 +15,11 @@ use crate::{
     artifact::{Artifact, Location},
     booster::{Rows, TreeShape},
     data::{self, DataArgs},
-    evaluate,
+    evaluate::{self, Caller},
     features::{Feature, default_features},
     forecast::Forecaster,
     manifest::{FORMAT, Golden, Manifest, ModelFile, Output, Source as SourceCard, Training},
     model_json::Trees,
-    online::TUNING,
     report::{self, ModelReport},
     resources::Used,
     score::{self, SeriesScore},
@@ -241,7 +240,7 @@ fn finish(
     package::write_manifest(&args.out, &manifest)?;
 
     let forecaster = Forecaster::new(Artifact::open(&location, 1)?)?;
-    let scores = evaluate::evaluate(&forecaster, sources, args.stride, &TUNING)?;
+    let scores = evaluate::evaluate(&forecaster, sources, args.stride, Caller::Carrying)?;
     record(&args.out, manifest, &scores)?;
     Forecaster::new(Artifact::open(&location, 1)?)?;
     let card = ModelReport::new(location.to_string(), forecaster.artifact(), &scores);

@@ -51,6 +51,8 @@ pub enum Feature {
     PeakChangeQuantile(u32),
     /// `change_mean`: the mean size of those changes.
     MeanChange,
+    /// What the linear model of this series alone says.
+    Local(Local),
     /// In percent of capacity, neither centred nor scaled: for models trained elsewhere.
     Raw(Raw),
 }
@@ -89,6 +91,19 @@ pub enum Best {
     Error,
     /// `best_period`, minutes
     PeriodMinutes,
+}
+
+/// Aspects of the linear model of this series alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Local {
+    /// `local_level`: the change at the horizon that it expects, divided by the scale.
+    Level,
+    /// `local_peak`: the same for the highest value up to the horizon.
+    Peak,
+    /// `local_level_error`: its recent mean error over that of "as now".
+    LevelError,
+    /// `local_peak_error`: the same for the highest value.
+    PeakError,
 }
 
 /// Features as models trained elsewhere know them.
@@ -146,6 +161,10 @@ impl fmt::Display for Feature {
             Self::ChangeQuantile(percent) => write!(formatter, "change_q{percent}"),
             Self::PeakChangeQuantile(percent) => write!(formatter, "peak_change_q{percent}"),
             Self::MeanChange => formatter.write_str("change_mean"),
+            Self::Local(Local::Level) => formatter.write_str("local_level"),
+            Self::Local(Local::Peak) => formatter.write_str("local_peak"),
+            Self::Local(Local::LevelError) => formatter.write_str("local_level_error"),
+            Self::Local(Local::PeakError) => formatter.write_str("local_peak_error"),
             Self::Raw(Raw::Lag(minutes)) => write!(formatter, "cpu_lag_{minutes}m"),
             Self::Raw(Raw::Mean(minutes)) => write!(formatter, "cpu_mean_{minutes}m"),
             Self::Raw(Raw::Deviation(minutes)) => write!(formatter, "cpu_sd_{minutes}m"),
@@ -192,6 +211,10 @@ fn parse(name: &str) -> Option<Feature> {
         ["change", "mean"] => Feature::MeanChange,
         ["change", percent] => Feature::ChangeQuantile(quantile(percent)?),
         ["peak", "change", percent] => Feature::PeakChangeQuantile(quantile(percent)?),
+        ["local", "level"] => Feature::Local(Local::Level),
+        ["local", "peak"] => Feature::Local(Local::Peak),
+        ["local", "level", "error"] => Feature::Local(Local::LevelError),
+        ["local", "peak", "error"] => Feature::Local(Local::PeakError),
         ["cpu", "lag", minutes] => Feature::Raw(Raw::Lag(duration(minutes)?)),
         ["cpu", "mean", minutes] => Feature::Raw(Raw::Mean(duration(minutes)?)),
         ["cpu", "sd", minutes] => Feature::Raw(Raw::Deviation(duration(minutes)?)),
@@ -289,5 +312,14 @@ pub fn default_features() -> Vec<Feature> {
     features.extend([10, 50, 90].map(F::ChangeQuantile));
     features.extend([50, 90, 95].map(F::PeakChangeQuantile));
     features.push(F::MeanChange);
+    features.extend(
+        [
+            Local::Level,
+            Local::Peak,
+            Local::LevelError,
+            Local::PeakError,
+        ]
+        .map(F::Local),
+    );
     features
 }

@@ -40,6 +40,11 @@ impl<'a> View<'a> {
         Some(view)
     }
 
+    /// The index of the last value.
+    pub fn origin(&self) -> usize {
+        self.origin
+    }
+
     /// The last value, percent of capacity.
     pub fn now(&self) -> f64 {
         self.now

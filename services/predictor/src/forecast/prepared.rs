@@ -1,142 +1,176 @@
-//! What is done to a series before the model is asked.
+//! What is done to a series before the model is asked: the grid, and what is already known of its forecasts.
 
 use crate::{
-    features::View,
-    forecast::Question,
+    artifact::Artifact,
+    calibration::{self, Calibration, Outcome, Track},
+    forecast::Source,
     grid::Grid,
     history::History,
     manifest::Manifest,
-    online::{TUNING, Tuning},
     series::Series,
 };
 
-/// A series on the grid, and what the model will be asked about it.
+/// A calibration that saw nothing for longer is built anew.
+const STALE_SECONDS: i64 = 6 * 3600;
+
+/// A series on the grid.
 pub struct Prepared {
     pub history: History,
     pub step_seconds: u32,
+    /// Time of the last grid point.
     pub last_seconds: i64,
     pub span_seconds: u64,
     pub observed: usize,
     /// Why the model can't be asked.
     pub unsupported: Option<String>,
-    /// For each horizon: past origins whose outcome is known. Empty when unsupported.
-    pub past: Vec<Vec<usize>>,
+    /// What is known, or nothing yet.
+    pub calibration: Calibration,
+    /// Where that comes from, and why not from the request.
+    pub source: Source,
+    pub source_reason: String,
 }
 
 impl Prepared {
-    /// Grids `series`, and finds what the model can be asked.
-    pub fn new(series: &Series, horizons_seconds: &[u32], manifest: &Manifest) -> Self {
+    /// Grids `series`, and reads the calibration that came with it.
+    pub fn new(series: &Series, artifact: &Artifact, targets: usize) -> Self {
+        let manifest = &artifact.manifest;
         let grid = Grid::resample(series);
-        let span = grid.span_seconds;
-        let unsupported = if grid.too_coarse() {
-            Some(format!(
-                "samples are {} s apart, the model needs 600 s or less",
-                grid.spacing_seconds
-            ))
-        } else if !manifest.steps_seconds.contains(&grid.step_seconds) {
-            Some(format!(
-                "the model was not trained on a step of {} s",
-                grid.step_seconds
-            ))
-        } else if span < u64::from(manifest.least_history_seconds) {
-            Some(format!(
-                "the history spans {span} s, the model needs {} s",
-                manifest.least_history_seconds
-            ))
-        } else if grid.observed() * 2 < grid.values.len() {
-            Some(format!(
-                "{} of {} grid points have no sample",
-                grid.values.len() - grid.observed(),
-                grid.values.len()
-            ))
-        } else {
-            None
-        };
+        let unsupported = unsupported(&grid, manifest);
         let observed = grid.observed();
-        let (step_seconds, last_seconds) = (grid.step_seconds, grid.last_seconds);
+        let Grid {
+            step_seconds,
+            last_seconds,
+            span_seconds,
+            ..
+        } = grid;
         let history = History::new(step_seconds, grid.values);
-        let past = match unsupported {
-            Some(_) => Vec::new(),
-            None => horizons_seconds
-                .iter()
-                .map(|horizon| {
-                    let last = history.len().saturating_sub(1);
-                    past_origins(
-                        &history,
-                        last,
-                        *horizon,
-                        manifest.least_history_seconds,
-                        &TUNING,
-                    )
-                })
-                .collect(),
+        let nothing = || Calibration {
+            step_seconds,
+            last_seconds,
+            tracks: vec![Track::new(targets); manifest.horizons_seconds.len()],
+        };
+        let (calibration, source, source_reason) = match &unsupported {
+            Some(why) => (nothing(), Source::None, why.clone()),
+            None => match carried(series, artifact, targets, &history, last_seconds) {
+                Ok(carried) => (carried, Source::Carried, String::new()),
+                Err(why) => (nothing(), Source::Rebuilt, why),
+            },
         };
         Self {
             history,
             step_seconds,
             last_seconds,
-            span_seconds: span,
+            span_seconds,
             observed,
             unsupported,
-            past,
+            calibration,
+            source,
+            source_reason,
         }
     }
 
-    /// The current origin and the past ones, horizon by horizon.
-    pub fn questions<'a>(
-        &'a self,
-        horizons_seconds: &'a [u32],
-    ) -> impl Iterator<Item = Question<'a>> {
-        let last = self.history.len().saturating_sub(1);
-        self.past
-            .iter()
-            .zip(horizons_seconds)
-            .flat_map(move |(origins, horizon)| {
-                std::iter::once(last)
-                    .chain(origins.iter().copied())
-                    .filter_map(move |origin| {
-                        Some(Question {
-                            view: View::new(&self.history, origin, 0)?,
-                            horizon_seconds: *horizon,
-                            step_seconds: self.step_seconds,
-                        })
-                    })
-            })
+    /// The index of the last grid point.
+    pub fn last(&self) -> usize {
+        self.history.len().saturating_sub(1)
     }
 
-    /// How many questions that is.
-    pub fn questions_count(&self, horizons_seconds: &[u32]) -> usize {
-        let count = self.past.iter().map(|origins| origins.len() + 1).sum();
-        debug_assert!(self.past.is_empty() || self.past.len() == horizons_seconds.len());
-        count
+    /// The time of a grid point.
+    pub fn seconds(&self, index: usize) -> i64 {
+        let back = (self.last() - index.min(self.last())) as i64;
+        self.last_seconds
+            .saturating_sub(back * i64::from(self.step_seconds))
+    }
+
+    /// The grid point nearest to a time; `None` when it lies before the first or after the last.
+    pub fn index(&self, seconds: i64) -> Option<usize> {
+        let step = i64::from(self.step_seconds);
+        let back = self.last_seconds.checked_sub(seconds)?;
+        let back = usize::try_from(back.checked_add(step / 2)?.div_euclid(step)).ok()?;
+        self.last().checked_sub(back)
+    }
+
+    /// What came after the origin at `seconds`.
+    pub fn came(&self, seconds: i64, steps: usize) -> Outcome {
+        match self.index(seconds) {
+            Some(origin) => outcome(&self.history, origin, steps),
+            None => Outcome {
+                level: f64::NAN,
+                peak: f64::NAN,
+            },
+        }
     }
 }
 
-/// Past origins whose value and outcome are known at `last`, newest first.
-pub fn past_origins(
+/// What came within `steps` of `origin`.
+pub fn outcome(history: &History, origin: usize, steps: usize) -> Outcome {
+    Outcome {
+        level: history.observed(origin + steps),
+        peak: history.observed_peak(origin + 1, origin + steps),
+    }
+}
+
+/// Why the model can't be asked about a series.
+fn unsupported(grid: &Grid, manifest: &Manifest) -> Option<String> {
+    let (points, observed) = (grid.values.len(), grid.observed());
+    if grid.too_coarse() {
+        Some(format!(
+            "samples are {} s apart, the model needs 600 s or less",
+            grid.spacing_seconds
+        ))
+    } else if !manifest.steps_seconds.contains(&grid.step_seconds) {
+        Some(format!(
+            "the model was not trained on a step of {} s",
+            grid.step_seconds
+        ))
+    } else if grid.span_seconds < u64::from(manifest.least_history_seconds) {
+        Some(format!(
+            "the history spans {} s, the model needs {} s",
+            grid.span_seconds, manifest.least_history_seconds
+        ))
+    } else if observed * 2 < points {
+        Some(format!(
+            "{} of {points} grid points have no sample",
+            points - observed
+        ))
+    } else {
+        None
+    }
+}
+
+/// The calibration that came with the request, or why it can't be used.
+fn carried(
+    series: &Series,
+    artifact: &Artifact,
+    targets: usize,
     history: &History,
-    last: usize,
-    horizon_seconds: u32,
-    least_history_seconds: u32,
-    tuning: &Tuning,
-) -> Vec<usize> {
-    let step = history.step_seconds();
-    let horizon = (horizon_seconds / step) as usize;
-    let least = (least_history_seconds / step) as usize;
-    let Some(newest) = last.checked_sub(horizon) else {
-        return Vec::new();
-    };
-    let room = newest
-        .saturating_sub(least)
-        .min(tuning.past_seconds / step as usize);
-    // An odd stride meets every phase of an hour in turn.
-    let stride = (room / tuning.past_origins).max(1) | 1;
-    (0..tuning.past_origins)
-        .map_while(|turn| (turn * stride <= room).then(|| newest - turn * stride))
-        .filter(|origin| {
-            !history.value(*origin).is_nan()
-                && !history.observed(origin + horizon).is_nan()
-                && !history.observed_peak(origin + 1, origin + horizon).is_nan()
-        })
-        .collect()
+    last_seconds: i64,
+) -> Result<Calibration, String> {
+    if series.calibration_state.is_empty() {
+        return Err("the request carries no calibration state".into());
+    }
+    let carried = calibration::decode(
+        &series.calibration_state,
+        artifact.fingerprint(),
+        artifact.manifest.horizons_seconds.len(),
+        targets,
+    )
+    .map_err(|unusable| unusable.to_string())?;
+    let age = last_seconds.saturating_sub(carried.last_seconds);
+    let step_seconds = history.step_seconds();
+    let reach = history.len() as i64 * i64::from(step_seconds);
+    if carried.step_seconds != step_seconds {
+        Err(format!(
+            "the calibration state is for a step of {} s, the samples are on {step_seconds} s",
+            carried.step_seconds
+        ))
+    } else if age < 0 {
+        Err(format!(
+            "the calibration state has seen {} s more than the samples reach",
+            -age
+        ))
+    } else if age > STALE_SECONDS || age >= reach {
+        Err(format!("the calibration state is {age} s old"))
+    } else {
+        Ok(carried)
+    }
 }

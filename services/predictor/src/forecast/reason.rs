@@ -2,64 +2,62 @@
 
 use std::fmt;
 
-use crate::{forecast::Basis, online::Judgement};
+use crate::forecast::{Basis, HorizonForecast, Trailing};
 
 /// Weight of the model below which its answer counts as naive, and above `1 -` which it counts as the model's.
 const NEGLIGIBLE_WEIGHT: f64 = 0.05;
 
-/// What a forecast rests on, and one sentence that says why.
-pub fn explain(judgements: &[Judgement], horizons_seconds: &[u32]) -> (Basis, String) {
-    let lowest = judgements
+/// What a forecast rests on, and one sentence that says why. `unit` is one percent of capacity in the unit of the series.
+pub fn explain(horizons: &[HorizonForecast], unit: f64) -> (Basis, String) {
+    let lowest = horizons
         .iter()
-        .zip(horizons_seconds)
-        .min_by(|left, right| left.0.weight.total_cmp(&right.0.weight));
-    let Some((judgement, horizon)) = lowest else {
-        return (Basis::Model, "the model".to_owned());
-    };
-    if judgements.iter().all(|judgement| judgement.outcomes == 0) {
+        .filter_map(|horizon| Some((horizon, horizon.trailing?)))
+        .min_by(|left, right| left.0.model_weight.total_cmp(&right.0.model_weight));
+    let Some((horizon, trailing)) = lowest else {
         return (
             Basis::Model,
             "the model; the history is too short to judge it by".to_owned(),
         );
-    }
-    let highest = judgements
+    };
+    let weight = horizon.model_weight;
+    let highest = horizons
         .iter()
-        .map(|found| found.weight)
+        .map(|horizon| horizon.model_weight)
         .fold(0.0, f64::max);
-    let basis = if judgement.weight >= 1.0 - NEGLIGIBLE_WEIGHT {
+    let basis = if weight >= 1.0 - NEGLIGIBLE_WEIGHT {
         Basis::Model
     } else if highest <= NEGLIGIBLE_WEIGHT {
         Basis::Naive
     } else {
         Basis::Mixed
     };
-    let errors = Errors(judgement);
-    let minutes = horizon / 60;
+    let errors = Errors(trailing, unit);
+    let minutes = horizon.horizon_seconds / 60;
     let reason = match basis {
         Basis::Model => format!(
-            "the model beats the naive forecasts at every horizon; {errors} at {minutes} min"
+            "the model is at least as good as the naive forecasts at every horizon; {errors} at {minutes} min"
         ),
         Basis::Mixed => format!(
             "model weighted {:.0} % at {minutes} min, where it is weakest; {errors}",
-            judgement.weight * 100.0
+            weight * 100.0
         ),
         Basis::Naive => format!("naive forecasts beat the model; {errors} at {minutes} min"),
     };
     (basis, reason)
 }
 
-struct Errors<'a>(&'a Judgement);
+struct Errors(Trailing, f64);
 
-impl fmt::Display for Errors<'_> {
+impl fmt::Display for Errors {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let judgement = self.0;
+        let Self(trailing, unit) = self;
         write!(
             formatter,
-            "recent error {:.2} % of capacity against {:.2} ({}) over {} origins",
-            judgement.model_error,
-            judgement.naive_error,
-            judgement.naive.name(),
-            judgement.outcomes
+            "recent error {:.2} % of capacity against {:.2} ({}) over {:.0} outcomes",
+            trailing.model_mae / unit,
+            trailing.naive_mae / unit,
+            trailing.naive.name(),
+            trailing.outcomes
         )
     }
 }

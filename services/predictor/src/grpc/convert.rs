@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use common::{status::FieldViolation, time};
 use jiff::Timestamp;
 use proto::predictor::v1::{
-    ForecastBasis, ForecastRequest, ForecastResponse, GetModelResponse, HeldOutScore, HistoryUsed,
-    HorizonForecast, ModelIdentity, QuantileValue, Series as SeriesMessage, SeriesForecast,
-    TrainingSource,
+    CalibrationSource, ForecastBasis, ForecastRequest, ForecastResponse, GetModelResponse,
+    HeldOutScore, HistoryUsed, HorizonForecast, ModelIdentity, QuantileValue,
+    Series as SeriesMessage, SeriesForecast, TrailingScore, TrainingSource,
 };
 
 use crate::{
     artifact::Artifact,
-    forecast::{Basis, Forecast},
+    forecast::{Basis, Forecast, Source},
     manifest::Manifest,
     series::{MAX_POINTS, Series},
     store::Loaded,
@@ -250,6 +250,7 @@ fn check(
         timestamps_seconds: message.timestamps_seconds,
         cpu,
         capacity,
+        calibration_state: message.calibration_state,
     }
 }
 
@@ -327,6 +328,17 @@ fn series_forecast(series_id: String, forecast: &Forecast, quantiles: &[f64]) ->
                 at_horizon: row(&horizon.level),
                 peak: row(&horizon.peak),
                 point: horizon.point,
+                trailing: horizon.trailing.map(|trailing| TrailingScore {
+                    outcomes: trailing.outcomes,
+                    mae: trailing.mae,
+                    naive_mae: trailing.naive_mae,
+                    naive: trailing.naive.name().to_owned(),
+                    model_weight: horizon.model_weight,
+                    coverage_q90: trailing.coverage[0],
+                    coverage_q95: trailing.coverage[1],
+                    peak_coverage_q90: trailing.coverage[2],
+                    peak_coverage_q95: trailing.coverage[3],
+                }),
                 ..Default::default()
             })
             .collect(),
@@ -336,7 +348,14 @@ fn series_forecast(series_id: String, forecast: &Forecast, quantiles: &[f64]) ->
             missing_points: forecast.missing_points as u32,
             span_seconds: forecast.span_seconds,
         }),
-        ..Default::default()
+        calibration_state: forecast.calibration_state.clone(),
+        calibration_source: match forecast.calibration_source {
+            Source::Carried => CalibrationSource::Carried,
+            Source::Rebuilt => CalibrationSource::Rebuilt,
+            Source::None => CalibrationSource::None,
+        }
+        .into(),
+        calibration_reason: forecast.calibration_reason.clone(),
     }
 }
 

@@ -11,9 +11,8 @@ use super::{
 use crate::{
     artifact::{Artifact, Location},
     data::{self, DataArgs},
-    evaluate,
+    evaluate::{self, Caller},
     forecast::Forecaster,
-    online::TUNING,
     score::SeriesScore,
     traces::Source,
     train,
@@ -30,6 +29,10 @@ pub struct EvaluateArgs {
     /// Score every n-th origin
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     stride: u32,
+    /// Score as served to a caller that sends so many days of samples and no calibration state, instead of one that
+    /// sends the state back; much slower, so give a --stride too
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=15))]
+    stateless: Option<u32>,
     /// Show the model alone too, before each series' own past has a say
     #[arg(long)]
     alone: bool,
@@ -46,6 +49,15 @@ pub struct EvaluateArgs {
     /// the model, without training again
     #[arg(long, requires = "model")]
     record: bool,
+}
+
+impl EvaluateArgs {
+    fn caller(&self) -> Caller {
+        match self.stateless {
+            Some(days) => Caller::Stateless(days * 86_400),
+            None => Caller::Carrying,
+        }
+    }
 }
 
 /// Scores the models on the series of `folders`, writes the files asked for, and returns the table.
@@ -74,7 +86,8 @@ pub fn run(args: &EvaluateArgs, folders: &[PathBuf]) -> anyhow::Result<String> {
     let mut models = Vec::new();
     let mut shown = Vec::new();
     for location in &locations {
-        let (mut model, forecaster, scores) = score(location, &sources, args.stride)?;
+        let (mut model, forecaster, scores) =
+            score(location, &sources, args.stride, args.caller())?;
         if let (true, Location::Folder(folder)) = (args.record, location) {
             train::record(folder, forecaster.artifact().manifest.clone(), &scores)?;
         }
@@ -118,10 +131,11 @@ pub fn score(
     location: &Location,
     sources: &[Source],
     stride: u32,
+    caller: Caller,
 ) -> anyhow::Result<(ModelReport, Forecaster, Vec<SeriesScore>)> {
     let artifact = Artifact::open(location, 1).with_context(|| location.to_string())?;
     let forecaster = Forecaster::new(artifact).with_context(|| location.to_string())?;
-    let scores = evaluate::evaluate(&forecaster, sources, stride as usize, &TUNING)?;
+    let scores = evaluate::evaluate(&forecaster, sources, stride as usize, caller)?;
     let report = ModelReport::new(location.to_string(), forecaster.artifact(), &scores);
     Ok((report, forecaster, scores))
 }

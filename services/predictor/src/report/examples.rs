@@ -1,13 +1,12 @@
 //! A few series with what would have been forecast for them, hour after hour.
 
 use crate::{
-    booster::BoosterError, evaluate, forecast::Forecaster, history::History, series::Series,
-    traces::Source,
+    booster::BoosterError, evaluate, forecast::Forecaster, history::History, traces::Source,
 };
 
 /// How much of a series is shown, and how much history each forecast has.
 const SHOWN_SECONDS: usize = 2 * 86_400;
-const HISTORY_SECONDS: usize = 7 * 86_400;
+const HISTORY_SECONDS: u32 = 7 * 86_400;
 /// Forecasts shown.
 const MOST_POINTS: usize = 96;
 const QUANTILES: [f64; 3] = [0.05, 0.5, 0.95];
@@ -73,7 +72,7 @@ fn points(
     let every = (end - first).div_ceil(MOST_POINTS).max(1);
     let mut points = Vec::new();
     for target in (first..end).step_by(every) {
-        let series = known_at(history, target - ahead);
+        let series = evaluate::known_at(history, target - ahead, HISTORY_SECONDS);
         let row = match series.cpu.is_empty() {
             true => vec![f64::NAN; 3],
             false => forecaster
@@ -92,25 +91,6 @@ fn points(
         });
     }
     Ok(points)
-}
-
-/// The week before `origin` as a caller would send it.
-fn known_at(history: &History, origin: usize) -> Series {
-    let step = history.step_seconds() as usize;
-    let mut series = Series {
-        id: "example".to_owned(),
-        timestamps_seconds: Vec::new(),
-        cpu: Vec::new(),
-        capacity: 100.0,
-    };
-    for index in origin.saturating_sub(HISTORY_SECONDS / step)..=origin {
-        let value = history.observed(index);
-        if !value.is_nan() {
-            series.timestamps_seconds.push((index * step) as i64);
-            series.cpu.push(value);
-        }
-    }
-    series
 }
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ impl Samples {
                     timestamps_seconds: samples.keys().copied().collect(),
                     cpu: samples.values().copied().collect(),
                     capacity: 100.0,
+                    calibration_state: Vec::new(),
                 };
                 let grid = Grid::resample_all(&series);
                 (id, History::new(grid.step_seconds, grid.values))

@@ -7,7 +7,9 @@ use rayon::prelude::*;
 use crate::{
     evaluate,
     features::{self, Feature, View},
+    forecast::REBUILT_STRIDE_SECONDS,
     history::History,
+    local::{LocalForecast, LocalPass},
     manifest::{Output, UsualChanges},
     quantile,
     traces::Source,
@@ -18,6 +20,9 @@ use crate::{
 const UNSEEN_EVERY: usize = 7;
 /// The share of rows whose history is cut short, so that the model knows young machines too.
 const SHORTENED_SHARE: f64 = 0.2;
+
+/// With less history, a series' own model has not learned enough to be of use.
+const LEAST_LOCAL_HOURS: f64 = 12.0;
 
 /// Feature rows with targets. Targets are changes from now divided by the view's scale.
 #[derive(Clone, Debug, Default)]
@@ -205,6 +210,15 @@ impl Dataset {
     }
 }
 
+/// An origin to learn from.
+#[derive(Clone, Copy, Debug)]
+struct Draw {
+    horizon_seconds: u32,
+    origin: usize,
+    /// The oldest point that is looked at, for a machine that is made out to be young.
+    first: Option<usize>,
+}
+
 fn draw_series(
     history: &History,
     features: &[Feature],
@@ -213,14 +227,57 @@ fn draw_series(
     seed: u64,
 ) -> Table {
     let mut table = Table::default();
-    let mut random = Random(seed);
     let step_seconds = history.step_seconds();
+    let mut draws = draws(history, count, seed);
+    // The series' own models learn as time goes on: rows are made in that order.
+    draws.sort_by_key(|draw| (draw.horizon_seconds, draw.origin));
+    for draws in draws.chunk_by(|left, right| left.horizon_seconds == right.horizon_seconds) {
+        let horizon_seconds = draws[0].horizon_seconds;
+        let steps = (horizon_seconds / step_seconds) as usize;
+        let stride = (REBUILT_STRIDE_SECONDS / step_seconds) as usize;
+        let mut pass = LocalPass::new(history, 0, steps, stride);
+        for draw in draws {
+            let origin = draw.origin;
+            let level = history.observed(origin + steps);
+            let peak = history.observed_peak(origin + 1, origin + steps);
+            if level.is_nan() || peak.is_nan() || history.observed(origin).is_nan() {
+                continue;
+            }
+            let first = draw.first.unwrap_or(0);
+            let Some(view) = View::new(history, origin, first) else {
+                continue;
+            };
+            let local = match view.hours() < LEAST_LOCAL_HOURS {
+                true => LocalForecast::UNKNOWN,
+                // A young machine's own model would know less; that is not acted out, for its cost.
+                false => pass.at(&View::new(history, origin, 0).unwrap_or(view)),
+            };
+            features::append(features, &view, steps, &local, &mut table.features);
+            let relative = |value: f64| ((value - view.now()) / view.scale()) as f32;
+            table.level.push(relative(level));
+            table.peak.push(relative(peak));
+            table.about.push(About {
+                source,
+                series,
+                step_seconds,
+                horizon_seconds,
+                scale: view.scale(),
+            });
+        }
+    }
+    table
+}
+
+/// Draws origins and horizons, all from the training part.
+fn draws(history: &History, count: usize, seed: u64) -> Vec<Draw> {
+    let mut random = Random(seed);
     let hour = history.steps(60);
     // Outcomes must lie in the training part too.
     let end = evaluate::first_scored(history);
+    let mut draws = Vec::with_capacity(count);
     for _ in 0..count {
         let horizon_seconds = HORIZONS_SECONDS[random.below(HORIZONS_SECONDS.len())];
-        let steps = (horizon_seconds / step_seconds) as usize;
+        let steps = (horizon_seconds / history.step_seconds()) as usize;
         let Some(room) = end.checked_sub(steps + hour + 1).filter(|room| *room > 0) else {
             break;
         };
@@ -228,32 +285,13 @@ fn draw_series(
         let shortened = random.share() < SHORTENED_SHARE;
         // From one hour to three days, short ones as likely as long ones.
         let length = (hour as f64 * 72.0_f64.powf(random.share())) as usize;
-        let first = match shortened {
-            true => origin.saturating_sub(length),
-            false => 0,
-        };
-        let level = history.observed(origin + steps);
-        let peak = history.observed_peak(origin + 1, origin + steps);
-        if level.is_nan() || peak.is_nan() || history.observed(origin).is_nan() {
-            continue;
-        }
-        let Some(view) = View::new(history, origin, first) else {
-            continue;
-        };
-        features::append(features, &view, steps, &mut table.features);
-        table
-            .level
-            .push(((level - view.now()) / view.scale()) as f32);
-        table.peak.push(((peak - view.now()) / view.scale()) as f32);
-        table.about.push(About {
-            source,
-            series,
-            step_seconds,
+        draws.push(Draw {
             horizon_seconds,
-            scale: view.scale(),
+            origin,
+            first: shortened.then(|| origin.saturating_sub(length)),
         });
     }
-    table
+    draws
 }
 
 /// Errors are counted in percent of capacity, to the power `restless`; every source's rows weigh 1 on average.

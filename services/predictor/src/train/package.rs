@@ -17,6 +17,7 @@ use crate::{
     card,
     features::{self, Feature, View},
     history::History,
+    local::LocalPass,
     manifest::{Calibration, Manifest},
     model_json,
     train::{HORIZONS_SECONDS, boosting::weighted_quantile, dataset::Table},
@@ -81,12 +82,9 @@ pub fn golden_rows(features: &[Feature]) -> Vec<f32> {
         let history = History::new(step_seconds, values);
         for (turn, horizon) in HORIZONS_SECONDS.into_iter().enumerate() {
             if let Some(view) = View::new(&history, history.len() - 1 - turn, 0) {
-                features::append(
-                    features,
-                    &view,
-                    (horizon / step_seconds) as usize,
-                    &mut rows,
-                );
+                let steps = (horizon / step_seconds) as usize;
+                let local = LocalPass::new(&history, 0, steps, 25).at(&view);
+                features::append(features, &view, steps, &local, &mut rows);
             }
         }
     }

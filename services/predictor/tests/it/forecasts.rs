@@ -64,7 +64,7 @@ prop_compose! {
             timestamps_seconds.push(time);
             cpu.push(share * capacity);
         }
-        Series { id: "a".into(), timestamps_seconds, cpu, capacity }
+        Series { id: "a".into(), timestamps_seconds, cpu, capacity, calibration_state: Vec::new() }
     }
 }
 
@@ -84,6 +84,7 @@ fn domain(id: &str, points: usize, step: i64, seed: u32) -> Series {
         timestamps_seconds: message.timestamps_seconds,
         cpu: message.cpu,
         capacity: 100.0,
+        calibration_state: Vec::new(),
     }
 }
 
