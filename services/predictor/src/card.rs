@@ -162,17 +162,25 @@ last week. Width is the mean distance from q05 to q95 of the level.\n
 
 /// Where a forecast without a model would have been better.
 fn weaknesses(rows: &[HeldOut]) -> String {
-    let lost: Vec<String> = rows
-        .iter()
-        .filter(|row| row.mae > row.best_naive_mae)
-        .map(|row| format!("{} at {} min", row.source, row.horizon_seconds / 60))
-        .collect();
-    match lost.is_empty() {
-        true => "Nowhere in this table was a naive forecast better over all.".to_owned(),
-        false => format!(
-            "A naive forecast was better over all on: {}.",
-            lost.join(", ")
-        ),
+    let lost = |against: fn(&HeldOut) -> bool| {
+        let lost = rows.iter().filter(|row| against(row));
+        let named = lost.map(|row| format!("{} at {} min", row.source, row.horizon_seconds / 60));
+        named.collect::<Vec<_>>().join(", ")
+    };
+    let medians = lost(|row| row.mae > row.best_naive_mae);
+    let quantiles = lost(|row| row.pinball_skill.is_some_and(|skill| skill < 0.0));
+    let mut lines = Vec::new();
+    if !medians.is_empty() {
+        lines.push(format!(
+            "A naive forecast had the better median on: {medians}."
+        ));
+    }
+    if !quantiles.is_empty() {
+        lines.push(format!("Naive quantiles were better on: {quantiles}."));
+    }
+    match lines.is_empty() {
+        true => "Nowhere in this table was a naive forecast better.".to_owned(),
+        false => lines.join("\n"),
     }
 }
 
@@ -185,8 +193,8 @@ const LIMITS: &str = "\
 - At 95 % and above CPU is a lower bound of demand; so is what was learned from it.
 - Coverage holds on average over forecasts and machines; a single machine can be off for days, more so with a short
   history.
-- The sources above are servers, virtual machines and containers of a few operators. Others may be different: score it on
-  your own data before you trust it (`predictor evaluate`), and look at the error that it reports with each forecast.
+- It learned from the sources above. Other machines may behave differently: score it on your own data before you trust it
+  (`predictor evaluate`), and look at the error that it reports with each forecast.
 - Samples more than 600 s apart, and histories of mostly gaps, get the naive forecast.
 ";
 
@@ -239,13 +247,16 @@ mod tests {
         manifest.held_out[0].persistence_mae = 4.0;
         manifest.held_out[0].best_naive_mae = 1.0;
         manifest.held_out[0].pinball_skill = None;
+        manifest.held_out[1].source = "other".to_owned();
+        manifest.held_out[1].pinball_skill = Some(-0.1);
         let card = render(&manifest);
         let minutes = manifest.held_out[0].horizon_seconds / 60;
         for expected in [
             &format!("# Model card: {} {}\n", manifest.name, manifest.version),
             "| mine | 3 | 17 | none \\| of yours |",
             "| 2.000 | 4.000 | 1.000 | 0.500 | -1.000 | - |",
-            &format!("better over all on: mine at {minutes} min"),
+            &format!("better median on: mine at {minutes} min"),
+            "Naive quantiles were better on: other at",
             "predictor train --data DIR --out DIR --seed 7 --trees 3\n",
             "| out | CPU at 5, 15, 30, 60 minutes |",
         ] {
@@ -261,6 +272,7 @@ mod tests {
         let mut rows = manifest().held_out;
         for row in &mut rows {
             row.mae = row.best_naive_mae;
+            row.pinball_skill = Some(0.0);
         }
         assert!(weaknesses(&rows).starts_with("Nowhere"));
     }

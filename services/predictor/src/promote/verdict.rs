@@ -7,17 +7,48 @@ use crate::report::{
     bounds::{self, COVERAGE, WORSE_ALLOWED},
 };
 
+/// So much of what speaks against a model is listed for each check.
+const MOST_LISTED: usize = 12;
+
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     pub passed: bool,
     pub text: String,
+    /// What speaks against it, one line each.
+    pub against: Vec<String>,
+}
+
+impl Check {
+    fn new(passed: bool, text: String) -> Self {
+        Self {
+            passed,
+            text,
+            against: Vec::new(),
+        }
+    }
+
+    /// Passed when nothing speaks against it.
+    fn listing(text: String, against: Vec<String>) -> Self {
+        Self {
+            passed: against.is_empty(),
+            text,
+            against,
+        }
+    }
 }
 
 impl fmt::Display for Check {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = if self.passed { "ok" } else { "NO" };
-        write!(formatter, "  {mark}  {}", self.text)
+        write!(formatter, "  {mark}  {}", self.text)?;
+        for line in self.against.iter().take(MOST_LISTED) {
+            write!(formatter, "\n        {line}")?;
+        }
+        match self.against.len().saturating_sub(MOST_LISTED) {
+            0 => Ok(()),
+            more => write!(formatter, "\n        and {more} more"),
+        }
     }
 }
 
@@ -47,36 +78,31 @@ pub fn checks(candidate: &ModelReport, served: Option<&ModelReport>) -> Vec<Chec
     if let Some(served) = served
         && served.sha256 == candidate.sha256
     {
-        return vec![Check {
-            passed: false,
-            text: "the candidate is the model that is served".to_owned(),
-        }];
+        let text = "the candidate is another model than the one that is served";
+        return vec![Check::new(false, text.to_owned())];
     }
     match served {
         Some(served) => {
             let pairs = common_rows(candidate, served);
             let unscored = candidate.rows.len().max(served.rows.len()) - pairs.len();
-            checks.push(Check {
-                passed: unscored == 0 && !pairs.is_empty(),
-                text: format!(
+            checks.push(Check::new(
+                unscored == 0 && !pairs.is_empty(),
+                format!(
                     "both forecast the same sources and horizons: {} in common, {unscored} not",
                     pairs.len()
                 ),
-            });
+            ));
             for loss in &LOSSES {
                 checks.push(better(loss, &pairs));
                 checks.push(no_source_worse(loss, &pairs));
             }
         }
         None => {
-            let lines = bounds::worse_than_naive(&candidate.rows);
-            checks.push(Check {
-                passed: lines.is_empty() && !candidate.rows.is_empty(),
-                text: listed(
-                    "nothing is served yet; nowhere worse than the naive forecasts",
-                    &lines,
-                ),
-            });
+            checks.push(Check::listing(
+                "nothing is served yet: nowhere worse than the naive forecasts by more than 2 %"
+                    .to_owned(),
+                bounds::worse_than_naive(&candidate.rows),
+            ));
         }
     }
     checks.extend(calibration(&candidate.rows));
@@ -109,13 +135,13 @@ fn better(loss: &Loss, pairs: &[(&Row, &Row)]) -> Check {
     };
     let ours = mean(&|(row, _)| (loss.of)(row) / (loss.naive)(row));
     let theirs = mean(&|(_, row)| (loss.of)(row) / (loss.naive)(row));
-    Check {
-        passed: ours < theirs,
-        text: format!(
+    Check::new(
+        ours < theirs,
+        format!(
             "{}, mean over sources and horizons of its share of the naive forecast's: {ours:.4}, served {theirs:.4}",
             loss.name
         ),
-    }
+    )
 }
 
 fn no_source_worse(loss: &Loss, pairs: &[(&Row, &Row)]) -> Check {
@@ -132,16 +158,13 @@ fn no_source_worse(loss: &Loss, pairs: &[(&Row, &Row)]) -> Check {
             format!("{source} by {:.1} %", (ours / theirs - 1.0) * 100.0)
         })
         .collect();
-    Check {
-        passed: worse.is_empty(),
-        text: listed(
-            &format!(
-                "{}: no source worse than served by more than 2 %",
-                loss.name
-            ),
-            &worse,
+    Check::listing(
+        format!(
+            "{}: no source worse than served by more than 2 %",
+            loss.name
         ),
-    }
+        worse,
+    )
 }
 
 fn calibration(rows: &[Row]) -> Vec<Check> {
@@ -170,35 +193,25 @@ fn calibration(rows: &[Row]) -> Vec<Check> {
                 .collect();
             let mean = means.iter().sum::<f64>() / means.len() as f64;
             let quantile = bound.quantile * 100.0;
-            checks.push(Check {
-                passed: bound.within.contains(&mean),
-                text: format!(
+            checks.push(Check::new(
+                bound.within.contains(&mean),
+                format!(
                     "q{quantile:.0} of the {name} covers {mean:.3} on average over sources; {} to {} is right",
                     bound.within.start(),
                     bound.within.end()
                 ),
-            });
-            checks.push(Check {
-                passed: far_off.is_empty(),
-                text: listed(
-                    &format!(
-                        "q{quantile:.0} of the {name} nowhere outside {} to {}",
-                        bound.never_outside.start(),
-                        bound.never_outside.end()
-                    ),
-                    &far_off,
+            ));
+            checks.push(Check::listing(
+                format!(
+                    "q{quantile:.0} of the {name} nowhere outside {} to {}",
+                    bound.never_outside.start(),
+                    bound.never_outside.end()
                 ),
-            });
+                far_off,
+            ));
         }
     }
     checks
-}
-
-fn listed(what: &str, against: &[String]) -> String {
-    match against.is_empty() {
-        true => what.to_owned(),
-        false => format!("{what}: {}", against.join(", ")),
-    }
 }
 
 #[cfg(test)]
@@ -216,7 +229,7 @@ mod tests {
         checks(candidate, Some(served))
             .into_iter()
             .filter(|check| !check.passed)
-            .map(|check| check.text)
+            .map(|check| check.to_string())
             .collect()
     }
 
@@ -233,7 +246,7 @@ mod tests {
             (
                 &[("a", 900, 0.5), ("b", 900, 1.1)],
                 &[
-                    "pinball loss: no source worse than served by more than 2 %: b by 10.0 %",
+                    "pinball loss: no source worse than served by more than 2 %\n        b by 10.0 %",
                     "MAE: no source",
                 ],
             ),
@@ -246,7 +259,10 @@ mod tests {
             }
         }
         let lines = against(&named("old", &[("a", 900, 0.1)]), &served);
-        assert_eq!(lines, ["the candidate is the model that is served"]);
+        assert_eq!(
+            lines,
+            ["  NO  the candidate is another model than the one that is served"]
+        );
     }
 
     #[test]
@@ -270,13 +286,23 @@ mod tests {
         let lines = against(&candidate, &served);
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(
-            lines[0].contains("a at 15 min 0.970, b at 15 min 0.840"),
+            lines[0].ends_with("\n        a at 15 min 0.970\n        b at 15 min 0.840"),
             "{lines:?}"
         );
         candidate.rows[0].level.quantiles[3].coverage = f64::NAN;
         assert!(
             against(&candidate, &served).len() > 1,
             "unknown is not calibrated"
+        );
+    }
+
+    #[test]
+    fn a_long_list_is_cut() {
+        let check = Check::listing("x".to_owned(), vec!["y".to_owned(); MOST_LISTED + 3]);
+        let text = check.to_string();
+        assert!(
+            text.starts_with("  NO  x\n        y\n") && text.ends_with("and 3 more"),
+            "{text}"
         );
     }
 

@@ -147,6 +147,12 @@ impl Column {
         }
     }
 
+    /// The mean over `rows`.
+    pub fn mean(&self, rows: &[Row]) -> String {
+        let sum: f64 = rows.iter().map(self.value).sum();
+        self.shown(sum / rows.len() as f64)
+    }
+
     fn shown(&self, value: f64) -> String {
         match value.is_nan() {
             true => "-".to_owned(),
@@ -158,18 +164,6 @@ impl Column {
 /// The columns that every table has.
 pub fn columns() -> impl Iterator<Item = &'static Column> {
     COLUMNS.iter()
-}
-
-/// What the headings mean.
-pub fn legend() -> String {
-    meanings(COLUMNS.iter())
-}
-
-fn meanings<'a>(columns: impl Iterator<Item = &'a Column>) -> String {
-    let meanings: Vec<String> = columns
-        .map(|column| format!("{}: {}", column.heading, column.meaning))
-        .collect();
-    meanings.join("; ")
 }
 
 /// The letter that stands for a model in headings.
@@ -228,33 +222,28 @@ pub fn table(models: &[ModelReport], with_alone: bool) -> String {
             row.series
         );
         for column in &columns {
-            let values = models.iter().map(|model| {
-                find(&model.rows, &row.source, row.horizon_seconds)
-                    .map_or(f64::NAN, |row| (column.value)(row))
-            });
-            push(&mut line, column, values);
+            line.push_str(" |");
+            for model in models {
+                let found = find(&model.rows, &row.source, row.horizon_seconds);
+                let cell = found.map_or("-".to_owned(), |row| column.cell(row));
+                line.push_str(&format!("{cell:>7}"));
+            }
         }
         lines.push(line);
     }
     let mut mean = format!("{:<41}", "mean of the lines");
     for column in &columns {
-        let values = models.iter().map(|model| {
-            let sum: f64 = model.rows.iter().map(column.value).sum();
-            sum / model.rows.len() as f64
-        });
-        push(&mut mean, column, values);
+        mean.push_str(" |");
+        for model in models {
+            mean.push_str(&format!("{:>7}", column.mean(&model.rows)));
+        }
     }
     lines.push(mean);
     lines.push(String::new());
-    lines.push(meanings(columns.into_iter()).replace("; ", "\n"));
-    lines.join("\n")
-}
-
-fn push(line: &mut String, column: &Column, values: impl Iterator<Item = f64>) {
-    line.push_str(" |");
-    for value in values {
-        line.push_str(&format!("{:>7}", column.shown(value)));
+    for column in &columns {
+        lines.push(format!("{:<7} {}", column.heading, column.meaning));
     }
+    lines.join("\n")
 }
 
 /// The row of a source at a horizon.
