@@ -92,7 +92,7 @@ pub fn run(args: &EvaluateArgs, folders: &[PathBuf]) -> anyhow::Result<String> {
             train::record(folder, forecaster.artifact().manifest.clone(), &scores)?;
         }
         if args.html.is_some() && models.is_empty() {
-            shown = examples::examples(&forecaster, &sources)?;
+            shown = examples::examples(&forecaster, &sources, examples::MOST_POINTS)?;
         }
         model.comparison = reference
             .as_ref()

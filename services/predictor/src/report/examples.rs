@@ -7,8 +7,8 @@ use crate::{
 /// How much of a series is shown, and how much history each forecast has.
 const SHOWN_SECONDS: usize = 2 * 86_400;
 const HISTORY_SECONDS: u32 = 7 * 86_400;
-/// Forecasts shown.
-const MOST_POINTS: usize = 96;
+/// Forecasts that a plot has room for.
+pub const MOST_POINTS: usize = 96;
 const QUANTILES: [f64; 3] = [0.05, 0.5, 0.95];
 
 /// One series.
@@ -30,11 +30,15 @@ pub struct Point {
     pub high: f64,
 }
 
-/// One series of each source at the longest horizon, as it would have been served.
+/// One series of each source at the longest horizon, as it would have been served, at no more than `most` times.
 ///
 /// # Errors
 /// When the model fails.
-pub fn examples(forecaster: &Forecaster, sources: &[Source]) -> Result<Vec<Example>, BoosterError> {
+pub fn examples(
+    forecaster: &Forecaster,
+    sources: &[Source],
+    most: usize,
+) -> Result<Vec<Example>, BoosterError> {
     let horizons = &forecaster.artifact().manifest.horizons_seconds;
     let Some(horizon_seconds) = horizons.last().copied() else {
         return Ok(Vec::new());
@@ -50,7 +54,7 @@ pub fn examples(forecaster: &Forecaster, sources: &[Source]) -> Result<Vec<Examp
                 source: source.name.clone(),
                 series: id.clone(),
                 horizon_seconds,
-                points: points(forecaster, history, horizon_seconds)?,
+                points: points(forecaster, history, horizon_seconds, most)?,
             });
         }
     }
@@ -61,6 +65,7 @@ fn points(
     forecaster: &Forecaster,
     history: &History,
     horizon_seconds: u32,
+    most: usize,
 ) -> Result<Vec<Point>, BoosterError> {
     let step = history.step_seconds() as usize;
     let ahead = horizon_seconds as usize / step;
@@ -69,7 +74,7 @@ fn points(
         .saturating_sub(SHOWN_SECONDS / step)
         .max(evaluate::first_scored(history).min(end))
         .max(ahead);
-    let every = (end - first).div_ceil(MOST_POINTS).max(1);
+    let every = (end - first).div_ceil(most).max(1);
     let mut points = Vec::new();
     for target in (first..end).step_by(every) {
         let series = evaluate::known_at(history, target - ahead, HISTORY_SECONDS);
@@ -112,16 +117,12 @@ mod tests {
                     ("saw".to_owned(), History::new(300, values)),
                 ],
             }];
-            examples(&forecaster, &sources).unwrap()
+            examples(&forecaster, &sources, 8).unwrap()
         };
         let (calm, surprise) = (shown(values), shown(surprised));
         assert_eq!((calm.len(), calm[0].series.as_str()), (1, "saw"));
         let (calm, surprise) = (&calm[0].points, &surprise[0].points);
-        assert!(
-            calm.len() > 50 && calm.len() <= MOST_POINTS,
-            "{}",
-            calm.len()
-        );
+        assert!((4..=8).contains(&calm.len()), "{}", calm.len());
         for (left, right) in calm.iter().zip(surprise) {
             assert_eq!((left.low, left.high), (right.low, right.high));
             assert!(left.low <= left.median && left.median <= left.high);
