@@ -62,6 +62,9 @@ pub struct TrainArgs {
     /// How much more a row of a restless machine counts: 0 not at all, 1 in proportion
     #[arg(long, default_value_t = 0.7)]
     pub restless: f64,
+    /// Leave out the features whose names begin so, to see what they are worth; may be given several times
+    #[arg(long, value_name = "START")]
+    pub without: Vec<String>,
     /// Score every n-th origin of the held-out part
     #[arg(long, default_value_t = 7)]
     pub stride: usize,
@@ -96,6 +99,28 @@ impl TrainArgs {
             format!("--restless {}", self.restless),
             format!("--stride {}", self.stride),
         ]
+        .into_iter()
+        .chain(
+            self.without
+                .iter()
+                .map(|start| format!("--without {start}")),
+        )
+        .collect()
+    }
+
+    /// The features to train on.
+    fn features(&self) -> anyhow::Result<Vec<Feature>> {
+        let mut features = default_features();
+        for start in &self.without {
+            let before = features.len();
+            features.retain(|feature| !feature.to_string().starts_with(start));
+            anyhow::ensure!(
+                features.len() < before,
+                "--without {start}: no feature's name begins so"
+            );
+        }
+        anyhow::ensure!(!features.is_empty(), "--without leaves no features");
+        Ok(features)
     }
 }
 
@@ -112,7 +137,7 @@ pub fn train(args: &TrainArgs, folders: &[PathBuf]) -> anyhow::Result<String> {
 }
 
 fn artifact(args: &TrainArgs, folders: &[PathBuf]) -> anyhow::Result<String> {
-    let features = default_features();
+    let features = args.features()?;
     let sources = data::read(folders)?;
     let data = dataset::Dataset::draw(&sources, &features, args.rows, args.restless, args.seed);
     anyhow::ensure!(
