@@ -44,7 +44,7 @@ pub fn ask<'a>(
     let carried = prepared.source == super::Source::Carried;
     let (mut pass, past) = if carried {
         let stride = (CARRIED_STRIDE_SECONDS / step) as usize;
-        let next = prepared.index(track.local_next_seconds).unwrap_or(last);
+        let next = prepared.index_of_next(track.local_next_seconds);
         let pass = LocalPass::resume(history, 0, steps, stride, next, track.local.clone());
         (pass, Vec::new())
     } else {

@@ -89,6 +89,14 @@ impl Prepared {
         self.last().checked_sub(back)
     }
 
+    /// The grid point nearest to a time that may lie after the last one; the first, when it lies before that.
+    pub fn index_of_next(&self, seconds: i64) -> usize {
+        let step = i64::from(self.step_seconds);
+        let ahead = seconds.saturating_sub(self.last_seconds);
+        let steps = ahead.saturating_add(step / 2).div_euclid(step);
+        usize::try_from((self.last() as i64).saturating_add(steps)).unwrap_or(0)
+    }
+
     /// What came after the origin at `seconds`.
     pub fn came(&self, seconds: i64, steps: usize) -> Outcome {
         match self.index(seconds) {

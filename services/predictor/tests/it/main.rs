@@ -5,6 +5,7 @@
 )]
 
 mod artifact;
+mod carried;
 mod forecasts;
 mod seed;
 mod service;
