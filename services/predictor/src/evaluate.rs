@@ -12,7 +12,6 @@ use crate::{
     forecast::{Forecaster, Question, REBUILT_STRIDE_SECONDS, outcome},
     history::History,
     local::LocalPass,
-    manifest::Output,
     score::{Score, SeriesScore},
     series::Series,
     traces::Source,
@@ -124,10 +123,13 @@ fn carrying(
             let (served, pending) = track.serve(targets, seconds(origin), answer);
             track.wait(pending, *horizon_seconds);
             if origin >= first {
-                let said = |values: &[f64]| Said {
-                    median: values[median],
-                    level: forecaster.at_quantiles(Output::Level, values),
-                    peak: forecaster.at_quantiles(Output::Peak, values),
+                let said = |values: &[f64]| {
+                    let (level, peak) = forecaster.rows(values);
+                    Said {
+                        median: values[median],
+                        level,
+                        peak,
+                    }
                 };
                 referee.score(origin, &said(&served.values), &said(&answer.values));
             }

@@ -389,20 +389,10 @@ impl Forecaster {
             if !horizons_seconds.contains(horizon) {
                 continue;
             }
-            let (mut level, mut peak) = match served {
+            let (level, peak) = match served {
                 None => self.naive_rows(history, last, *horizon, prepared.step_seconds),
-                Some(served) => (
-                    self.at_quantiles(Output::Level, &served.values),
-                    self.at_quantiles(Output::Peak, &served.values),
-                ),
+                Some(served) => self.rows(&served.values),
             };
-            // The highest value up to the horizon is never below the value at it.
-            for (peak, level) in peak.iter_mut().zip(&level) {
-                *peak = peak.max(*level);
-            }
-            for row in [&mut level, &mut peak] {
-                quantile::repair(row, 100.0);
-            }
             let scaled = |row: &[f64], q: f64| {
                 (quantile::interpolate(&manifest.quantiles, row, q) * unit)
                     .clamp(0.0, series.capacity)
@@ -449,12 +439,15 @@ impl Forecaster {
         }
     }
 
-    /// The manifest's quantiles of `output`, from one value for each target.
-    pub fn at_quantiles(&self, output: Output, values: &[f64]) -> Vec<f64> {
-        let positions = match output {
-            Output::Level => &self.levels,
-            Output::Peak => &self.peaks,
-        };
+    /// The manifest's quantiles of level and peak, from one value for each target: valid rows.
+    pub fn rows(&self, values: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        valid(
+            self.at_quantiles(&self.levels, values),
+            self.at_quantiles(&self.peaks, values),
+        )
+    }
+
+    fn at_quantiles(&self, positions: &[usize], values: &[f64]) -> Vec<f64> {
         let levels: Vec<f64> = positions
             .iter()
             .map(|index| self.targets[*index].quantile)
@@ -502,8 +495,18 @@ impl Forecaster {
                 *value = now;
             }
         }
-        (level, row(&own.peak, usual.map(|usual| &usual.peak)))
+        valid(level, row(&own.peak, usual.map(|usual| &usual.peak)))
     }
+}
+
+/// Rows that ascend within capacity; the highest value up to the horizon is never below the value at it.
+fn valid(mut level: Vec<f64>, mut peak: Vec<f64>) -> (Vec<f64>, Vec<f64>) {
+    quantile::repair(&mut level, 100.0);
+    for (peak, level) in peak.iter_mut().zip(&level) {
+        *peak = peak.max(*level);
+    }
+    quantile::repair(&mut peak, 100.0);
+    (level, peak)
 }
 
 /// What is known of past forecasts; `None` when nothing is.
