@@ -33,6 +33,7 @@ pub mod series;
 mod store;
 mod traces;
 mod train;
+mod ubj;
 
 use std::sync::Arc;
 

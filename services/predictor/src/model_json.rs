@@ -1,6 +1,12 @@
-//! XGBoost's JSON model format, made safe for the bundled 1.6.2: read right or refused, never misread.
+//! XGBoost's model format, JSON or UBJ, made safe for the bundled 1.6.2: read right or refused, never misread.
+
+mod tree;
 
 use serde_json::{Value, json};
+
+use crate::ubj;
+
+const SEVERAL_TARGETS: &str = "a model of several targets or classes";
 
 /// Objectives whose prediction is the plain sum of leaves, so that only that sum matters here.
 const IDENTITY_OBJECTIVES: [&str; 6] = [
@@ -26,10 +32,14 @@ pub enum Trees {
 /// Why a model is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RefusedModel {
-    #[error("not an XGBoost JSON model: {0}")]
+    #[error("not an XGBoost model in JSON or UBJ: {0}")]
     Syntax(String),
-    #[error("not an XGBoost JSON model: `{0}` is missing")]
+    #[error("not an XGBoost model: `{0}` is missing")]
     Missing(&'static str),
+    #[error(
+        "it begins like neither JSON nor UBJ; if it is in the old binary format, load it with XGBoost and save it under a name that ends in .json"
+    )]
+    OldBinary,
     #[error("booster `{0}` is not supported; train with booster=gbtree")]
     Booster(String),
     #[error("objective `{0}` is not supported; train with reg:squarederror or reg:absoluteerror")]
@@ -59,36 +69,28 @@ pub struct ModelJson {
     pub base_score: f32,
 }
 
-/// Checks and normalises `bytes`, a model saved by any XGBoost from 1.0 to 3.x as JSON.
+/// Checks `bytes`, a model saved by any XGBoost from 1.0 to 3.x as JSON or UBJ, and writes it anew as 1.6.2 would.
+///
+/// Nothing is passed on unread: what isn't known here can't mislead the library, which trusts what it loads.
 ///
 /// # Errors
 /// What of the model is not supported.
 pub fn normalise(bytes: &[u8], keep: Trees) -> Result<ModelJson, RefusedModel> {
-    let mut model: Value =
-        serde_json::from_slice(bytes).map_err(|error| RefusedModel::Syntax(error.to_string()))?;
-    let best_iteration = model["learner"]["attributes"]["best_iteration"]
-        .as_str()
-        .and_then(|text| text.parse::<usize>().ok());
-    let learner = object(&mut model, "learner")?;
+    let model = parse(bytes)?;
+    let learner = object(&model, "learner")?;
     check_objective(learner)?;
-
-    let feature_names = learner["feature_names"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|name| name.as_str().unwrap_or_default().to_owned())
-        .collect();
+    // Such a feature is a code, not a quantity; since 3.1 the model may even recode it.
+    if list(learner, "feature_types").any(|kind| kind == "c") {
+        return Err(RefusedModel::Unsupported("a categorical feature"));
+    }
     let parameters = object(learner, "learner_model_param")?;
     for (key, most) in [("num_class", 0), ("num_target", 1)] {
         if number(parameters, key).is_some_and(|value| value > most) {
-            return Err(RefusedModel::Unsupported(
-                "a model of several targets or classes",
-            ));
+            return Err(RefusedModel::Unsupported(SEVERAL_TARGETS));
         }
     }
     let features = number(parameters, "num_feature").ok_or(RefusedModel::Missing("num_feature"))?;
     let base_score = base_score(&parameters["base_score"])?;
-    parameters["base_score"] = json!(format!("{base_score:E}"));
 
     let booster = object(learner, "gradient_booster")?;
     match booster["name"].as_str() {
@@ -96,48 +98,101 @@ pub fn normalise(bytes: &[u8], keep: Trees) -> Result<ModelJson, RefusedModel> {
         other => return Err(RefusedModel::Booster(other.unwrap_or("unnamed").to_owned())),
     }
     let gbtree = object(booster, "model")?;
-    let parallel = number(&gbtree["gbtree_model_param"], "num_parallel_tree").unwrap_or(1);
-    let trees = gbtree["trees"]
-        .as_array_mut()
+    if list(gbtree, "tree_info").any(|group| group.as_u64() != Some(0)) {
+        return Err(RefusedModel::Unsupported(SEVERAL_TARGETS));
+    }
+    let all = gbtree["trees"]
+        .as_array()
         .ok_or(RefusedModel::Missing("trees"))?;
-    for tree in trees.iter() {
-        check_tree(tree, features)?;
+    if number(&gbtree["gbtree_model_param"], "num_trees") != Some(all.len()) {
+        return Err(RefusedModel::Unsupported(
+            "another number of trees than it says",
+        ));
     }
-    if keep == Trees::BestIteration {
-        let best = best_iteration.ok_or(RefusedModel::NoBestIteration)?;
-        let rounds = best.saturating_add(1).saturating_mul(parallel.max(1));
-        if rounds > trees.len() {
-            return Err(RefusedModel::NoBestIteration);
-        }
-        trees.truncate(rounds);
-    }
-    let kept = trees.len();
-    if let Some(groups) = gbtree["tree_info"].as_array_mut() {
-        groups.truncate(kept);
-    }
-    if let Some(rounds) = gbtree["iteration_indptr"].as_array_mut() {
-        rounds.retain(|end| end.as_u64().is_some_and(|end| end <= kept as u64));
-    }
-    gbtree["gbtree_model_param"]["num_trees"] = json!(kept.to_string());
+    let kept = match keep {
+        Trees::All => all.len(),
+        Trees::BestIteration => best_trees(learner, gbtree)
+            .filter(|best| (1..=all.len()).contains(best))
+            .ok_or(RefusedModel::NoBestIteration)?,
+    };
+    let trees = all[..kept]
+        .iter()
+        .enumerate()
+        .map(|(id, tree)| tree::rebuild(tree, id, features))
+        .collect::<Result<Vec<Value>, _>>()?;
     Ok(ModelJson {
-        text: model.to_string(),
+        text: written(trees, features, base_score).to_string(),
         features,
-        feature_names,
+        feature_names: list(learner, "feature_names")
+            .map(|name| name.as_str().unwrap_or_default().to_owned())
+            .collect(),
         trees: kept,
         base_score,
     })
 }
 
-fn check_objective(learner: &mut Value) -> Result<(), RefusedModel> {
-    let name = learner["objective"]["name"].as_str();
-    let name = name.ok_or(RefusedModel::Missing("objective"))?;
-    if !IDENTITY_OBJECTIVES.contains(&name) {
-        return Err(RefusedModel::Objective(name.to_owned()));
+/// The trees up to the best iteration, as far as the model says.
+fn best_trees(learner: &Value, gbtree: &Value) -> Option<usize> {
+    let attributes = &learner["attributes"];
+    let rounds = number(attributes, "best_iteration")?.saturating_add(1);
+    let parallel = number(&gbtree["gbtree_model_param"], "num_parallel_tree");
+    Some(match (parallel, number(attributes, "best_ntree_limit")) {
+        (Some(parallel), _) => rounds.saturating_mul(parallel.max(1)),
+        (None, Some(trees)) => trees,
+        // Before 1.5 nothing says how many trees make a round. Almost always it is one; golden rows tell.
+        (None, None) => rounds,
+    })
+}
+
+/// A model in the words of 1.6.2. It doesn't know the newer objectives' names; prediction is the same.
+fn written(trees: Vec<Value>, features: usize, base_score: f32) -> Value {
+    json!({
+        "learner": {
+            "attributes": {}, "feature_names": [], "feature_types": [],
+            "gradient_booster": {
+                "model": {
+                    "gbtree_model_param": {
+                        "num_parallel_tree": "1",
+                        "num_trees": trees.len().to_string(),
+                        "size_leaf_vector": "0"
+                    },
+                    "tree_info": vec![0; trees.len()],
+                    "trees": trees
+                },
+                "name": "gbtree"
+            },
+            "learner_model_param": {
+                "base_score": format!("{base_score:E}"),
+                "num_class": "0",
+                "num_feature": features.to_string(),
+                "num_target": "1"
+            },
+            "objective": {"name": "reg:squarederror", "reg_loss_param": {"scale_pos_weight": "1"}}
+        },
+        "version": [1, 6, 2]
+    })
+}
+
+fn parse(bytes: &[u8]) -> Result<Value, RefusedModel> {
+    if bytes
+        .trim_ascii_start()
+        .first()
+        .is_some_and(|first| *first != b'{')
+    {
+        return Err(RefusedModel::OldBinary);
     }
-    // 1.6.2 doesn't know the newer names; prediction is the same.
-    learner["objective"] =
-        json!({"name": "reg:squarederror", "reg_loss_param": {"scale_pos_weight": "1"}});
-    Ok(())
+    if ubj::is_ubj(bytes) {
+        return ubj::decode(bytes).map_err(|error| RefusedModel::Syntax(error.to_string()));
+    }
+    serde_json::from_slice(bytes).map_err(|error| RefusedModel::Syntax(error.to_string()))
+}
+
+fn check_objective(learner: &Value) -> Result<(), RefusedModel> {
+    match learner["objective"]["name"].as_str() {
+        None => Err(RefusedModel::Missing("objective")),
+        Some(name) if IDENTITY_OBJECTIVES.contains(&name) => Ok(()),
+        Some(name) => Err(RefusedModel::Objective(name.to_owned())),
+    }
 }
 
 /// Since 3.1 this is an array in a string, `"[5.03E1]"`, of which 1.6.2 silently makes 0.5.
@@ -158,56 +213,16 @@ fn base_score(value: &Value) -> Result<f32, RefusedModel> {
         .ok_or(RefusedModel::BaseScore(text))
 }
 
-fn check_tree(tree: &Value, features: usize) -> Result<(), RefusedModel> {
-    let list = |key: &'static str| tree[key].as_array().ok_or(RefusedModel::Missing(key));
-    let categorical = |key: &str| tree[key].as_array().is_some_and(|list| !list.is_empty());
-    let nonzero = |value: &Value| value.as_u64() != Some(0) && value.as_bool() != Some(false);
-    if categorical("categories_nodes")
-        || tree["split_type"]
-            .as_array()
-            .is_some_and(|types| types.iter().any(nonzero))
-    {
-        return Err(RefusedModel::Unsupported("a categorical split"));
-    }
-    if number(&tree["tree_param"], "size_leaf_vector").is_some_and(|size| size > 1) {
-        return Err(RefusedModel::Unsupported("a tree with vector leaves"));
-    }
-    // The C++ side trusts these indices.
-    let (left, right) = (list("left_children")?, list("right_children")?);
-    let nodes = left.len();
-    let split_features = list("split_indices")?;
-    let conditions = list("split_conditions")?;
-    if nodes == 0 || [right.len(), split_features.len(), conditions.len()] != [nodes; 3] {
-        return Err(RefusedModel::Unsupported(
-            "a tree with arrays of different lengths",
-        ));
-    }
-    for node in 0..nodes {
-        let (left, right) = (left[node].as_i64(), right[node].as_i64());
-        let leaf = left == Some(-1) && right == Some(-1);
-        // Children come after their parent, so no walk can be endless.
-        let inner = [left, right]
-            .iter()
-            .all(|child| child.is_some_and(|child| child > node as i64 && child < nodes as i64));
-        let feature = split_features[node].as_u64();
-        let known = feature.is_some_and(|feature| feature < features as u64);
-        if !leaf && (!inner || !known) {
-            return Err(RefusedModel::Unsupported("a tree with broken links"));
-        }
-        if !conditions[node].as_f64().is_some_and(f64::is_finite) {
-            return Err(RefusedModel::Unsupported(
-                "a tree with a number that is not finite",
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn object<'a>(value: &'a mut Value, key: &'static str) -> Result<&'a mut Value, RefusedModel> {
+fn object<'a>(value: &'a Value, key: &'static str) -> Result<&'a Value, RefusedModel> {
     value
-        .get_mut(key)
+        .get(key)
         .filter(|found| found.is_object())
         .ok_or(RefusedModel::Missing(key))
+}
+
+/// The entries of a list that may be absent.
+fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    value[key].as_array().into_iter().flatten()
 }
 
 /// XGBoost writes its parameters as strings.
@@ -254,7 +269,7 @@ pub(crate) mod tests {
         for (written, read) in [("5E-1", 0.5), ("[5.0303474E1]", 50.303_474), ("-3", -3.0)] {
             let model = normalise(stumps(written).to_string().as_bytes(), Trees::All).unwrap();
             assert_eq!(model.base_score, read, "{written}");
-            assert!(!model.text.contains('[') || !model.text.contains("\"["));
+            assert!(!model.text.contains("\"["), "{}", model.text);
         }
         for written in ["[1E0,2E0]", "", "nan", "[inf]"] {
             let refused = normalise(stumps(written).to_string().as_bytes(), Trees::All);
@@ -325,6 +340,21 @@ pub(crate) mod tests {
                 "different lengths",
             ),
             (
+                &format!("{gbtree}/tree_info"),
+                json!([0, 1]),
+                "several targets",
+            ),
+            (
+                "/learner/feature_types",
+                json!(["float", "c"]),
+                "categorical feature",
+            ),
+            (
+                &format!("{gbtree}/gbtree_model_param/num_trees"),
+                json!("3"),
+                "another number of trees",
+            ),
+            (
                 &format!("{gbtree}/trees/0/tree_param/size_leaf_vector"),
                 json!("4"),
                 "vector leaves",
@@ -343,6 +373,10 @@ pub(crate) mod tests {
         assert!(matches!(
             normalise(b"{}", Trees::All),
             Err(RefusedModel::Missing("learner"))
+        ));
+        assert!(matches!(
+            normalise(b"binf\0\0", Trees::All),
+            Err(RefusedModel::OldBinary)
         ));
     }
 

@@ -7,6 +7,7 @@
 mod artifact;
 mod carried;
 mod forecasts;
+mod foreign;
 mod seed;
 mod service;
 mod support;
