@@ -20,6 +20,8 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// Folder of the model artifact; null means the model that the binary was built with.
     pub artifact: Option<PathBuf>,
+    /// Seconds between looks at that folder, 0 to 3600: when its files changed, the model is loaded again. 0 turns it off.
+    pub watch_seconds: u32,
     /// Threads that compute forecasts, 1 to 256. One call uses one of them.
     pub threads: usize,
     /// Calls that may wait or run at once, 1 to 10,000; more are answered with UNAVAILABLE.
@@ -32,6 +34,7 @@ impl Default for Config {
             listen: (Ipv4Addr::LOCALHOST, 50051).into(),
             metrics_listen: Some((Ipv4Addr::LOCALHOST, 9101).into()),
             artifact: None,
+            watch_seconds: 5,
             threads: 2,
             max_calls: 256,
         }
@@ -47,6 +50,9 @@ impl Config {
         let config: Self = settings.section("predictor")?;
         if !(1..=256).contains(&config.threads) {
             return Err(invalid("predictor.threads", "must be 1 to 256"));
+        }
+        if config.watch_seconds > 3_600 {
+            return Err(invalid("predictor.watch_seconds", "must be 0 to 3600"));
         }
         if !(1..=10_000).contains(&config.max_calls) {
             return Err(invalid("predictor.max_calls", "must be 1 to 10000"));
@@ -72,6 +78,10 @@ mod tests {
         for (yaml, expected) in [
             ("predictor: {threads: 0}", "`predictor.threads`: must be 1"),
             ("predictor: {max_calls: 0}", "`predictor.max_calls`: must"),
+            (
+                "predictor: {watch_seconds: 3601}",
+                "`predictor.watch_seconds`: must be 0",
+            ),
             ("predictor: {artefact: x}", "did you mean `artifact`?"),
         ] {
             let settings = Settings::from_yaml_text(yaml).unwrap();

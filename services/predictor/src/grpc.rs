@@ -180,11 +180,7 @@ impl PredictorService for Service {
                     })
                 }
                 Err(why) => {
-                    let rest = match self.store.current() {
-                        Ok(_) => "the old model serves on",
-                        Err(_) => "no model is served",
-                    };
-                    let line = format!("{why}; {rest}");
+                    let line = self.store.with_consequence(&why);
                     tracing::warn!("{line}");
                     let subject = self.store.location().to_string();
                     Err(failed_precondition("MODEL", &subject, &line))

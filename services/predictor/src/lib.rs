@@ -26,6 +26,7 @@ mod naive;
 mod pool;
 mod promote;
 mod quantile;
+mod reload;
 mod report;
 mod resources;
 mod score;
@@ -59,8 +60,8 @@ pub struct Deps {
     pub clock: SharedClock,
 }
 
-/// Serves until `shutdown`. A model that is missing or refused is logged; the service then runs NOT_SERVING until
-/// `ReloadModel` succeeds.
+/// Serves until `shutdown`. A model that is missing or refused is logged; the service then runs NOT_SERVING until one
+/// loads: by `ReloadModel`, on SIGHUP, or because its folder changed.
 ///
 /// # Errors
 /// When threads can't be started or a listener breaks.
@@ -80,6 +81,7 @@ pub async fn serve(
         pool.clone(),
         metrics.clone(),
     ));
+    let triggers = reload::Triggers::install(store.location(), config.watch_seconds)?;
     match store.reload().await {
         Ok((loaded, _)) => {
             let artifact = loaded.forecaster.artifact();
@@ -90,7 +92,7 @@ pub async fn serve(
                 "model loaded"
             );
         }
-        Err(why) => tracing::error!("{why}; not serving until ReloadModel succeeds"),
+        Err(why) => tracing::error!("{why}; not serving until a model loads"),
     }
     let service = grpc::Service::new(
         Arc::clone(&store),
@@ -108,7 +110,11 @@ pub async fn serve(
             None => Ok(()),
         }
     };
-    let (served, exposed) = tokio::join!(server.serve(listeners.grpc, shutdown.clone()), exposing);
+    let (served, exposed, ()) = tokio::join!(
+        server.serve(listeners.grpc, shutdown.clone()),
+        exposing,
+        triggers.run(store, shutdown.clone())
+    );
     served?;
     exposed?;
     Ok(())

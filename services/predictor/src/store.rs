@@ -67,6 +67,15 @@ impl ModelStore {
         })
     }
 
+    /// `why` a reload was refused, and what that means.
+    pub fn with_consequence(&self, why: &str) -> String {
+        let rest = match self.current.load().is_some() {
+            true => "the old model serves on",
+            false => "no model is served",
+        };
+        format!("{why}; {rest}")
+    }
+
     /// What the model is read from, in words.
     pub fn location(&self) -> &Location {
         &self.location

@@ -8,6 +8,7 @@ mod artifact;
 mod carried;
 mod forecasts;
 mod foreign;
+mod reload;
 mod seed;
 mod service;
 mod support;

@@ -1,6 +1,6 @@
 //! The service as callers see it: answers, refusals field by field, streams, metrics.
 
-use crate::support::{Running, artifact, copy_of_artifact, machine};
+use crate::support::{Running, artifact, copy_of_artifact, machine, scrape};
 use common::health::Health;
 use predictor::Config;
 use proto::predictor::v1::{
@@ -461,15 +461,4 @@ async fn the_card_says_what_is_served_and_metrics_count() {
         assert!(text.contains(&line), "{line} is not in\n{text}");
     }
     running.stop().await;
-}
-
-/// One plain HTTP request: a client library would be a dependency for four lines.
-async fn scrape(address: &str) -> String {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).await.unwrap();
-    text
 }

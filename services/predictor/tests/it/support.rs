@@ -89,3 +89,14 @@ pub fn machine(id: &str, points: usize, step: i64, seed: u32) -> Series {
         ..Series::default()
     }
 }
+
+/// One plain HTTP request: a client library would be a dependency for four lines.
+pub async fn scrape(address: &str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    text
+}

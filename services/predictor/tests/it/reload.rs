@@ -1,0 +1,168 @@
+//! The model is swapped when its folder changes or a signal comes, and kept when its successor is bad.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command},
+    time::Duration,
+};
+
+use crate::support::{Running, copy_of_artifact, machine};
+use predictor::Config;
+use proto::predictor::v1::{
+    ForecastRequest, GetModelRequest, predictor_service_client::PredictorServiceClient,
+};
+use serde_json::{Value, json};
+use tonic::transport::Channel;
+
+type Client = PredictorServiceClient<Channel>;
+
+fn change_manifest(folder: &Path, change: impl FnOnce(&mut Value)) {
+    let path = folder.join("manifest.json");
+    let mut manifest = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    change(&mut manifest);
+    fs::write(&path, manifest.to_string()).unwrap();
+}
+
+async fn version(client: &mut Client) -> String {
+    match client.get_model(GetModelRequest {}).await {
+        Ok(card) => card.into_inner().model.unwrap().version,
+        Err(status) => status.message().to_owned(),
+    }
+}
+
+/// Asks until `expected` is served.
+async fn serves(client: &mut Client, expected: &str) {
+    for _ in 0..300 {
+        if version(client).await == expected {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{expected} is not served: {}", version(client).await);
+}
+
+async fn refused(running: &Running) -> u32 {
+    let text = crate::support::scrape(&running.metrics_url).await;
+    let line = "autoscaler_predictor_refused_models_total ";
+    let count = text.lines().find_map(|found| found.strip_prefix(line));
+    count.unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_changed_folder_is_served_and_a_bad_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    let mut running = Running::start(Config {
+        artifact: Some(path.clone()),
+        watch_seconds: 1,
+        ..Config::default()
+    })
+    .await;
+    assert!(
+        version(&mut running.client)
+            .await
+            .contains("cannot be read")
+    );
+
+    // It appears: nobody has to call.
+    copy_of_artifact(&path);
+    change_manifest(&path, |manifest| manifest["version"] = json!("first"));
+    serves(&mut running.client, "first").await;
+
+    // A model that fails its golden rows is refused, once, and the old one answers as before.
+    let question = || ForecastRequest {
+        series: vec![machine("a", 600, 300, 5)],
+        ..ForecastRequest::default()
+    };
+    let before = running.client.forecast(question()).await.unwrap();
+    let already = refused(&running).await;
+    change_manifest(&path, |manifest| {
+        manifest["version"] = json!("bad");
+        manifest["golden"]["expected"][0][0] = json!(1e6);
+    });
+    while refused(&running).await == already {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(
+        refused(&running).await,
+        already + 1,
+        "one attempt for one change"
+    );
+    let after = running.client.forecast(question()).await.unwrap();
+    assert_eq!(before.into_inner(), after.into_inner());
+    assert_eq!(version(&mut running.client).await, "first");
+
+    // A good one comes, file by file: the manifest first, the model that it needs later.
+    let (model, aside) = (path.join("peak_q90.json.gz"), folder.path().join("aside"));
+    fs::rename(&model, &aside).unwrap();
+    copy_of_manifest(&path);
+    change_manifest(&path, |manifest| manifest["version"] = json!("second"));
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(version(&mut running.client).await, "first");
+    fs::rename(&aside, &model).unwrap();
+    serves(&mut running.client, "second").await;
+    running.stop().await;
+}
+
+fn copy_of_manifest(folder: &Path) {
+    let from = crate::support::artifact().join("manifest.json");
+    fs::copy(from, folder.join("manifest.json")).unwrap();
+}
+
+/// The built binary; it ends with the test.
+struct Binary(Child);
+
+impl Drop for Binary {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn the_binary_reloads_on_sighup() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    copy_of_artifact(&path);
+    change_manifest(&path, |manifest| manifest["version"] = json!("first"));
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let child = Command::new(env!("CARGO_BIN_EXE_predictor"))
+        .current_dir(folder.path())
+        .env("AUTOSCALER__PREDICTOR__LISTEN", address.to_string())
+        .env("AUTOSCALER__PREDICTOR__METRICS_LISTEN", "127.0.0.1:0")
+        .env("AUTOSCALER__PREDICTOR__ARTIFACT", &path)
+        .env("AUTOSCALER__PREDICTOR__WATCH_SECONDS", "0")
+        .spawn()
+        .unwrap();
+    let mut binary = Binary(child);
+    let channel = common::grpc::channel(&common::grpc::local_url(address)).unwrap();
+    let mut client = Client::new(channel);
+    serves(&mut client, "first").await;
+
+    change_manifest(&path, |manifest| manifest["version"] = json!("second"));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(version(&mut client).await, "first", "nothing watches");
+    let signal = |name: &str| {
+        let kill = format!("kill -{name} {}", binary.0.id());
+        assert!(
+            Command::new("sh")
+                .args(["-c", &kill])
+                .status()
+                .unwrap()
+                .success()
+        );
+    };
+    signal("HUP");
+    serves(&mut client, "second").await;
+    fs::write(path.join("manifest.json"), "{").unwrap();
+    signal("HUP");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(version(&mut client).await, "second");
+    // A second SIGHUP did not end it either.
+    assert!(binary.0.try_wait().unwrap().is_none());
+}
