@@ -188,6 +188,22 @@ impl Artifact {
             .collect()
     }
 
+    /// What each feature adds to the prediction of the model at `position`, for each row; see
+    /// [`Booster::contributions`]. Nothing when there is no such model.
+    ///
+    /// # Errors
+    /// When the rows don't fit or the library fails.
+    pub fn contributions(
+        &self,
+        position: usize,
+        rows: &Rows,
+    ) -> Result<Vec<Vec<f32>>, BoosterError> {
+        match self.boosters.get(position) {
+            Some(booster) => booster.contributions(rows),
+            None => Ok(Vec::new()),
+        }
+    }
+
     fn check_golden_rows(&self) -> Result<(), RefusedArtifact> {
         let golden = &self.manifest.golden;
         let columns = self.manifest.features.len();

@@ -75,7 +75,7 @@ impl Rows {
     }
 }
 
-/// A loaded model. Predicting from several threads at once is safe: see `tests/concurrency.rs`.
+/// A loaded model. Predicting from several threads at once is safe: see `tests/it/concurrency.rs`.
 pub struct Booster {
     inner: XgBooster,
     features: usize,
@@ -113,12 +113,7 @@ impl Booster {
     /// # Errors
     /// When the number of columns isn't the model's, or a prediction is not finite.
     pub fn predict(&self, rows: &Rows) -> Result<Vec<f32>, BoosterError> {
-        if rows.columns != self.features {
-            return Err(BoosterError(format!(
-                "the model has {} features, the rows have {}",
-                self.features, rows.columns
-            )));
-        }
+        self.check_width(rows)?;
         if rows.is_empty() {
             return Ok(Vec::new());
         }
@@ -126,6 +121,39 @@ impl Booster {
         match predictions.iter().find(|value| !value.is_finite()) {
             Some(value) => Err(BoosterError(format!("the model predicted {value}"))),
             None => Ok(predictions),
+        }
+    }
+
+    /// For each row, what each feature adds to the prediction (TreeSHAP), and last what all predictions have in common.
+    /// Together they are the prediction.
+    ///
+    /// # Errors
+    /// When the number of columns isn't the model's, or the answer is not finite: a model whose nodes have no weight.
+    pub fn contributions(&self, rows: &Rows) -> Result<Vec<Vec<f32>>, BoosterError> {
+        self.check_width(rows)?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (shares, _) = self
+            .inner
+            .predict_contributions(&rows.matrix)
+            .map_err(failed)?;
+        let width = self.features + 1;
+        if shares.len() != rows.rows * width || shares.iter().any(|share| !share.is_finite()) {
+            return Err(BoosterError(
+                "the model's predictions can't be taken apart".to_owned(),
+            ));
+        }
+        Ok(shares.chunks_exact(width).map(<[f32]>::to_vec).collect())
+    }
+
+    fn check_width(&self, rows: &Rows) -> Result<(), BoosterError> {
+        match rows.columns == self.features {
+            true => Ok(()),
+            false => Err(BoosterError(format!(
+                "the model has {} features, the rows have {}",
+                self.features, rows.columns
+            ))),
         }
     }
 }
@@ -249,6 +277,28 @@ mod tests {
             .predict(&rows)
             .unwrap();
         assert_eq!(predictions, [1.5, 2.5, 2.5, 2.5]);
+    }
+
+    #[test]
+    fn contributions_add_up_to_the_prediction() {
+        let rows = Rows::new(&[0.0, 0.0, 1.0, 5.0, f32::NAN, 0.0], 2).unwrap();
+        let booster = booster("[5E1]", Trees::All);
+        let shares = booster.contributions(&rows).unwrap();
+        let predictions = booster.predict(&rows).unwrap();
+        assert_eq!(shares.len(), 3);
+        for (shares, prediction) in shares.iter().zip(&predictions) {
+            assert_eq!(shares.len(), 3);
+            let sum: f32 = shares.iter().sum();
+            assert!((sum - prediction).abs() < 1e-4, "{shares:?} {prediction}");
+        }
+        // Both leaves of a stump have half of the rows: a feature moves half of their difference, either way.
+        assert_eq!(shares[0], [-0.5, -5.0, 66.5]);
+        assert_eq!(shares[1], [0.5, 5.0, 66.5]);
+        assert!(
+            booster
+                .contributions(&Rows::new(&[0.0; 3], 3).unwrap())
+                .is_err()
+        );
     }
 
     #[test]

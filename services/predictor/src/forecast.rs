@@ -1,10 +1,12 @@
 //! A batch of series in, a forecast for each out: grid, features, model, calibration, fallback.
 
 mod backcast;
+mod explain;
 mod prepared;
 mod reason;
 
 pub use backcast::REBUILT_STRIDE_SECONDS;
+pub use explain::Contribution;
 pub use prepared::outcome;
 
 use crate::{

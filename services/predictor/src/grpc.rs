@@ -1,6 +1,9 @@
 //! The gRPC service: limits, conversion, one error mapping.
 
+mod batch;
 mod convert;
+#[cfg(test)]
+mod fuzz;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -23,6 +26,7 @@ use crate::{
     store::{Loaded, ModelStore},
 };
 
+use batch::Batches;
 pub use convert::Limits;
 
 /// Answers of a stream that wait for a slow reader.
@@ -32,10 +36,9 @@ const STREAM_BUFFER: usize = 2;
 #[derive(Clone)]
 pub struct Service {
     store: Arc<ModelStore>,
-    pool: Pool,
+    batches: Batches,
     calls: Arc<Semaphore>,
     call_metrics: CallMetrics,
-    metrics: Metrics,
 }
 
 impl Service {
@@ -54,10 +57,9 @@ impl Service {
     ) -> Self {
         Self {
             store,
-            pool,
+            batches: Batches::new(pool, metrics),
             calls: Arc::new(Semaphore::new(max_calls)),
             call_metrics,
-            metrics,
         }
     }
 
@@ -81,19 +83,7 @@ impl Service {
         };
         let question = convert::question(request, loaded.forecaster.artifact(), &Limits::default())
             .map_err(|violations| invalid_argument(&violations))?;
-        let metrics = self.metrics.clone();
-        let computed = self.pool.run(move || {
-            // Held until the work is done, even when the caller has gone.
-            let _permit = permit;
-            let forecasts = loaded.forecaster.forecast(
-                &question.series,
-                &question.horizons_seconds,
-                &question.quantiles,
-            )?;
-            metrics.answered(&forecasts);
-            Ok::<_, crate::booster::BoosterError>(convert::response(question, forecasts, &loaded))
-        });
-        match computed.await {
+        match self.batches.answer(question, loaded, permit).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(failed)) => Err(Status::internal(failed.to_string())),
             Err(lost) => Err(Status::internal(lost.to_string())),

@@ -1,7 +1,7 @@
 //! The predictor: a window of samples in, quantiles per horizon out.
 //!
 //! A request goes `grpc` (limits, conversion) → `forecast` (grid, features, model, judgement by the recent past) and
-//! back. `artifact` reads and verifies the model, `store` swaps it, `train` and `evaluate` make and score one.
+//! back. `words` says what moved one. `artifact` reads and verifies the model, `store` swaps it, `train` and `evaluate` make and score one.
 //!
 //! Invariant: XGBoost is known to `booster` only, messages to `grpc` only, and nothing but `store` keeps state.
 
@@ -35,6 +35,7 @@ mod store;
 mod traces;
 mod train;
 mod ubj;
+mod words;
 
 use std::sync::Arc;
 

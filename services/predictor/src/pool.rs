@@ -40,11 +40,21 @@ impl Pool {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Lost> {
         let (answer, result) = oneshot::channel();
-        self.0.spawn_fifo(move || {
+        self.spawn(move || {
             // It fails when the caller is gone.
             let _ = answer.send(work());
         });
         result.await.map_err(|_| Lost)
+    }
+
+    /// Runs `work` on one of the threads, after what came before it.
+    pub fn spawn(&self, work: impl FnOnce() + Send + 'static) {
+        self.0.spawn_fifo(work);
+    }
+
+    /// How many threads there are.
+    pub fn threads(&self) -> usize {
+        self.0.current_num_threads()
     }
 }
 

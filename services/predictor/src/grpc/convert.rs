@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use common::{status::FieldViolation, time};
 use jiff::Timestamp;
 use proto::predictor::v1::{
-    CalibrationSource, ForecastBasis, ForecastRequest, ForecastResponse, GetModelResponse,
-    HeldOutScore, HistoryUsed, HorizonForecast, ModelIdentity, QuantileValue,
-    Series as SeriesMessage, SeriesForecast, TrailingScore, TrainingSource,
+    CalibrationSource, Contribution as ContributionMessage, ForecastBasis, ForecastRequest,
+    ForecastResponse, GetModelResponse, HeldOutScore, HistoryUsed, HorizonForecast, ModelIdentity,
+    QuantileValue, Series as SeriesMessage, SeriesForecast, TrailingScore, TrainingSource,
 };
 
 use crate::{
     artifact::Artifact,
-    forecast::{Basis, Forecast, Source},
+    forecast::{Basis, Contribution, Forecast, Source},
     manifest::Manifest,
     series::{MAX_POINTS, Series},
     store::Loaded,
@@ -27,6 +27,10 @@ pub struct Limits {
     pub points: usize,
     /// Characters of a series' id.
     pub id_characters: usize,
+    /// Contributions to a point forecast.
+    pub contributions: u32,
+    /// Bytes of a series' calibration state.
+    pub state_bytes: usize,
     /// Violations that are reported; the rest would only repeat them.
     pub violations: usize,
 }
@@ -37,6 +41,8 @@ impl Default for Limits {
             series: 1_000,
             points: MAX_POINTS,
             id_characters: 256,
+            contributions: 20,
+            state_bytes: 64 * 1024,
             violations: 20,
         }
     }
@@ -51,6 +57,8 @@ pub struct Question {
     pub horizons_seconds: Vec<u32>,
     /// Ascending, of the model's.
     pub quantiles: Vec<f64>,
+    /// How many contributions to each point forecast are wanted.
+    pub explain_top: usize,
 }
 
 /// Values that exceed the capacity by less than this share of it are rounding, and clipped.
@@ -90,6 +98,13 @@ pub fn question(
     let manifest = &artifact.manifest;
     let horizons_seconds = horizons(&request.horizons_seconds, manifest, &mut violations);
     let quantiles = quantiles(&request.quantiles, manifest, &mut violations);
+    if request.explain_top > limits.contributions {
+        let what = format!(
+            "is {}, send at most {}",
+            request.explain_top, limits.contributions
+        );
+        violations.add("explain_top", what);
+    }
     let count = request.series.len();
     if count == 0 {
         violations.add("series", "is empty, send 1 to 1000");
@@ -116,6 +131,7 @@ pub fn question(
             series,
             horizons_seconds,
             quantiles,
+            explain_top: request.explain_top as usize,
         }),
         false => Err(violations.found),
     }
@@ -241,6 +257,11 @@ fn check(
             check_values(path, field, values, times.len(), true, most, violations);
         }
     }
+    let state = message.calibration_state.len();
+    if state > limits.state_bytes {
+        let what = format!("has {state} bytes, send at most {}", limits.state_bytes);
+        violations.add(format!("{path}.calibration_state"), what);
+    }
     let mut cpu = message.cpu;
     for value in &mut cpu {
         *value = value.min(capacity);
@@ -282,17 +303,48 @@ fn check_values(
     }
 }
 
-/// The answer to `question`.
-pub fn response(question: Question, forecasts: Vec<Forecast>, loaded: &Loaded) -> ForecastResponse {
+/// What moved the forecasts of one series: a list for each horizon.
+pub type Explanation = Vec<Vec<Contribution>>;
+
+/// The answer to `question`; `explanations` has an entry for each series, or none at all.
+pub fn response(
+    question: Question,
+    forecasts: Vec<Forecast>,
+    explanations: Vec<Explanation>,
+    loaded: &Loaded,
+) -> ForecastResponse {
     let quantiles = question.quantiles;
+    let explanations = explanations
+        .into_iter()
+        .map(Some)
+        .chain(std::iter::repeat(None));
     ForecastResponse {
         forecasts: question
             .series
             .into_iter()
-            .zip(forecasts)
-            .map(|(series, forecast)| series_forecast(series.id, &forecast, &quantiles))
+            .zip(forecasts.iter().zip(explanations))
+            .map(|(series, (forecast, explanation))| {
+                let mut answer = series_forecast(series.id, forecast, &quantiles);
+                for (horizon, found) in answer
+                    .horizons
+                    .iter_mut()
+                    .zip(explanation.unwrap_or_default())
+                {
+                    horizon.contributions = found.into_iter().map(contribution).collect();
+                }
+                answer
+            })
             .collect(),
         model: Some(identity(loaded.forecaster.artifact())),
+    }
+}
+
+fn contribution(found: Contribution) -> ContributionMessage {
+    ContributionMessage {
+        feature: found.feature,
+        value: found.value,
+        contribution: found.contribution,
+        sentence: found.sentence,
     }
 }
 

@@ -6,6 +6,8 @@
 
 mod artifact;
 mod carried;
+mod concurrency;
+mod explain;
 mod forecasts;
 mod foreign;
 mod reload;
