@@ -10,6 +10,7 @@ mod concurrency;
 mod explain;
 mod forecasts;
 mod foreign;
+mod memory;
 mod reload;
 mod seed;
 mod service;
