@@ -3,7 +3,7 @@
 PROFILE ?= release
 # Recorded CPU series; none are in this repository.
 TRACES ?= ../shared/traces
-.PHONY: help run test test-compose test-monitoring measure evaluate lint prerequisites
+.PHONY: help run test test-compose test-monitoring measure evaluate bench lint prerequisites
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ evaluate: ## Scores the embedded model on TRACES against the reference; ARGS="--
 	@$(MAKE) --no-print-directory prerequisites
 	cargo run --locked --profile $(PROFILE) --package predictor -- evaluate --data $(TRACES)/public_test_series \
 		--data $(TRACES)/public_test_source --reference artifacts/reference.json $(ARGS)
+
+bench: prerequisites ## Prints what a forecast costs beside XGBoost's own predict, through gRPC, and from start to ready
+	cargo bench --locked --package predictor --bench forecast
 
 lint: prerequisites ## Formatting, clippy, protos, licences, scripts
 	.ci/lint
