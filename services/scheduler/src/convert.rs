@@ -4,9 +4,12 @@ use common::time::{from_proto, to_proto};
 use jiff::Timestamp;
 use proto::{actuator, decision, predictor, scheduler};
 
-use crate::domain::{
-    Action, Decision, Ending, Event, EventKind, Instance, Outcome, Policy, Question, Resize,
-    Target, TargetResult, TickReport, TypeInfo, Unknown,
+use crate::{
+    domain::{
+        Action, Decision, Ending, Event, EventKind, Instance, Outcome, Policy, Question, Resize,
+        Target, TargetResult, TickReport, TypeInfo, Unknown,
+    },
+    hindsight::{Issued, Promise},
 };
 
 /// A message that lacks what the contract promises, or holds what it doesn't know.
@@ -14,7 +17,8 @@ use crate::domain::{
 #[error("the answer has no usable `{0}`; are both services of the same version?")]
 pub struct BadAnswer(pub &'static str);
 
-/// A forecast on its way from the predictor to the decision service: the scheduler passes it on unread.
+/// A forecast on its way from the predictor to the decision service. The scheduler decides nothing by it; it only keeps
+/// what it takes to judge it later.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forecast(predictor::v1::SeriesForecast);
 
@@ -34,6 +38,37 @@ impl Forecast {
     pub fn target_id(&self) -> &str {
         &self.0.series_id
     }
+
+    /// Takes the predictor's calibration out: it goes back to the predictor, and nobody else has a use for it.
+    pub fn take_calibration(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.0.calibration_state)
+    }
+
+    /// What can be judged later; `None` when the answer lacks what that takes.
+    pub fn issued(&self) -> Option<Issued> {
+        let quantile = |row: &[predictor::v1::QuantileValue], q: f64| {
+            row.iter()
+                .find(|entry| (entry.quantile - q).abs() < 1e-9)
+                .map(|entry| entry.value)
+        };
+        Some(Issued {
+            origin: self.0.origin?.seconds,
+            last: self.0.last_cpu,
+            step_seconds: self.0.history?.step_seconds,
+            promises: self
+                .0
+                .horizons
+                .iter()
+                .map(|horizon| Promise {
+                    horizon_seconds: horizon.horizon_seconds,
+                    point: horizon.point,
+                    level_q90: quantile(&horizon.at_horizon, 0.9),
+                    peak_q90: quantile(&horizon.peak, 0.9),
+                    peak_q95: quantile(&horizon.peak, 0.95),
+                })
+                .collect(),
+        })
+    }
 }
 
 impl From<predictor::v1::SeriesForecast> for Forecast {
@@ -51,6 +86,7 @@ pub fn series(target_id: &str, series: &crate::domain::Series) -> predictor::v1:
         capacity: series.capacity_percent,
         memory_percent: series.memory_percent.clone(),
         disk_bytes_per_second: series.disk_bytes_per_second.clone(),
+        calibration_state: series.calibration_state.clone(),
         ..Default::default()
     }
 }

@@ -113,7 +113,7 @@ pub struct Observation {
     pub saturated_seconds: u32,
 }
 
-/// History for a forecast. All vectors have the same length.
+/// History for a forecast. All vectors of samples have the same length.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {
     /// Seconds since the Unix epoch, strictly increasing.
@@ -126,6 +126,8 @@ pub struct Series {
     pub memory_percent: Vec<f64>,
     /// Bytes per second; NaN where unknown.
     pub disk_bytes_per_second: Vec<f64>,
+    /// What the predictor said of an earlier part of it; empty when there is nothing.
+    pub calibration_state: Vec<u8>,
 }
 
 /// What a decision is made from.

@@ -25,6 +25,7 @@ use crate::{
     reconcile,
     report::Report,
     state::State,
+    trails::Trails,
 };
 
 /// Targets decided and acted upon at the same time.
@@ -43,6 +44,7 @@ pub struct Engine {
     pub lease: LeaseKeeper,
     pub followers: Followers,
     pub state: Arc<State>,
+    pub trails: Trails,
     pub events: Events,
     pub report: Report,
     pub measures: Measures,

@@ -12,9 +12,11 @@ use crate::{
     convert::Forecast,
     domain::{Instance, Policy, Series, Target, TypeInfo, Unknown},
     engine::Engine,
+    hindsight::Tally,
     measures::Trouble,
     metrics::{Measured, matching::Wanted},
     observation::{CurrentType, Known, Rules, observe},
+    trails::Tallies,
 };
 
 /// Calls to the actuator and to the decision service in flight.
@@ -25,6 +27,8 @@ const BATCHES: usize = 4;
 const BATCH_SERIES: usize = 100;
 /// Points in one forecast call: about 3 MiB of the 4 MiB that a server receives by default.
 const BATCH_POINTS: usize = 80_000;
+/// About what a point takes in a message.
+const BYTES_OF_A_POINT: usize = 32;
 /// Names in one ListInstanceTypes call.
 const BATCH_TYPES: usize = 100;
 
@@ -119,7 +123,10 @@ pub async fn gather<'a>(
                 Ok((known, measured.notes))
             });
             match known {
-                Ok((known, mut notes)) => {
+                Ok((mut known, mut notes)) => {
+                    let trails = &engine.trails;
+                    known.series.calibration_state =
+                        trails.calibration(&target.id, &instance.instance_type, &known.series);
                     // The cause before the consequence.
                     notes.extend(known.notes.iter().cloned());
                     Gathered {
@@ -136,6 +143,7 @@ pub async fn gather<'a>(
         })
         .collect();
     forecast(engine, &mut gathered, deadline).await;
+    look_back(engine, &mut gathered);
     Gathering {
         targets: gathered,
         policy,
@@ -189,8 +197,12 @@ async fn describe(engine: &Engine, target: &Target, now: Timestamp) -> Described
         engine.clients.describe_instance(&target.instance_id),
         last_resize
     );
-    let instance =
-        instance.map_err(|error| (None, Unknown::Instance(not_described(target, &error))))?;
+    let instance = instance.map_err(|error| {
+        if error.failure == Failure::NotFound {
+            engine.trails.forget(&target.id);
+        }
+        (None, Unknown::Instance(not_described(target, &error)))
+    })?;
     engine.state.note_dry_run(instance.dry_run);
     if !instance.is_running() {
         let why = format!(
@@ -313,6 +325,40 @@ async fn forecast(engine: &Engine, gathered: &mut [Gathered<'_>], deadline: Inst
     }
 }
 
+/// Compares what was forecast before with what came, and keeps what the next tick needs.
+fn look_back(engine: &Engine, gathered: &mut [Gathered<'_>]) {
+    let mut tallies = Tallies::new();
+    for one in gathered {
+        if let (Some(known), Some(instance)) = (&one.known, &one.instance) {
+            engine.trails.note(
+                &one.target.id,
+                &instance.instance_type,
+                &known.series,
+                one.forecast.as_mut(),
+                &mut tallies,
+            );
+        }
+    }
+    engine.measures.forecasts.judged(&tallies);
+    let (targets, pending) = engine.trails.size();
+    let mut all = Tally::default();
+    tallies.values().for_each(|tally| all.merge(tally));
+    if all.outcomes > 0 {
+        let outcomes = all.outcomes as f64;
+        tracing::info!(
+            outcomes = all.outcomes,
+            mae_percent = all.error / outcomes,
+            persistence_mae_percent = all.persistence_error / outcomes,
+            coverage_q90 = all.level_q90.value(),
+            peak_coverage_q90 = all.peak_q90.value(),
+            peak_coverage_q95 = all.peak_q95.value(),
+            targets,
+            pending,
+            "forecasts compared with what came"
+        );
+    }
+}
+
 async fn forecast_batch(engine: &Engine, batch: &[(&str, &Series)]) -> Vec<(String, Answer)> {
     match engine.clients.forecast(batch).await {
         Ok(forecasts) => forecasts
@@ -362,6 +408,7 @@ fn batches<'a, 'b>(series: &'a [(&'b str, &'b Series)]) -> Vec<&'a [(&'b str, &'
             .take(BATCH_SERIES)
             .take_while(|(_, series)| {
                 points += series.timestamps.len();
+                points += series.calibration_state.len() / BYTES_OF_A_POINT;
                 points <= BATCH_POINTS
             })
             .count();
@@ -388,6 +435,14 @@ mod tests {
         };
         assert_eq!(of(577, 250), [100, 100, 50]);
         assert_eq!(of(2_881, 50), [27, 23]);
+        let carried = Series {
+            calibration_state: vec![0; 64 * 1024],
+            timestamps: vec![0; 577],
+            ..Series::default()
+        };
+        let all: Vec<(&str, &Series)> = vec![("x", &carried); 100];
+        let sizes: Vec<usize> = batches(&all).iter().map(|batch| batch.len()).collect();
+        assert_eq!(sizes, [30, 30, 30, 10], "states count too");
         // One that is too large alone still goes, alone: the predictor says what it thinks of it.
         assert_eq!(of(BATCH_POINTS + 1, 2), [1, 1]);
         assert!(of(10, 0).is_empty());

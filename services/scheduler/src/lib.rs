@@ -1,7 +1,7 @@
 //! The scheduler: fetches metrics, asks for forecasts and decisions, hands actions to the actuator, reports the outcome.
 //!
 //! `ticker` says when, `engine` is one tick, `gather` its first half; `observation` and `demand` judge samples without
-//! touching the world; `clients` and `metrics` are the edges. Invariant: what this process knows may be lost at any time;
+//! touching the world, `hindsight` what came of forecasts; `clients` and `metrics` are the edges. Invariant: what this process knows may be lost at any time;
 //! the decision store and the actuator's journal hold what counts.
 
 mod boots;
@@ -16,6 +16,7 @@ mod events;
 mod followers;
 mod gather;
 mod grpc;
+mod hindsight;
 mod http;
 mod lease;
 mod measures;
@@ -26,6 +27,7 @@ mod report;
 mod state;
 mod text;
 mod ticker;
+mod trails;
 
 use std::sync::Arc;
 
@@ -44,7 +46,7 @@ pub use config::{Address, Config, Mode, PrometheusConfig, TargetConfig};
 use crate::{
     clients::Clients, domain::Target, engine::Engine, events::Events, followers::Followers,
     http::App, lease::LeaseKeeper, measures::Measures, metrics::Metrics, report::Report,
-    state::State, ticker::Ticker,
+    state::State, ticker::Ticker, trails::Trails,
 };
 
 /// What the scheduler doesn't make itself.
@@ -201,6 +203,7 @@ fn engine(
         clock,
         clients,
         state,
+        trails: Trails::default(),
         events,
         measures,
     })

@@ -1,5 +1,7 @@
 //! What the scheduler counts of itself.
 
+mod forecasts;
+
 use common::exposition::CallMetrics;
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -13,6 +15,7 @@ use prometheus_client::{
 };
 
 use crate::domain::{Action, Outcome, TickReport};
+pub use forecasts::Forecasts;
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct ResultLabel {
@@ -78,6 +81,8 @@ impl Trouble {
 pub struct Measures {
     /// Calls answered.
     pub calls: CallMetrics,
+    /// Forecasts that were compared with what came.
+    pub forecasts: Forecasts,
     ticks: Family<ResultLabel, Counter>,
     tick_seconds: Histogram,
     last_tick: Gauge,
@@ -94,6 +99,7 @@ impl Measures {
     pub fn register(registry: &mut Registry) -> Self {
         let measures = Self {
             calls: CallMetrics::register(registry),
+            forecasts: Forecasts::register(registry),
             ticks: Family::default(),
             // From five milliseconds to five minutes.
             tick_seconds: Histogram::new(exponential_buckets(0.005, 2.0, 17)),

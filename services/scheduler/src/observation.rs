@@ -184,6 +184,7 @@ pub fn observe(
         capacity_percent: rescaled.capacity_percent,
         memory_percent,
         disk_bytes_per_second,
+        calibration_state: Vec::new(),
     };
     Ok(Known {
         observation,
