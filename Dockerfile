@@ -19,7 +19,8 @@ COPY services/decision/Cargo.toml services/decision/
 COPY services/predictor/Cargo.toml services/predictor/
 COPY services/scheduler/Cargo.toml services/scheduler/
 RUN for crate in proto services/*; do mkdir "$crate/src" && touch "$crate/src/lib.rs"; done \
-    && echo 'fn main() {}' >proto/build.rs
+    && mkdir services/predictor/benches \
+    && echo 'fn main() {}' | tee proto/build.rs >services/predictor/benches/forecast.rs
 
 FROM toolchain AS predictor-dependencies
 RUN cargo build --release --locked --package predictor
