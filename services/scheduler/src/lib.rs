@@ -25,6 +25,8 @@ mod observation;
 mod reconcile;
 mod report;
 mod state;
+#[cfg(test)]
+mod testing;
 mod text;
 mod ticker;
 mod trails;

@@ -100,9 +100,8 @@ impl Trails {
 
 #[cfg(test)]
 mod tests {
-    use proto::predictor::v1::{HistoryUsed, HorizonForecast, QuantileValue, SeriesForecast};
-
     use super::*;
+    use crate::testing::forecast;
 
     fn series(until: i64, capacity_percent: f64) -> Series {
         let timestamps: Vec<i64> = (0..=until / 300).map(|index| index * 300).collect();
@@ -112,34 +111,6 @@ mod tests {
             capacity_percent,
             ..Series::default()
         }
-    }
-
-    fn forecast(origin: i64, state: &[u8]) -> Forecast {
-        let q90 = |value| {
-            vec![QuantileValue {
-                quantile: 0.9,
-                value,
-            }]
-        };
-        Forecast::from(SeriesForecast {
-            origin: jiff::Timestamp::from_second(origin)
-                .ok()
-                .map(common::time::to_proto),
-            last_cpu: 60.0,
-            calibration_state: state.to_vec(),
-            history: Some(HistoryUsed {
-                step_seconds: 300,
-                ..HistoryUsed::default()
-            }),
-            horizons: vec![HorizonForecast {
-                horizon_seconds: 600,
-                point: 47.0,
-                at_horizon: q90(55.0),
-                peak: q90(49.0),
-                ..HorizonForecast::default()
-            }],
-            ..SeriesForecast::default()
-        })
     }
 
     fn note(trails: &Trails, instance_type: &str, until: i64, state: &[u8]) -> (Tallies, Forecast) {
