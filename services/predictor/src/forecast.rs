@@ -83,6 +83,8 @@ pub struct Forecast {
     pub missing_points: usize,
     /// From the first sample to the last.
     pub span_seconds: u64,
+    /// That of the series.
+    pub capacity: f64,
     /// What to send with the next request; empty when there is none.
     pub calibration_state: Vec<u8>,
     /// Where the calibration comes from.
@@ -435,6 +437,7 @@ impl Forecaster {
             observed_points: prepared.observed,
             missing_points: history.len() - prepared.observed,
             span_seconds: prepared.span_seconds,
+            capacity: series.capacity,
             calibration_state,
             calibration_source: prepared.source,
             calibration_reason: prepared.source_reason,

@@ -12,6 +12,7 @@ mod card;
 pub mod commands;
 mod config;
 mod data;
+mod drift;
 mod evaluate;
 mod features;
 pub mod forecast;

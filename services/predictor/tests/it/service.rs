@@ -457,6 +457,11 @@ async fn the_card_says_what_is_served_and_metrics_count() {
             r#"autoscaler_predictor_model_info{{name="cpu",version="{}",sha256="{}"}} 1"#,
             model.version, model.sha256
         ),
+        // How it does, beside how it did.
+        r#"error_percent{horizon_seconds="900",data="trailing",forecast="served"} "#.to_owned(),
+        r#"error_percent{horizon_seconds="900",data="held_out",forecast="naive"} "#.to_owned(),
+        r#"coverage_ratio{horizon_seconds="3600",data="trailing",output="peak",quantile="0.95"} "#
+            .to_owned(),
     ] {
         assert!(text.contains(&line), "{line} is not in\n{text}");
     }
