@@ -26,7 +26,7 @@ measure: prerequisites ## Prints cold start, memory and tick time of the service
 	.ci/tools nextest
 	.ci/test-servers
 	cargo build --locked --profile $(PROFILE) --workspace --bins
-	cargo nextest run --locked --cargo-profile $(PROFILE) --workspace --run-ignored only --no-capture \
+	cargo nextest run --locked --cargo-profile $(PROFILE) --workspace --test measure --test it --run-ignored only --no-capture \
 		-E 'test(print_the_figures)'
 
 evaluate: ## Scores the embedded model on TRACES against the reference; ARGS="--html page.html" goes to `predictor evaluate`

@@ -139,6 +139,15 @@ impl Cloud for AwsCloud {
             })
     }
 
+    async fn describe_instances(&self, ids: &[String]) -> Result<Vec<Instance>, CloudError> {
+        // As a filter, because an unknown id among `InstanceIds` fails the whole call.
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let found = self
+            .instances(Operation::DescribeInstances, "instance-id", &ids)
+            .await?;
+        Ok(found.iter().map(read::instance).collect())
+    }
+
     async fn describe_types(&self, names: &[String]) -> Result<Vec<InstanceType>, CloudError> {
         // As a filter, because an unknown name among `InstanceTypes` fails the whole call.
         let filter = ec2::Filter::builder()

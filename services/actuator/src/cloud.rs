@@ -203,6 +203,7 @@ pub enum CommandStatus {
 pub enum Operation {
     Ready,
     DescribeInstance,
+    DescribeInstances,
     DescribeTypes,
     OfferedTypes,
     Status,
@@ -228,7 +229,7 @@ impl Operation {
     pub fn action(self) -> &'static str {
         match self {
             Self::Ready => "credentials",
-            Self::DescribeInstance => "ec2:DescribeInstances",
+            Self::DescribeInstance | Self::DescribeInstances => "ec2:DescribeInstances",
             Self::DescribeTypes => "ec2:DescribeInstanceTypes",
             Self::OfferedTypes => "ec2:DescribeInstanceTypeOfferings",
             Self::Status => "ec2:DescribeInstanceStatus",
@@ -385,6 +386,9 @@ impl CloudError {
     }
 }
 
+/// Instances that one call describes: as many values as EC2 takes in a filter.
+pub const DESCRIBED_AT_ONCE: usize = 200;
+
 /// The cloud. Every call is bounded in time by the implementation.
 #[async_trait]
 pub trait Cloud: fmt::Debug + Send + Sync + 'static {
@@ -393,6 +397,9 @@ pub trait Cloud: fmt::Debug + Send + Sync + 'static {
 
     /// One instance; terminated ones too, as long as the cloud remembers them.
     async fn describe_instance(&self, instance_id: &str) -> Result<Instance, CloudError>;
+
+    /// Those of these instances that exist, as [`Cloud::describe_instance`] sees them; at most [`DESCRIBED_AT_ONCE`].
+    async fn describe_instances(&self, ids: &[String]) -> Result<Vec<Instance>, CloudError>;
 
     /// The types of these names that exist; at most 100 names.
     async fn describe_types(&self, names: &[String]) -> Result<Vec<InstanceType>, CloudError>;

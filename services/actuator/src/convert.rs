@@ -29,13 +29,13 @@ pub struct Fields(Vec<FieldViolation>);
 
 impl Fields {
     /// `i-` and 8 or 17 hexadecimal digits, lower case, as EC2 writes them.
-    pub fn instance_id(&mut self, value: &str) {
+    pub fn instance_id(&mut self, field: &str, value: &str) {
         let digits = value.strip_prefix("i-").unwrap_or_default();
         let hexadecimal = digits
             .bytes()
             .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
         if !(matches!(digits.len(), 8 | 17) && hexadecimal) {
-            self.no("instance_id", "must be `i-` and 8 or 17 hexadecimal digits");
+            self.no(field, "must be `i-` and 8 or 17 hexadecimal digits");
         }
     }
 
@@ -89,7 +89,7 @@ impl Fields {
 pub fn request(message: wire::StartResizeRequest) -> Result<Request, Status> {
     let mut fields = Fields::default();
     fields.resize_id(&message.resize_id);
-    fields.instance_id(&message.instance_id);
+    fields.instance_id("instance_id", &message.instance_id);
     fields.instance_type("target_instance_type", &message.target_instance_type);
     fields.instance_type("expected_instance_type", &message.expected_instance_type);
     if message.target_instance_type == message.expected_instance_type {

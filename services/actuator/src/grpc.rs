@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    cloud::{Cloud, CloudError},
+    cloud::{Cloud, CloudError, DESCRIBED_AT_ONCE},
     config::Config,
     convert::{self, Fields},
     executor::Executor,
@@ -51,7 +51,7 @@ impl Service {
 
     async fn describe(&self, instance_id: String) -> Answer<wire::DescribeInstanceResponse> {
         let mut fields = Fields::default();
-        fields.instance_id(&instance_id);
+        fields.instance_id("instance_id", &instance_id);
         fields.check()?;
         let instance = self
             .cloud
@@ -60,6 +60,23 @@ impl Service {
             .map_err(refuse)?;
         Ok(Response::new(wire::DescribeInstanceResponse {
             instance: Some(convert::instance(instance)),
+            dry_run: self.config.dry_run,
+        }))
+    }
+
+    async fn describe_many(&self, ids: Vec<String>) -> Answer<wire::DescribeInstancesResponse> {
+        let mut fields = Fields::default();
+        if !(1..=DESCRIBED_AT_ONCE).contains(&ids.len()) {
+            let rule = format!("must hold 1 to {DESCRIBED_AT_ONCE} ids");
+            fields.no("instance_ids", &rule);
+        }
+        for (index, id) in ids.iter().enumerate().take(DESCRIBED_AT_ONCE) {
+            fields.instance_id(&format!("instance_ids[{index}]"), id);
+        }
+        fields.check()?;
+        let instances = self.cloud.describe_instances(&ids).await.map_err(refuse)?;
+        Ok(Response::new(wire::DescribeInstancesResponse {
+            instances: instances.into_iter().map(convert::instance).collect(),
             dry_run: self.config.dry_run,
         }))
     }
@@ -81,7 +98,7 @@ impl Service {
 
     async fn check(&self, message: wire::PreflightRequest) -> Answer<wire::PreflightResponse> {
         let mut fields = Fields::default();
-        fields.instance_id(&message.instance_id);
+        fields.instance_id("instance_id", &message.instance_id);
         fields.instance_type("target_instance_type", &message.target_instance_type);
         fields.check()?;
         // An instance that doesn't exist is an error of the call, not a check that blocks.
@@ -247,7 +264,7 @@ impl Service {
     async fn list(&self, message: wire::ListResizesRequest) -> Answer<wire::ListResizesResponse> {
         let mut fields = Fields::default();
         if !message.instance_id.is_empty() {
-            fields.instance_id(&message.instance_id);
+            fields.instance_id("instance_id", &message.instance_id);
         }
         if message.page_size > 1_000 {
             fields.no("page_size", "must be at most 1,000");
@@ -273,7 +290,7 @@ impl Service {
         message: wire::ConfigureMonitoringRequest,
     ) -> Answer<wire::ConfigureMonitoringResponse> {
         let mut fields = Fields::default();
-        fields.instance_id(&message.instance_id);
+        fields.instance_id("instance_id", &message.instance_id);
         fields.check()?;
         self.cloud
             .describe_instance(&message.instance_id)
@@ -385,6 +402,14 @@ impl ActuatorService for Service {
     ) -> Answer<wire::DescribeInstanceResponse> {
         let call = self.describe(request.into_inner().instance_id);
         self.metrics.calls.observe("DescribeInstance", call).await
+    }
+
+    async fn describe_instances(
+        &self,
+        request: Request<wire::DescribeInstancesRequest>,
+    ) -> Answer<wire::DescribeInstancesResponse> {
+        let call = self.describe_many(request.into_inner().instance_ids);
+        self.metrics.calls.observe("DescribeInstances", call).await
     }
 
     async fn list_instance_types(

@@ -127,8 +127,11 @@ async fn a_machine_is_resized_and_found_again(cloud: &dyn Cloud, id: &str) {
     let after = cloud.describe_instance(id).await.unwrap();
     assert_eq!(after.instance_type, "t2.medium");
 
-    let absent = cloud.describe_instance("i-00000000000000bad").await;
+    const ABSENT: &str = "i-00000000000000bad";
+    let absent = cloud.describe_instance(ABSENT).await;
     assert_eq!(absent.unwrap_err().kind, ErrorKind::NotFound);
+    let ids = [ABSENT, id].map(str::to_owned);
+    assert_eq!(cloud.describe_instances(&ids).await.unwrap(), [after]);
 }
 
 /// What moto can't do.

@@ -125,7 +125,7 @@ async fn one_tick_is_one_trace_across_the_four_services() {
     for (service, call) in [
         ("predictor", "PredictorService/Forecast"),
         ("decision", "DecisionService/Decide"),
-        ("actuator", "ActuatorService/DescribeInstance"),
+        ("actuator", "ActuatorService/DescribeInstances"),
     ] {
         let span = of_the_tick
             .iter()

@@ -73,6 +73,10 @@ fn requests(instance_id: &str, client: &str) -> BTreeMap<&'static str, (Value, &
             (json!({"instance_id": instance_id}), "OK"),
         ),
         (
+            "DescribeInstances",
+            (json!({"instance_ids": [instance_id]}), "OK"),
+        ),
+        (
             "ListInstanceTypes",
             (json!({"instance_types": ["t2.small"]}), "OK"),
         ),

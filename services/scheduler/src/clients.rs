@@ -4,6 +4,7 @@
 //! read), so all are repeated while the service is unavailable, within the deadline.
 
 use std::{
+    collections::HashMap,
     error::Error as _,
     future::Future,
     sync::{Arc, Mutex, PoisonError},
@@ -20,8 +21,9 @@ use common::{
 use jiff::Timestamp;
 use proto::{
     actuator::v1::{
-        DescribeInstanceRequest, GetResizeRequest, ListInstanceTypesRequest, StartResizeRequest,
-        WatchResizeRequest, WatchResizeResponse, actuator_service_client::ActuatorServiceClient,
+        DescribeInstanceRequest, DescribeInstancesRequest, GetResizeRequest,
+        ListInstanceTypesRequest, StartResizeRequest, WatchResizeRequest, WatchResizeResponse,
+        actuator_service_client::ActuatorServiceClient,
     },
     decision::v1::{
         AcquireLeaseRequest, GetPolicyRequest, GetTargetStateRequest, ListDecisionsRequest,
@@ -373,7 +375,33 @@ impl Clients {
                     .await
             })
             .await?;
-        self.understood(&self.actuator, Instance::try_from(answer))
+        let instance = answer.instance.ok_or(BadAnswer("instance"));
+        let instance = instance.and_then(|found| convert::instance(found, answer.dry_run));
+        self.understood(&self.actuator, instance)
+    }
+
+    /// State and type of at most 200 instances, by id; those that don't exist are left out.
+    ///
+    /// # Errors
+    /// When none can be described; within, when one can't.
+    pub async fn describe_instances(
+        &self,
+        ids: Vec<String>,
+    ) -> Result<HashMap<String, Result<Instance, CallError>>, CallError> {
+        let request = DescribeInstancesRequest { instance_ids: ids };
+        let answer = self
+            .call(&self.actuator, request, async |channel, request| {
+                ActuatorServiceClient::new(channel)
+                    .describe_instances(request)
+                    .await
+            })
+            .await?;
+        let one = |found: proto::actuator::v1::Instance| {
+            let id = found.instance_id.clone();
+            let instance = convert::instance(found, answer.dry_run);
+            (id, self.understood(&self.actuator, instance))
+        };
+        Ok(answer.instances.into_iter().map(one).collect())
     }
 
     /// At most 100 types by name; unknown ones are left out.

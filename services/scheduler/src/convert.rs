@@ -221,31 +221,30 @@ pub fn report_request(decision_id: &str, ending: &Ending) -> decision::v1::Repor
     }
 }
 
-impl TryFrom<actuator::v1::DescribeInstanceResponse> for Instance {
-    type Error = BadAnswer;
-
-    fn try_from(message: actuator::v1::DescribeInstanceResponse) -> Result<Self, BadAnswer> {
-        use actuator::v1::InstanceState as State;
-        let instance = message.instance.ok_or(BadAnswer("instance"))?;
-        if instance.instance_type.is_empty() {
-            return Err(BadAnswer("instance.instance_type"));
-        }
-        Ok(Self {
-            state: match instance.state() {
-                State::Unspecified => return Err(BadAnswer("instance.state")),
-                State::Pending => "pending",
-                State::Running => "running",
-                State::Stopping => "stopping",
-                State::Stopped => "stopped",
-                State::ShuttingDown => "shutting down",
-                State::Terminated => "terminated",
-            },
-            instance_type: instance.instance_type,
-            private_ip: instance.private_ip,
-            public_ip: instance.public_ip,
-            dry_run: message.dry_run,
-        })
+/// An instance of an actuator that is, or isn't, in dry run.
+///
+/// # Errors
+/// A type or state that is missing or that this version doesn't know.
+pub fn instance(instance: actuator::v1::Instance, dry_run: bool) -> Result<Instance, BadAnswer> {
+    use actuator::v1::InstanceState as State;
+    if instance.instance_type.is_empty() {
+        return Err(BadAnswer("instance.instance_type"));
     }
+    Ok(Instance {
+        state: match instance.state() {
+            State::Unspecified => return Err(BadAnswer("instance.state")),
+            State::Pending => "pending",
+            State::Running => "running",
+            State::Stopping => "stopping",
+            State::Stopped => "stopped",
+            State::ShuttingDown => "shutting down",
+            State::Terminated => "terminated",
+        },
+        instance_type: instance.instance_type,
+        private_ip: instance.private_ip,
+        public_ip: instance.public_ip,
+        dry_run,
+    })
 }
 
 impl From<actuator::v1::InstanceType> for TypeInfo {

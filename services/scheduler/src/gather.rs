@@ -1,34 +1,25 @@
 //! The first half of a tick: what is known about each target.
 
+mod forecasts;
+mod instances;
+
 use std::collections::{BTreeSet, HashMap};
 
-use futures::FutureExt as _;
 use jiff::Timestamp;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
+use self::instances::Described;
 use crate::{
-    bounded::run_all,
-    clients::{CallError, Failure},
     convert::Forecast,
-    domain::{Instance, Policy, Series, Target, TypeInfo, Unknown},
+    domain::{Instance, Policy, Target, TypeInfo, Unknown},
     engine::Engine,
     hindsight::Tally,
     measures::Trouble,
-    metrics::{Measured, matching::Wanted},
+    metrics::matching::Wanted,
     observation::{CurrentType, Known, Rules, observe},
     trails::Tallies,
 };
 
-/// Calls to the actuator and to the decision service in flight.
-const CONCURRENCY: usize = 16;
-/// Forecast batches in flight.
-const BATCHES: usize = 4;
-/// Series in one forecast call.
-const BATCH_SERIES: usize = 100;
-/// Points in one forecast call: about 3 MiB of the 4 MiB that a server receives by default.
-const BATCH_POINTS: usize = 80_000;
-/// About what a point takes in a message.
-const BYTES_OF_A_POINT: usize = 32;
 /// Names in one ListInstanceTypes call.
 const BATCH_TYPES: usize = 100;
 
@@ -92,7 +83,7 @@ pub async fn gather<'a>(
     deadline: Instant,
 ) -> Gathering<'a> {
     let now = engine.clock.now();
-    let described = describe_and_measure(engine, targets, now, deadline);
+    let described = instances::describe(engine, targets, now, deadline);
     let fleet = engine.metrics.of_the_fleet(targets, now);
     let (described, fleet, policy) = futures::join!(described, fleet, engine.clients.policy());
     let policy = policy.unwrap_or_else(|error| {
@@ -142,90 +133,12 @@ pub async fn gather<'a>(
             }
         })
         .collect();
-    forecast(engine, &mut gathered, deadline).await;
+    forecasts::add(engine, &mut gathered, deadline).await;
     look_back(engine, &mut gathered);
     Gathering {
         targets: gathered,
         policy,
         types,
-    }
-}
-
-type Described = Result<(Instance, Option<Result<Measured, String>>), (Option<Instance>, Unknown)>;
-
-/// Describes each target and, where each has its own Prometheus, measures it.
-async fn describe_and_measure<'a>(
-    engine: &Engine,
-    targets: &'a [Target],
-    now: Timestamp,
-    deadline: Instant,
-) -> Vec<(&'a Target, Described)> {
-    let concurrency = if engine.metrics.is_central() {
-        CONCURRENCY
-    } else {
-        engine.config.prometheus.concurrency as usize
-    };
-    let one = |target: &'a Target| {
-        async move {
-            let described = match timeout_at(deadline, describe(engine, target, now)).await {
-                Ok(described) => described,
-                Err(_) => Err((
-                    None,
-                    Unknown::Metrics(
-                        "not read within the time of a tick; see scheduler.tick_timeout_seconds"
-                            .to_owned(),
-                    ),
-                )),
-            };
-            (target, described)
-        }
-        .boxed()
-    };
-    run_all(concurrency, targets.iter().map(one).collect()).await
-}
-
-async fn describe(engine: &Engine, target: &Target, now: Timestamp) -> Described {
-    let last_resize = async {
-        if engine.state.resize_end(&target.id).is_none() {
-            match engine.clients.last_resize(&target.id).await {
-                Ok(at) => engine.state.note_resize_end(&target.id, at),
-                Err(error) => tracing::warn!(%error, target = target.id, "last resize not read"),
-            }
-        }
-    };
-    let (instance, ()) = futures::join!(
-        engine.clients.describe_instance(&target.instance_id),
-        last_resize
-    );
-    let instance = instance.map_err(|error| {
-        if error.failure == Failure::NotFound {
-            engine.trails.forget(&target.id);
-        }
-        (None, Unknown::Instance(not_described(target, &error)))
-    })?;
-    engine.state.note_dry_run(instance.dry_run);
-    if !instance.is_running() {
-        let why = format!(
-            "{} is {}; only running instances are scaled",
-            target.instance_id, instance.state
-        );
-        return Err((Some(instance), Unknown::Instance(why)));
-    }
-    let measured = match engine.metrics.is_central() {
-        true => None,
-        false => Some(engine.metrics.of_one(target, &instance, now).await),
-    };
-    Ok((instance, measured))
-}
-
-fn not_described(target: &Target, error: &CallError) -> String {
-    match error.failure {
-        Failure::NotFound => format!(
-            "{} does not exist ({}); check its id in scheduler.targets, and the region",
-            target.instance_id,
-            error.message()
-        ),
-        _ => format!("{} can't be described: {error}", target.instance_id),
     }
 }
 
@@ -287,44 +200,6 @@ async fn types(
         .collect()
 }
 
-/// A forecast, or why there is none.
-type Answer = Result<Forecast, String>;
-
-/// Adds forecasts. A batch that the predictor refuses is asked for one by one, so that one bad series spoils none other.
-async fn forecast(engine: &Engine, gathered: &mut [Gathered<'_>], deadline: Instant) {
-    let series: Vec<(&str, &Series)> = gathered
-        .iter()
-        .filter_map(|one| Some((one.target.id.as_str(), &one.known.as_ref()?.series)))
-        .collect();
-    let asked = batches(&series);
-    let mut work = Vec::new();
-    for batch in asked {
-        let one = async move {
-            match timeout_at(deadline, forecast_batch(engine, batch)).await {
-                Ok(answers) => answers,
-                Err(_) => {
-                    let late =
-                        "no forecast within the time of a tick; see scheduler.tick_timeout_seconds";
-                    all(batch, late)
-                }
-            }
-        };
-        work.push(one.boxed());
-    }
-    let answers = run_all(BATCHES, work).await;
-    let mut answers: HashMap<String, Answer> = answers.into_iter().flatten().collect();
-    for one in gathered.iter_mut().filter(|one| one.known.is_some()) {
-        match answers.remove(&one.target.id) {
-            Some(Ok(forecast)) => one.forecast = Some(forecast),
-            Some(Err(why)) => one.unknown = Some(Unknown::Forecast(why)),
-            None => {
-                let why = "the predictor left this series out of its answer".to_owned();
-                one.unknown = Some(Unknown::Forecast(why));
-            }
-        }
-    }
-}
-
 /// Compares what was forecast before with what came, and keeps what the next tick needs.
 fn look_back(engine: &Engine, gathered: &mut [Gathered<'_>]) {
     let mut tallies = Tallies::new();
@@ -356,95 +231,5 @@ fn look_back(engine: &Engine, gathered: &mut [Gathered<'_>]) {
             pending,
             "forecasts compared with what came"
         );
-    }
-}
-
-async fn forecast_batch(engine: &Engine, batch: &[(&str, &Series)]) -> Vec<(String, Answer)> {
-    match engine.clients.forecast(batch).await {
-        Ok(forecasts) => forecasts
-            .into_iter()
-            .map(|forecast| (forecast.target_id().to_owned(), Ok(forecast)))
-            .collect(),
-        Err(error) if error.failure == Failure::Invalid && batch.len() > 1 => {
-            let mut work = Vec::new();
-            for one in batch.chunks(1) {
-                work.push(forecast_one(engine, one).boxed());
-            }
-            run_all(CONCURRENCY, work)
-                .await
-                .into_iter()
-                .flatten()
-                .collect()
-        }
-        Err(error) => all(batch, &error.to_string()),
-    }
-}
-
-async fn forecast_one(engine: &Engine, one: &[(&str, &Series)]) -> Vec<(String, Answer)> {
-    match engine.clients.forecast(one).await {
-        Ok(forecasts) => forecasts
-            .into_iter()
-            .map(|forecast| (forecast.target_id().to_owned(), Ok(forecast)))
-            .collect(),
-        Err(error) => all(one, &error.to_string()),
-    }
-}
-
-fn all(batch: &[(&str, &Series)], why: &str) -> Vec<(String, Answer)> {
-    batch
-        .iter()
-        .map(|(target_id, _)| ((*target_id).to_owned(), Err(why.to_owned())))
-        .collect()
-}
-
-/// Runs of series that fit one call, by number and by size.
-fn batches<'a, 'b>(series: &'a [(&'b str, &'b Series)]) -> Vec<&'a [(&'b str, &'b Series)]> {
-    let mut batches = Vec::new();
-    let mut rest = series;
-    while !rest.is_empty() {
-        let mut points = 0;
-        let fitting = rest
-            .iter()
-            .take(BATCH_SERIES)
-            .take_while(|(_, series)| {
-                points += series.timestamps.len();
-                points += series.calibration_state.len() / BYTES_OF_A_POINT;
-                points <= BATCH_POINTS
-            })
-            .count();
-        let (batch, left) = rest.split_at(fitting.max(1));
-        batches.push(batch);
-        rest = left;
-    }
-    batches
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn batches_are_bounded_by_number_and_by_size() {
-        let of = |points: usize, number: usize| -> Vec<usize> {
-            let series = Series {
-                timestamps: vec![0; points],
-                ..Series::default()
-            };
-            let all: Vec<(&str, &Series)> = vec![("x", &series); number];
-            batches(&all).iter().map(|batch| batch.len()).collect()
-        };
-        assert_eq!(of(577, 250), [100, 100, 50]);
-        assert_eq!(of(2_881, 50), [27, 23]);
-        let carried = Series {
-            calibration_state: vec![0; 64 * 1024],
-            timestamps: vec![0; 577],
-            ..Series::default()
-        };
-        let all: Vec<(&str, &Series)> = vec![("x", &carried); 100];
-        let sizes: Vec<usize> = batches(&all).iter().map(|batch| batch.len()).collect();
-        assert_eq!(sizes, [30, 30, 30, 10], "states count too");
-        // One that is too large alone still goes, alone: the predictor says what it thinks of it.
-        assert_eq!(of(BATCH_POINTS + 1, 2), [1, 1]);
-        assert!(of(10, 0).is_empty());
     }
 }

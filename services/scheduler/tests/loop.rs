@@ -72,6 +72,7 @@ async fn a_target_is_measured_forecast_decided_resized_and_reported() {
             .all(|query| query.end - query.start == 172_800 && query.step == 300)
     );
     assert_eq!(world.predictor.batch_sizes(), [3]);
+    assert_eq!(*world.actuator.looks.lock().unwrap(), 1);
     let request = world.decision.last_request("web");
     let types: Vec<&str> = request
         .instance_types
@@ -132,6 +133,33 @@ async fn one_bad_target_never_stops_the_others() {
     );
     assert!(job.error.contains("disk full"), "{}", job.error);
     assert_eq!(world.actuator.starts(), 2);
+}
+
+#[tokio::test]
+async fn many_targets_cost_few_calls() {
+    let world = World::start().await;
+    let mut targets = Vec::new();
+    for number in 0..450 {
+        let id = format!("i-{number:017x}");
+        // One in a batch that doesn't exist leaves the others alone.
+        if number != 300 {
+            world.actuator.add(&id, "t2.small", "10.0.0.1");
+        }
+        targets.push(format!("{{id: t{number}, instance_id: {id}}}"));
+    }
+    let lines = format!("targets: [{}]", targets.join(", "));
+    let scheduler = world.scheduler(&lines).await;
+    let tick = scheduler.tick().await;
+    assert_eq!(tick.results.len(), 450);
+    assert_eq!(*world.actuator.looks.lock().unwrap(), 3);
+    assert_eq!(world.prometheus.queries().len(), 5);
+    let absent: Vec<&str> = tick
+        .results
+        .iter()
+        .filter(|result| result.error.contains("does not exist"))
+        .map(|result| result.target_id.as_str())
+        .collect();
+    assert_eq!(absent, ["t300"]);
 }
 
 #[tokio::test]

@@ -29,6 +29,20 @@ impl Cloud for FakeCloud {
         .await
     }
 
+    async fn describe_instances(&self, ids: &[String]) -> Result<Vec<Instance>, CloudError> {
+        self.call(
+            Operation::DescribeInstances,
+            "",
+            &ids.join(","),
+            false,
+            |world, now| {
+                let found = ids.iter().map(|id| world.describe(now, id));
+                Ok(found.flatten().collect())
+            },
+        )
+        .await
+    }
+
     async fn describe_types(&self, names: &[String]) -> Result<Vec<InstanceType>, CloudError> {
         self.call(
             Operation::DescribeTypes,

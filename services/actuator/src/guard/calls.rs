@@ -197,6 +197,15 @@ impl Cloud for GuardedCloud {
         result
     }
 
+    async fn describe_instances(&self, ids: &[String]) -> Result<Vec<Instance>, CloudError> {
+        let call = self.inner.describe_instances(ids);
+        let result = self.limited(Operation::DescribeInstances, call).await;
+        for instance in result.iter().flatten() {
+            self.state().see(instance);
+        }
+        result
+    }
+
     async fn describe_types(&self, names: &[String]) -> Result<Vec<InstanceType>, CloudError> {
         let call = self.inner.describe_types(names);
         self.limited(Operation::DescribeTypes, call).await

@@ -43,6 +43,41 @@ async fn an_instance_is_described_with_the_dry_run_of_the_configuration() {
 }
 
 #[tokio::test]
+async fn many_are_described_with_one_call_and_unknown_ones_left_out() {
+    let mut stage = Stage::new().await;
+    let second = "i-0123456789abcdef1";
+    stage.fake.add_instance(second, TARGET);
+    let mut ask = async |ids: Vec<String>| {
+        let request = wire::DescribeInstancesRequest { instance_ids: ids };
+        let response = stage.client.describe_instances(request).await?;
+        Ok::<_, tonic::Status>(response.into_inner())
+    };
+    let ids = [second, "i-00000000000000bad", ID].map(str::to_owned);
+    let answer = ask(ids.into()).await.unwrap();
+    assert!(!answer.dry_run);
+    let mut types: Vec<(&str, &str)> = answer
+        .instances
+        .iter()
+        .map(|found| (found.instance_id.as_str(), found.instance_type.as_str()))
+        .collect();
+    types.sort_unstable();
+    let mut expected = [(ID, FROM), (second, TARGET)];
+    expected.sort_unstable();
+    assert_eq!(types, expected);
+    assert_eq!(stage.fake.count(Operation::DescribeInstances), 1);
+
+    for (ids, field) in [
+        (Vec::new(), "instance_ids"),
+        (vec![ID.to_owned(); 201], "instance_ids"),
+        (vec![ID.to_owned(), "i-1".to_owned()], "instance_ids[1]"),
+    ] {
+        let refusal = ask(ids).await.unwrap_err();
+        assert_eq!(refusal.code(), Code::InvalidArgument);
+        assert!(refusal.message().contains(field), "{refusal}");
+    }
+}
+
+#[tokio::test]
 async fn types_are_listed_and_unknown_ones_left_out() {
     let mut stage = Stage::new().await;
     let mut ask = async |names: &[&str]| {

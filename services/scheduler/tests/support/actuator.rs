@@ -16,11 +16,12 @@ use futures::{Stream, StreamExt as _};
 use proto::actuator::v1::{
     CloseBreakerRequest, CloseBreakerResponse, ConfigureMonitoringRequest,
     ConfigureMonitoringResponse, DescribeInstanceRequest, DescribeInstanceResponse,
-    GetLimitsRequest, GetLimitsResponse, GetResizeRequest, GetResizeResponse, Instance,
-    InstanceState, InstanceType, ListInstanceTypesRequest, ListInstanceTypesResponse,
-    ListResizesRequest, ListResizesResponse, PreflightRequest, PreflightResponse, RecoverRequest,
-    RecoverResponse, Resize, ResizePhase, SetKillSwitchRequest, SetKillSwitchResponse,
-    StartResizeRequest, StartResizeResponse, WatchResizeRequest, WatchResizeResponse,
+    DescribeInstancesRequest, DescribeInstancesResponse, GetLimitsRequest, GetLimitsResponse,
+    GetResizeRequest, GetResizeResponse, Instance, InstanceState, InstanceType,
+    ListInstanceTypesRequest, ListInstanceTypesResponse, ListResizesRequest, ListResizesResponse,
+    PreflightRequest, PreflightResponse, RecoverRequest, RecoverResponse, Resize, ResizePhase,
+    SetKillSwitchRequest, SetKillSwitchResponse, StartResizeRequest, StartResizeResponse,
+    WatchResizeRequest, WatchResizeResponse,
     actuator_service_server::{ActuatorService, ActuatorServiceServer},
 };
 use tokio::sync::watch;
@@ -43,6 +44,8 @@ pub struct FakeActuator {
     pub instances: Mutex<HashMap<String, Instance>>,
     pub resizes: Mutex<HashMap<String, watch::Sender<Resize>>>,
     pub starts: Mutex<Vec<StartResizeRequest>>,
+    /// Calls that described instances.
+    pub looks: Mutex<u32>,
     /// Resizes end at once instead of when told.
     pub instant: Mutex<bool>,
     pub dry_run: Mutex<bool>,
@@ -155,6 +158,27 @@ impl ActuatorService for Served {
             .ok_or_else(|| Status::not_found("no such instance"))?;
         Ok(Response::new(DescribeInstanceResponse {
             instance: Some(instance.clone()),
+            dry_run: *self.0.dry_run.lock().unwrap(),
+        }))
+    }
+
+    async fn describe_instances(
+        &self,
+        request: Request<DescribeInstancesRequest>,
+    ) -> Result<Response<DescribeInstancesResponse>, Status> {
+        assert!(
+            deadline(&request).is_some(),
+            "every call carries a deadline"
+        );
+        let ids = request.into_inner().instance_ids;
+        assert!((1..=200).contains(&ids.len()), "{} ids", ids.len());
+        *self.0.looks.lock().unwrap() += 1;
+        let instances = self.0.instances.lock().unwrap();
+        Ok(Response::new(DescribeInstancesResponse {
+            instances: ids
+                .iter()
+                .filter_map(|id| instances.get(id).cloned())
+                .collect(),
             dry_run: *self.0.dry_run.lock().unwrap(),
         }))
     }

@@ -149,10 +149,13 @@ async fn change(
     Ok(leaf("return", true) + &list("instancesSet", [leaf("instanceId", id)]))
 }
 
-/// By id, or by one of the two filters that the adapter uses.
+/// By id, or by one of the three filters that the adapter uses.
 async fn describe(fake: &FakeCloud, form: &Form, id: &str) -> Result<String, CloudError> {
+    let ids = filter(form, "instance-id");
     let instances = if !id.is_empty() {
         vec![fake.describe_instance(id).await?]
+    } else if !ids.is_empty() {
+        fake.describe_instances(&ids).await?
     } else if let Some(key) = filter(form, "tag-key").first() {
         fake.find_tagged(key).await?
     } else {
