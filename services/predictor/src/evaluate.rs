@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::{
     booster::BoosterError,
-    calibration::{self, RawForecast, Track},
+    calibration::{RawForecast, Track},
     features::View,
     forecast::{Forecaster, Question, REBUILT_STRIDE_SECONDS, outcome},
     history::History,
@@ -30,9 +30,12 @@ pub fn moves(history: &History) -> bool {
     history.deviation(0, history.len().saturating_sub(1)) >= IDLE_DEVIATION
 }
 
-/// The first origin that is scored.
+/// The first origin that is scored. Observations are counted, not time: a machine that was switched off for most of the
+/// second half would otherwise be scored on next to nothing.
 pub fn first_scored(history: &History) -> usize {
-    (history.len() as f64 * TRAINING_SHARE).ceil() as usize
+    let mut observed = (0..history.len()).filter(|index| !history.observed(*index).is_nan());
+    let training = (observed.clone().count() as f64 * TRAINING_SHARE).ceil() as usize;
+    observed.nth(training).unwrap_or(history.len())
 }
 
 /// How a caller asks.
@@ -102,7 +105,6 @@ fn carrying(
 ) -> Result<Vec<(u32, Score)>, BoosterError> {
     let manifest = &forecaster.artifact().manifest;
     let targets = forecaster.targets();
-    let median = calibration::median_of(targets);
     let step = i64::from(history.step_seconds());
     let seconds = |origin: usize| origin as i64 * step;
     let mut scores = Vec::new();
@@ -115,18 +117,18 @@ fn carrying(
             .filter(|origin| origin % stride == 0 && !history.value(*origin).is_nan())
             .collect();
         let answers = ask(forecaster, history, *horizon_seconds, &asked)?;
-        let mut track = Track::new(targets.len());
+        let mut track = Track::new(targets);
         for (origin, answer) in asked.into_iter().zip(&answers) {
             track.settle_due(targets, *horizon_seconds, seconds(origin), |made| {
                 outcome(history, (made / step) as usize, steps)
             });
-            let (served, pending) = track.serve(targets, seconds(origin), answer);
+            let (served, pending) = track.serve(targets, seconds(origin), answer, steps == 1);
             track.wait(pending, *horizon_seconds);
             if origin >= first {
                 let said = |values: &[f64]| {
                     let (level, peak) = forecaster.rows(values);
                     Said {
-                        median: values[median],
+                        median: values[targets.median()],
                         level,
                         peak,
                     }

@@ -145,6 +145,20 @@ mod tests {
     }
 
     #[test]
+    fn peak_hold_is_raised_by_what_it_missed_by() {
+        // As above; a job is in the 15 minutes back to now. One in four quarters of an hour has one after one without.
+        let hourly: Vec<f32> = (0..291)
+            .map(|index| if index % 12 == 0 { 50.0 } else { 10.0 })
+            .collect();
+        let history = History::new(300, hourly);
+        let ahead = View::new(&history, 290, 0).unwrap().at_horizon(3);
+        assert_eq!(ahead.peak_hold(&[0.1, 0.5, 0.9]), [10.0, 50.0, 90.0]);
+        let short = History::new(300, vec![1.0, 2.0, 4.0]);
+        let ahead = View::new(&short, 2, 0).unwrap().at_horizon(3);
+        assert!(ahead.peak_hold(&[0.5])[0].is_nan());
+    }
+
+    #[test]
     fn what_reaches_beyond_the_history_is_missing() {
         let short = [1.0, 2.0, 4.0];
         for name in [

@@ -12,7 +12,7 @@ pub use prepared::outcome;
 use crate::{
     artifact::{Artifact, RefusedArtifact},
     booster::{BoosterError, Rows},
-    calibration::{self, RawForecast, Served, Target, Track},
+    calibration::{self, RawForecast, Served, Target, Targets, Track},
     features::{self, Feature, View},
     history::History,
     local::LocalForecast,
@@ -133,10 +133,7 @@ pub struct Trailing {
 pub struct Forecaster {
     artifact: Artifact,
     features: Vec<Feature>,
-    targets: Vec<Target>,
-    /// Positions in `targets`, ascending in quantile.
-    levels: Vec<usize>,
-    peaks: Vec<usize>,
+    targets: Targets,
 }
 
 /// A question to the model: one origin, one horizon.
@@ -155,6 +152,10 @@ pub struct Question<'a> {
 impl Question<'_> {
     fn steps(&self) -> usize {
         (self.horizon_seconds / self.step_seconds) as usize
+    }
+
+    fn is_one_step(&self) -> bool {
+        self.steps() == 1
     }
 }
 
@@ -194,7 +195,7 @@ impl Forecaster {
                 "cannot be served: it needs quantiles, steps, and horizons that are multiples of the steps, ascending".into(),
             );
         }
-        let targets: Vec<Target> = manifest
+        let targets = manifest
             .models
             .iter()
             .map(|model| Target {
@@ -202,15 +203,11 @@ impl Forecaster {
                 quantile: model.quantile,
             })
             .collect();
-        let [levels, peaks] =
-            [Output::Level, Output::Peak].map(|output| calibration::positions(&targets, output));
+        let targets = Targets::new(targets);
         let outermost = (manifest.quantiles.first(), manifest.quantiles.last());
-        for positions in [&levels, &peaks] {
-            let ends = (
-                positions.first().map(|index| &targets[*index].quantile),
-                positions.last().map(|index| &targets[*index].quantile),
-            );
-            if ends != outermost {
+        for output in [Output::Level, Output::Peak] {
+            let quantiles = targets.quantiles(output);
+            if (quantiles.first(), quantiles.last()) != outermost {
                 return incomplete(
                     "cannot be served: level and peak each need a model of the lowest and of the highest quantile".into(),
                 );
@@ -240,8 +237,6 @@ impl Forecaster {
             artifact,
             features,
             targets,
-            levels,
-            peaks,
         })
     }
 
@@ -251,7 +246,7 @@ impl Forecaster {
     }
 
     /// What the model's outputs are.
-    pub fn targets(&self) -> &[Target] {
+    pub fn targets(&self) -> &Targets {
         &self.targets
     }
 
@@ -268,10 +263,9 @@ impl Forecaster {
     ) -> Result<Vec<Forecast>, BoosterError> {
         let mut forecasts = Vec::with_capacity(batch.len());
         for chunk in batch.chunks(SERIES_PER_CHUNK) {
-            let targets = self.targets.len();
             let prepared: Vec<Prepared> = chunk
                 .iter()
-                .map(|series| Prepared::new(series, &self.artifact, targets))
+                .map(|series| Prepared::new(series, &self.artifact, &self.targets))
                 .collect();
             let mut questions = Vec::new();
             let asked: Vec<Vec<Asked>> = prepared
@@ -323,6 +317,7 @@ impl Forecaster {
     /// When the model predicts something that is not finite.
     pub fn ask(&self, questions: &[Question<'_>]) -> Result<Vec<RawForecast>, BoosterError> {
         let columns = self.features.len();
+        let peaks = self.targets.quantiles(Output::Peak);
         let mut values = Vec::with_capacity(questions.len() * columns);
         for question in questions {
             features::append(
@@ -355,11 +350,19 @@ impl Forecaster {
                         view.now() + view.scale() * (f64::from(predictions[row]) + offset)
                     })
                     .collect(),
+                holds: view.at_horizon(question.steps()).peak_hold(&peaks),
                 naive: Naive::ALL.map(|naive| naive.forecast(view, question.steps())),
                 scale: view.scale(),
             };
-            calibration::order(&self.levels, &mut answer.values);
-            calibration::order(&self.peaks, &mut answer.values);
+            if question.is_one_step() {
+                // Two forecasts of the same: the highest value on the way is the value at the horizon.
+                for (level, peak) in self.targets.pairs() {
+                    let mean = f64::midpoint(answer.values[*level], answer.values[*peak]);
+                    answer.values[*level] = mean;
+                    answer.values[*peak] = mean;
+                }
+            }
+            self.targets.order(&mut answer.values);
             answer
         });
         Ok(answers.collect())
@@ -447,22 +450,20 @@ impl Forecaster {
     /// The manifest's quantiles of level and peak, from one value for each target: valid rows.
     pub fn rows(&self, values: &[f64]) -> (Vec<f64>, Vec<f64>) {
         valid(
-            self.at_quantiles(&self.levels, values),
-            self.at_quantiles(&self.peaks, values),
+            self.at_quantiles(Output::Level, values),
+            self.at_quantiles(Output::Peak, values),
         )
     }
 
-    fn at_quantiles(&self, positions: &[usize], values: &[f64]) -> Vec<f64> {
-        let levels: Vec<f64> = positions
-            .iter()
-            .map(|index| self.targets[*index].quantile)
-            .collect();
-        let values: Vec<f64> = positions.iter().map(|index| values[*index]).collect();
+    fn at_quantiles(&self, output: Output, values: &[f64]) -> Vec<f64> {
+        let known = self.targets.quantiles(output);
+        let positions = self.targets.of(output).iter();
+        let values: Vec<f64> = positions.map(|index| values[*index]).collect();
         self.artifact
             .manifest
             .quantiles
             .iter()
-            .map(|q| quantile::interpolate(&levels, &values, *q))
+            .map(|q| quantile::interpolate(&known, &values, *q))
             .collect()
     }
 

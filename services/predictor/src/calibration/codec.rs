@@ -1,14 +1,14 @@
 //! A calibration as bytes that travel with requests: versioned, bound to a model, checked.
 //!
-//! Layout, little endian: `CAL1`, the model's fingerprint (u64), then the fields in the order of [`put`], floats as f32,
-//! and a CRC-32 of all before it. About 8 KB for four horizons and sixteen targets.
+//! Layout, little endian: `CAL2`, the model's fingerprint (u64), then the fields in the order of [`put`], floats as f32,
+//! and a CRC-32 of all before it. About 10 KB for four horizons and sixteen targets.
 
 use std::collections::VecDeque;
 
-use super::{Calibration, Pending, RawForecast, Record, Track};
-use crate::local::LocalModel;
+use super::{Calibration, Duel, Pending, Record, Sides, Targets, Track};
+use crate::{local::LocalModel, manifest::Output};
 
-const MAGIC: &[u8; 4] = b"CAL1";
+const MAGIC: &[u8; 4] = b"CAL2";
 /// Forecasts that may wait for one horizon.
 const MOST_PENDING: usize = 16;
 
@@ -31,7 +31,7 @@ pub fn encode(calibration: &Calibration, fingerprint: u64) -> Vec<u8> {
     bytes
 }
 
-/// The calibration in `bytes`, for a model of that fingerprint with so many horizons and targets.
+/// The calibration in `bytes`, for a model of that fingerprint with so many horizons and these targets.
 ///
 /// # Errors
 /// When it is none, or not for that model.
@@ -39,7 +39,7 @@ pub fn decode(
     bytes: &[u8],
     fingerprint: u64,
     horizons: usize,
-    targets: usize,
+    targets: &Targets,
 ) -> Result<Calibration, Unusable> {
     let content = bytes.strip_prefix(MAGIC).ok_or(Unusable::Damaged)?;
     let split = content.len().checked_sub(4).ok_or(Unusable::Damaged)?;
@@ -87,14 +87,17 @@ fn put_track(bytes: &mut Vec<u8>, track: &Track) {
     put_floats(bytes, &[record.outcomes, record.served_error]);
     put_floats(bytes, &record.errors);
     put_floats(bytes, &record.covered);
+    put_floats(bytes, track.duel.losses.as_flattened());
     bytes.extend(track.settled_seconds.unwrap_or(i64::MIN).to_le_bytes());
     let skipped = track.pending.len().saturating_sub(MOST_PENDING);
     bytes.push((track.pending.len() - skipped) as u8);
     for pending in track.pending.iter().skip(skipped) {
         bytes.extend(pending.origin_seconds.to_le_bytes());
-        put_floats(bytes, &[pending.model, pending.forecast.scale]);
-        put_floats(bytes, &pending.forecast.values);
-        put_floats(bytes, &pending.forecast.naive);
+        put_floats(bytes, &[pending.model, pending.scale]);
+        put_floats(bytes, &pending.values);
+        put_floats(bytes, &pending.naive);
+        put_floats(bytes, &pending.peaks.model);
+        put_floats(bytes, &pending.peaks.hold);
     }
 }
 
@@ -104,7 +107,7 @@ fn put_floats(bytes: &mut Vec<u8>, values: &[f64]) {
     }
 }
 
-fn take(reader: &mut Reader<'_>, horizons: usize, targets: usize) -> Option<Calibration> {
+fn take(reader: &mut Reader<'_>, horizons: usize, targets: &Targets) -> Option<Calibration> {
     let step_seconds = reader.u32()?;
     let last_seconds = reader.i64()?;
     let tracks = (0..horizons)
@@ -117,7 +120,7 @@ fn take(reader: &mut Reader<'_>, horizons: usize, targets: usize) -> Option<Cali
     })
 }
 
-fn take_track(reader: &mut Reader<'_>, targets: usize) -> Option<Track> {
+fn take_track(reader: &mut Reader<'_>, targets: &Targets) -> Option<Track> {
     let local = LocalModel {
         gram: reader.finite()?,
         moments: [reader.finite()?, reader.finite()?],
@@ -127,8 +130,8 @@ fn take_track(reader: &mut Reader<'_>, targets: usize) -> Option<Track> {
         moved: reader.finite()?,
     };
     let local_next_seconds = reader.i64()?;
-    let offsets = reader.finite_list(targets)?;
-    let spreads = reader.finite_list(targets)?;
+    let offsets = reader.finite_list(targets.len())?;
+    let spreads = reader.finite_list(targets.len())?;
     let [outcomes, served_error] = reader.finite()?;
     let record = Record {
         outcomes,
@@ -136,6 +139,9 @@ fn take_track(reader: &mut Reader<'_>, targets: usize) -> Option<Track> {
         errors: reader.finite()?,
         covered: reader.finite()?,
     };
+    let losses = (0..targets.of(Output::Peak).len())
+        .map(|_| reader.finite())
+        .collect::<Option<_>>()?;
     let settled_seconds = Some(reader.i64()?).filter(|time| *time != i64::MIN);
     let count = usize::from(reader.u8()?);
     if count > MOST_PENDING {
@@ -150,28 +156,33 @@ fn take_track(reader: &mut Reader<'_>, targets: usize) -> Option<Track> {
         offsets,
         spreads,
         record,
+        duel: Duel { losses },
         settled_seconds,
         pending,
     })
 }
 
-fn take_pending(reader: &mut Reader<'_>, targets: usize) -> Option<Pending> {
+fn take_pending(reader: &mut Reader<'_>, targets: &Targets) -> Option<Pending> {
     let origin_seconds = reader.i64()?;
     let [model, scale] = reader.finite()?;
-    let values = reader.finite_list(targets)?;
+    let values = reader.finite_list(targets.len())?;
+    // NaN where impossible.
     let mut naive = [0.0; 4];
     for value in &mut naive {
-        // NaN where impossible.
         *value = reader.float()?;
     }
+    let peaks = targets.of(Output::Peak).len();
+    let sides = Sides {
+        model: reader.finite_list(peaks)?,
+        hold: (0..peaks).map(|_| reader.float()).collect::<Option<_>>()?,
+    };
     (scale > 0.0).then_some(Pending {
         origin_seconds,
         model,
-        forecast: RawForecast {
-            values,
-            naive,
-            scale,
-        },
+        peaks: sides,
+        naive,
+        scale,
+        values,
     })
 }
 
@@ -225,9 +236,21 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::calibration::Target;
+
+    /// `count` levels and as many peaks.
+    fn targets(count: u8) -> Targets {
+        let of = |output| {
+            (1..=count).map(move |index| Target {
+                output,
+                quantile: f64::from(index) / 20.0,
+            })
+        };
+        Targets::new(of(Output::Level).chain(of(Output::Peak)).collect())
+    }
 
     fn calibration() -> Calibration {
-        let mut track = Track::new(2);
+        let mut track = Track::new(&targets(1));
         track.offsets = vec![0.5, -0.25];
         track.local.units = 3.5;
         track.local_next_seconds = 77;
@@ -236,16 +259,19 @@ mod tests {
         track.pending.push_back(Pending {
             origin_seconds: 900,
             model: 1.5,
-            forecast: RawForecast {
-                values: vec![1.0, 2.0],
-                naive: [0.5, 1.0, 2.0, 4.0],
-                scale: 0.5,
+            peaks: Sides {
+                model: vec![3.0],
+                hold: vec![3.5],
             },
+            naive: [0.5, 1.0, 2.0, 4.0],
+            scale: 0.5,
+            values: vec![1.0, 2.0],
         });
+        track.duel.losses[0] = [0.25, 0.5];
         Calibration {
             step_seconds: 300,
             last_seconds: 1_700_000_000,
-            tracks: vec![track, Track::new(2)],
+            tracks: vec![track, Track::new(&targets(1))],
         }
     }
 
@@ -254,17 +280,18 @@ mod tests {
         let wanted = calibration();
         // FIRST_SPREAD is no round number in f32.
         let bytes = encode(&wanted, 7);
-        let got = decode(&bytes, 7, 2, 2).unwrap();
+        let got = decode(&bytes, 7, 2, &targets(1)).unwrap();
         assert_eq!(encode(&got, 7), bytes);
         assert_eq!(got.tracks[0].pending, wanted.tracks[0].pending);
         assert_eq!(got.tracks[0].offsets, wanted.tracks[0].offsets);
+        assert_eq!(got.tracks[0].duel, wanted.tracks[0].duel);
         assert_eq!(got.last_seconds, wanted.last_seconds);
         for (result, expected) in [
-            (decode(&bytes, 8, 2, 2), Unusable::OtherModel),
-            (decode(&bytes, 7, 3, 2), Unusable::Damaged),
-            (decode(&bytes, 7, 2, 3), Unusable::Damaged),
-            (decode(&bytes[..90], 7, 2, 2), Unusable::Damaged),
-            (decode(b"", 7, 2, 2), Unusable::Damaged),
+            (decode(&bytes, 8, 2, &targets(1)), Unusable::OtherModel),
+            (decode(&bytes, 7, 3, &targets(1)), Unusable::Damaged),
+            (decode(&bytes, 7, 2, &targets(2)), Unusable::Damaged),
+            (decode(&bytes[..90], 7, 2, &targets(1)), Unusable::Damaged),
+            (decode(b"", 7, 2, &targets(1)), Unusable::Damaged),
         ] {
             assert_eq!(result, Err(expected));
         }
@@ -272,16 +299,18 @@ mod tests {
 
     #[test]
     fn it_is_small() {
-        let mut tracks = vec![Track::new(16); 4];
+        let mut tracks = vec![Track::new(&targets(8)); 4];
         for track in &mut tracks {
             let pending = Pending {
                 origin_seconds: 0,
                 model: 1.0,
-                forecast: RawForecast {
-                    values: vec![1.0; 16],
-                    naive: [1.0; 4],
-                    scale: 1.0,
+                peaks: Sides {
+                    model: vec![1.0; 8],
+                    hold: vec![1.0; 8],
                 },
+                naive: [1.0; 4],
+                scale: 1.0,
+                values: vec![1.0; 16],
             };
             track.pending = std::iter::repeat_n(pending, 5).collect();
         }
@@ -291,7 +320,7 @@ mod tests {
             tracks,
         };
         let size = encode(&calibration, 1).len();
-        assert!(size < 9_000, "{size}");
+        assert!(size < 11_000, "{size}");
     }
 
     proptest! {
@@ -300,12 +329,12 @@ mod tests {
             let mut bytes = encode(&calibration(), 7);
             let position = position % bytes.len();
             bytes[position] ^= change;
-            prop_assert!(decode(&bytes, 7, 2, 2).is_err());
+            prop_assert!(decode(&bytes, 7, 2, &targets(1)).is_err());
         }
 
         #[test]
         fn noise_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
-            prop_assert!(decode(&bytes, 7, 2, 2).is_err());
+            prop_assert!(decode(&bytes, 7, 2, &targets(1)).is_err());
         }
     }
 }

@@ -34,14 +34,15 @@ pub struct Record {
 pub struct Gate([f64; CANDIDATES]);
 
 impl Record {
-    /// Lets `minutes` pass.
-    pub fn fade(&mut self, minutes: f64) {
+    /// Lets `minutes` pass; the share of the past that is left.
+    pub fn fade(&mut self, minutes: f64) -> f64 {
         let keep = (-minutes / MEMORY_MINUTES).exp();
         self.outcomes *= keep;
         self.served_error *= keep;
         for sum in self.errors.iter_mut().chain(&mut self.covered) {
             *sum *= keep;
         }
+        keep
     }
 
     /// Notes that `level` came after these forecasts. One that couldn't be made is as good as persistence.

@@ -6,8 +6,8 @@
 
 use std::collections::VecDeque;
 
-use super::{Gate, Outcome, RawForecast, Record, Target, median_of, order, positions};
-use crate::{local::LocalModel, manifest::Output};
+use super::{Duel, Gate, Outcome, RawForecast, Record, Sides, Target, Targets};
+use crate::{local::LocalModel, manifest::Output, naive::Naive};
 
 /// How far one outcome moves an offset, in usual misses.
 const RATE: f64 = 0.05;
@@ -32,8 +32,14 @@ pub struct Pending {
     pub origin_seconds: i64,
     /// The model's median before the gate.
     pub model: f64,
-    /// The forecast after the gate, before the offsets.
-    pub forecast: RawForecast,
+    /// What model and peak-hold said of the peak before they were mixed.
+    pub peaks: Sides,
+    /// Naive forecasts of the level.
+    pub naive: [f64; Naive::ALL.len()],
+    /// The scale at the origin.
+    pub scale: f64,
+    /// One value for each target, after gate and duel, before the offsets.
+    pub values: Vec<f64>,
 }
 
 /// One horizon of one series.
@@ -47,8 +53,10 @@ pub struct Track {
     pub offsets: Vec<f64>,
     /// The usual miss of each target, in units of the scale.
     pub spreads: Vec<f64>,
-    /// Who was right.
+    /// Who was right about the level.
     pub record: Record,
+    /// Who was right about the peak.
+    pub duel: Duel,
     /// Origin of the last settled forecast.
     pub settled_seconds: Option<i64>,
     /// Oldest first.
@@ -66,46 +74,61 @@ pub struct Served {
 
 impl Track {
     /// Nothing is known.
-    pub fn new(targets: usize) -> Self {
+    pub fn new(targets: &Targets) -> Self {
         Self {
             local: LocalModel::default(),
             local_next_seconds: i64::MIN,
-            offsets: vec![0.0; targets],
-            spreads: vec![FIRST_SPREAD; targets],
+            offsets: vec![0.0; targets.len()],
+            spreads: vec![FIRST_SPREAD; targets.len()],
             record: Record::default(),
+            duel: Duel::new(targets.of(Output::Peak).len()),
             settled_seconds: None,
             pending: VecDeque::new(),
         }
     }
 
-    /// The forecast made of the model's answer, and what to settle later.
+    /// The forecast made of the model's answer, and what to settle later. With `one_step` the highest value on the way is
+    /// the value at the horizon, so that is said of both.
     pub fn serve(
         &self,
-        targets: &[Target],
+        targets: &Targets,
         origin_seconds: i64,
         answer: &RawForecast,
+        one_step: bool,
     ) -> (Served, Pending) {
-        let median = median_of(targets);
-        let model = answer.values[median];
+        let model = answer.values[targets.median()];
         let gate = self.record.gate();
         let moved = gate.mix(model, &answer.naive) - model;
-        let mut forecast = answer.clone();
-        for (value, target) in forecast.values.iter_mut().zip(targets) {
-            if target.output == Output::Level {
-                *value += moved;
-            }
+        let mut mixed = answer.values.clone();
+        for level in targets.of(Output::Level) {
+            mixed[*level] += moved;
         }
-        let mut values: Vec<f64> = (0..targets.len())
-            .map(|index| self.lifted(&forecast, index))
-            .collect();
-        for output in [Output::Level, Output::Peak] {
-            order(&positions(targets, output), &mut values);
+        let peaks = targets.of(Output::Peak);
+        let sides = Sides {
+            model: peaks.iter().map(|peak| answer.values[*peak]).collect(),
+            hold: answer.holds.clone(),
+        };
+        let of_both = self.duel.mix(&sides, self.record.outcomes);
+        for (peak, value) in peaks.iter().zip(of_both) {
+            mixed[*peak] = value;
+        }
+        if one_step {
+            for (level, peak) in targets.pairs() {
+                mixed[*peak] = mixed[*level];
+            }
         }
         let pending = Pending {
             origin_seconds,
             model,
-            forecast,
+            peaks: sides,
+            naive: answer.naive,
+            scale: answer.scale,
+            values: mixed,
         };
+        let mut values: Vec<f64> = (0..targets.len())
+            .map(|index| self.lifted(&pending, index))
+            .collect();
+        targets.order(&mut values);
         (Served { values, gate }, pending)
     }
 
@@ -124,7 +147,7 @@ impl Track {
     /// Settles what is due at `now_seconds`; `came` says what came after an origin, NaN where that isn't known.
     pub fn settle_due(
         &mut self,
-        targets: &[Target],
+        targets: &Targets,
         horizon_seconds: u32,
         now_seconds: i64,
         came: impl Fn(i64) -> Outcome,
@@ -141,20 +164,22 @@ impl Track {
     }
 
     /// Learns what came after a forecast. Forecasts are settled in the order of their origins.
-    pub fn settle(&mut self, targets: &[Target], due: &Pending, outcome: Outcome) {
+    pub fn settle(&mut self, targets: &Targets, due: &Pending, outcome: Outcome) {
         let minutes = self.settled_seconds.map_or(UNIT_MINUTES, |before| {
             (due.origin_seconds - before).max(0) as f64 / 60.0
         });
         let units = (minutes / UNIT_MINUTES).clamp(UNITS.0, UNITS.1);
-        let median = median_of(targets);
-        let forecast = &due.forecast;
-        self.record.fade(minutes);
-        let served = forecast.values[median];
+        let median = targets.median();
+        let keep = self.record.fade(minutes);
+        let served = due.values[median];
         self.record
-            .note(outcome.level, due.model, &forecast.naive, served);
+            .note(outcome.level, due.model, &due.naive, served);
+        self.duel.fade(keep);
+        let quantiles = targets.quantiles(Output::Peak);
+        self.duel.note(&quantiles, &due.peaks, outcome.peak);
         for (index, target) in targets.iter().enumerate() {
             let actual = outcome.of(target.output);
-            let above = actual > self.lifted(forecast, index).clamp(0.0, 100.0);
+            let above = actual > self.lifted(due, index).clamp(0.0, 100.0);
             if let Some(place) = recorded(target)
                 && !above
             {
@@ -164,7 +189,7 @@ impl Track {
                 // The gate judges the median; an offset would count the same misses twice.
                 continue;
             }
-            let miss = (actual - forecast.values[index]).abs() / forecast.scale;
+            let miss = (actual - due.values[index]).abs() / due.scale;
             let keep = 0.98_f64.powf(units);
             self.spreads[index] =
                 keep * self.spreads[index] + (1.0 - keep) * miss.min(LARGEST_MISS);
@@ -175,8 +200,8 @@ impl Track {
         self.settled_seconds = Some(due.origin_seconds);
     }
 
-    fn lifted(&self, forecast: &RawForecast, index: usize) -> f64 {
-        forecast.values[index] + self.offsets[index] * forecast.scale
+    fn lifted(&self, pending: &Pending, index: usize) -> f64 {
+        pending.values[index] + self.offsets[index] * pending.scale
     }
 }
 
@@ -195,21 +220,20 @@ fn recorded(target: &Target) -> Option<usize> {
 mod tests {
     use super::*;
 
-    const TARGETS: [Target; 4] = {
-        const fn target(output: Output, quantile: f64) -> Target {
-            Target { output, quantile }
-        }
-        [
+    fn targets() -> Targets {
+        let target = |output, quantile| Target { output, quantile };
+        Targets::new(vec![
             target(Output::Level, 0.5),
             target(Output::Level, 0.9),
             target(Output::Peak, 0.5),
             target(Output::Peak, 0.9),
-        ]
-    };
+        ])
+    }
 
     fn answer(values: [f64; 4]) -> RawForecast {
         RawForecast {
             values: values.to_vec(),
+            holds: vec![f64::NAN; 2],
             naive: [90.0, f64::NAN, f64::NAN, f64::NAN],
             scale: 2.0,
         }
@@ -217,16 +241,16 @@ mod tests {
 
     /// Outcomes spread evenly over 0 to 20 above 40, when the quantiles were forecast to be `values`.
     fn settled(values: [f64; 4], count: i64) -> Track {
-        let mut track = Track::new(4);
+        let mut track = Track::new(&targets());
         for index in 0..count {
             let origin = index * 900;
-            let (_, pending) = track.serve(&TARGETS, origin, &answer(values));
+            let (_, pending) = track.serve(&targets(), origin, &answer(values), false);
             let level = 40.0 + (index * 7 % 20) as f64;
             let outcome = Outcome {
                 level,
                 peak: level + 5.0,
             };
-            track.settle(&TARGETS, &pending, outcome);
+            track.settle(&targets(), &pending, outcome);
         }
         track
     }
@@ -235,7 +259,7 @@ mod tests {
     fn quantiles_come_to_cover_what_they_promise() {
         // q90 of the level is forecast at 54 and is 58; of the peak at 67 and is 63.
         let track = settled([50.0, 54.0, 55.0, 67.0], 3_000);
-        let (served, _) = track.serve(&TARGETS, 0, &answer([50.0, 54.0, 55.0, 67.0]));
+        let (served, _) = track.serve(&targets(), 0, &answer([50.0, 54.0, 55.0, 67.0]), false);
         assert!((served.values[1] - 58.0).abs() < 1.5, "{served:?}");
         assert!((served.values[3] - 63.0).abs() < 2.0, "{served:?}");
         let coverage = track.record.covered[0] / track.record.outcomes;
@@ -245,10 +269,11 @@ mod tests {
 
     #[test]
     fn a_naive_median_moves_the_levels_along_and_not_the_peaks() {
-        let mut track = Track::new(4);
+        let mut track = Track::new(&targets());
         track.record.outcomes = 100.0;
         track.record.errors = [3_000.0, 100.0, 3_000.0, 3_000.0, 3_000.0];
-        let (served, pending) = track.serve(&TARGETS, 0, &answer([50.0, 55.0, 60.0, 70.0]));
+        let (served, pending) =
+            track.serve(&targets(), 0, &answer([50.0, 55.0, 60.0, 70.0]), false);
         assert!((served.values[0] - 90.0).abs() < 0.1, "{served:?}");
         assert!((served.values[1] - 95.0).abs() < 0.1, "{served:?}");
         assert_eq!(served.values[2..], [60.0, 70.0]);
@@ -256,10 +281,19 @@ mod tests {
     }
 
     #[test]
+    fn one_step_ahead_the_peak_is_the_level() {
+        let mut track = Track::new(&targets());
+        track.record.outcomes = 100.0;
+        track.record.errors = [3_000.0, 100.0, 3_000.0, 3_000.0, 3_000.0];
+        let (served, _) = track.serve(&targets(), 0, &answer([50.0, 55.0, 60.0, 70.0]), true);
+        assert_eq!(served.values[..2], served.values[2..]);
+    }
+
+    #[test]
     fn what_is_due_is_settled_once_and_unknown_outcomes_teach_nothing() {
-        let mut track = Track::new(4);
+        let mut track = Track::new(&targets());
         for origin in [0, 100, 300, 600, 900] {
-            let (_, pending) = track.serve(&TARGETS, origin, &answer([50.0; 4]));
+            let (_, pending) = track.serve(&targets(), origin, &answer([50.0; 4]), false);
             track.wait(pending, 900);
         }
         let waiting: Vec<i64> = track.pending.iter().map(|one| one.origin_seconds).collect();
@@ -268,7 +302,7 @@ mod tests {
             level: if origin == 300 { f64::NAN } else { 40.0 },
             peak: 45.0,
         };
-        track.settle_due(&TARGETS, 900, 1_200, came);
+        track.settle_due(&targets(), 900, 1_200, came);
         assert_eq!(track.pending.len(), 2);
         assert!((track.record.outcomes - 1.0).abs() < 1e-9);
         assert_eq!(track.settled_seconds, Some(0));

@@ -8,6 +8,9 @@ use crate::{history::History, quantile};
 const SMALLEST_SCALE: f64 = 0.3;
 /// Statistics over past origins look at no more than this many of them.
 const MOST_PAST_ORIGINS: usize = 144;
+/// Peak-hold learns from the misses of four days, and looks at no more than this many.
+const HOLD_MINUTES: u32 = 4 * 1440;
+const MOST_PAST_HOLDS: usize = 288;
 /// Candidates for a series' own rhythm, in minutes.
 const PERIODS_MINUTES: [u32; 12] = [10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 720];
 
@@ -323,6 +326,34 @@ impl Ahead<'_> {
     /// Mean size of its changes over the horizon.
     pub fn mean_change(&self) -> f64 {
         self.past().mean_size
+    }
+
+    /// Peak-hold: the highest value of one horizon back to now, raised by each of `quantiles` (ascending) of what that
+    /// missed by in the last days. NaN when nothing is known of that.
+    pub fn peak_hold(&self, quantiles: &[f64]) -> Vec<f64> {
+        let reach = self.view.origin
+            - self
+                .view
+                .clip(self.view.origin, self.view.steps(HOLD_MINUTES));
+        // An odd stride meets every phase of an hour in turn.
+        let every = reach.div_ceil(MOST_PAST_HOLDS).max(1) | 1;
+        let first = self.view.origin - reach + 2 * self.steps - 1;
+        let mut misses: Vec<f64> = (first..=self.view.origin)
+            .rev()
+            .step_by(every)
+            .map(|target| self.held(target) - self.held(target - self.steps))
+            .filter(|miss| !miss.is_nan())
+            .collect();
+        misses.sort_unstable_by(f64::total_cmp);
+        let held = self.held(self.view.origin);
+        let raised = |q: &f64| held + quantile::of_sorted(&misses, *q);
+        quantiles.iter().map(raised).collect()
+    }
+
+    /// The highest value of one horizon back to `index`.
+    fn held(&self, index: usize) -> f64 {
+        let from = self.view.clip(index, self.steps);
+        self.view.history.highest(from, index)
     }
 
     /// The index of the target's time, moved back by whole periods into the past: the `back`-th such.

@@ -105,7 +105,7 @@ impl Asked {
         let mut now = None;
         for (origin, answer) in self.origins.iter().zip(answers) {
             let seconds = prepared.seconds(*origin);
-            let (served, pending) = track.serve(targets, seconds, answer);
+            let (served, pending) = track.serve(targets, seconds, answer, self.steps == 1);
             if *origin == prepared.last() {
                 track.wait(pending, self.horizon_seconds);
                 now = Some(served);

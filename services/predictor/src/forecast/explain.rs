@@ -2,7 +2,7 @@
 
 use crate::{
     booster::{BoosterError, Rows},
-    calibration, features,
+    features,
     forecast::{Forecast, Forecaster, Question, prepared::Prepared},
     series::Series,
     words::{self, Context, Unit},
@@ -40,7 +40,7 @@ impl Forecaster {
         if top == 0 {
             return Ok(none);
         }
-        let prepared = Prepared::new(series, &self.artifact, self.targets.len());
+        let prepared = Prepared::new(series, &self.artifact, &self.targets);
         let mut questions = Vec::new();
         let asked = self.questions(&prepared, &mut questions);
         // The present is the last question of each horizon.
@@ -73,8 +73,7 @@ impl Forecaster {
             );
         }
         let rows = Rows::new(&values, columns)?;
-        let median = calibration::median_of(&self.targets);
-        let shares = self.artifact.contributions(median, &rows)?;
+        let shares = self.artifact.contributions(self.targets.median(), &rows)?;
         let unit = series.capacity / 100.0;
         let names = &self.artifact.manifest.features;
         let explained = forecast

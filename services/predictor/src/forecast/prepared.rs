@@ -2,7 +2,7 @@
 
 use crate::{
     artifact::Artifact,
-    calibration::{self, Calibration, Outcome, Track},
+    calibration::{self, Calibration, Outcome, Targets, Track},
     forecast::Source,
     grid::Grid,
     history::History,
@@ -32,7 +32,7 @@ pub struct Prepared {
 
 impl Prepared {
     /// Grids `series`, and reads the calibration that came with it.
-    pub fn new(series: &Series, artifact: &Artifact, targets: usize) -> Self {
+    pub fn new(series: &Series, artifact: &Artifact, targets: &Targets) -> Self {
         let manifest = &artifact.manifest;
         let grid = Grid::resample(series);
         let unsupported = unsupported(&grid, manifest);
@@ -149,7 +149,7 @@ fn unsupported(grid: &Grid, manifest: &Manifest) -> Option<String> {
 fn carried(
     series: &Series,
     artifact: &Artifact,
-    targets: usize,
+    targets: &Targets,
     history: &History,
     last_seconds: i64,
 ) -> Result<Calibration, String> {
