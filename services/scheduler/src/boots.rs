@@ -1,6 +1,8 @@
 //! When a machine came up, read off its series. Pure.
 
-use crate::observation::{Rules, Sample};
+use common::prometheus::Sample;
+
+use crate::observation::Rules;
 
 /// A machine whose memory changed by more than this share is another type.
 const MEMORY_CHANGE: f64 = 0.05;

@@ -16,6 +16,7 @@ use common::{
     grpc::{channel, outgoing},
     health::{self, Health},
     retry,
+    text::one_line,
     time::from_proto,
 };
 use jiff::Timestamp;
@@ -37,7 +38,6 @@ use crate::{
     config::Config,
     convert::{self, BadAnswer, Forecast},
     domain::{Decision, Ending, Instance, Policy, Question, Resize, Series, TypeInfo},
-    text::one_line,
 };
 
 /// So long a health probe may take.

@@ -62,7 +62,7 @@ impl Api {
             field,
             format!(
                 "{:?} is no configured target; ListTargets names them",
-                crate::text::shortened(target_id)
+                common::text::shortened(target_id)
             ),
         ))
     }

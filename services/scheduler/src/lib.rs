@@ -27,7 +27,6 @@ mod report;
 mod state;
 #[cfg(test)]
 mod testing;
-mod text;
 mod ticker;
 mod trails;
 

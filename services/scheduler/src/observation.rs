@@ -3,6 +3,7 @@
 //! Invariant: a missing value is never zero. What can't be trusted is left out; when too much is left out, the answer is
 //! "unknown", with the reason.
 
+use common::prometheus::Sample;
 use jiff::Timestamp;
 
 use crate::{
@@ -18,15 +19,6 @@ const SATURATED_PERCENT: f64 = 95.0;
 /// Samples at or after this many steps ago decide whether a series is too full of holes.
 const RECENT_STEPS: i64 = 12;
 const BYTES_PER_MIB: f64 = 1_048_576.0;
-
-/// A value at a time in seconds since the Unix epoch.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sample {
-    /// Seconds since the Unix epoch.
-    pub at: f64,
-    /// In the metric's unit; not finite when Prometheus said so.
-    pub value: f64,
-}
 
 /// The series of one machine, as Prometheus gave them. Empty where there was none.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -6,9 +6,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use common::text::one_line;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::{config::Config, domain::TargetResult, text::one_line};
+use crate::{config::Config, domain::TargetResult};
 
 type Output = Box<dyn Write + Send>;
 

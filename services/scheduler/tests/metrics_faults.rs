@@ -195,8 +195,8 @@ async fn fault_39_duplicate_series_are_refused_with_both_names() {
     let scheduler = world.scheduler("").await;
     let tick = scheduler.tick().await;
     let both = [
-        r#"{instance="10.0.0.1:9100", job="node"}"#,
-        r#"{instance="10.0.0.1:9100", job="copy"}"#,
+        r#"{instance="10.0.0.1:9100",job="node"}"#,
+        r#"{instance="10.0.0.1:9100",job="copy"}"#,
     ];
     assert_unknown(&world, &tick, "web", &both);
     assert_eq!(world.actuator.starts(), 0);

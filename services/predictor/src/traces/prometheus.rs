@@ -3,7 +3,6 @@
 
 mod chunks;
 mod client;
-mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -14,12 +13,12 @@ use std::{
 };
 
 use anyhow::Context as _;
+use common::prometheus::{Access, LabelledSeries};
 use flate2::{Compression, GzBuilder};
 use serde::{Deserialize, Serialize};
 
 use chunks::Chunk;
 use client::Client;
-use wire::NamedSeries;
 
 /// The folder within the samples, and so the source's name.
 const SOURCE: &str = "prometheus";
@@ -84,7 +83,11 @@ pub async fn collect(
     let Some(url) = &args.prometheus else {
         return Ok(());
     };
-    let client = Client::new(url, args.bearer_token.as_deref(), args.tenant.as_deref())?;
+    let access = Access {
+        bearer_token: args.bearer_token.as_deref(),
+        tenant: args.tenant.as_deref(),
+    };
+    let client = Client::new(url, access)?;
     let folder = samples.join(SOURCE);
     claim(
         &folder,
@@ -150,14 +153,13 @@ fn claim(folder: &Path, asked: &Asked) -> anyhow::Result<()> {
 }
 
 /// Percent are percent: shares of one, or cores, would train a model that is wrong everywhere.
-fn check_percent(series: &[NamedSeries]) -> anyhow::Result<()> {
+fn check_percent(series: &[LabelledSeries]) -> anyhow::Result<()> {
     let (mut outside, mut all, mut highest) = (0_u64, 0_u64, f64::NEG_INFINITY);
-    for (_, points) in series {
-        for (_, value) in points.iter().filter(|(_, value)| value.is_finite()) {
-            all += 1;
-            outside += u64::from(!(-0.5..=100.5).contains(value));
-            highest = highest.max(*value);
-        }
+    let samples = series.iter().flat_map(|series| &series.samples);
+    for sample in samples.filter(|sample| sample.value.is_finite()) {
+        all += 1;
+        outside += u64::from(!(-0.5..=100.5).contains(&sample.value));
+        highest = highest.max(sample.value);
     }
     anyhow::ensure!(
         outside as f64 <= MOST_OUTSIDE * all as f64,
@@ -170,16 +172,21 @@ fn check_percent(series: &[NamedSeries]) -> anyhow::Result<()> {
 }
 
 /// Writes a chunk, whole or not at all, in place of a shorter one with the same start.
-fn save(folder: &Path, chunk: &Chunk, series: &[NamedSeries]) -> anyhow::Result<()> {
+fn save(folder: &Path, chunk: &Chunk, series: &[LabelledSeries]) -> anyhow::Result<()> {
     // No name and no time in the header: same samples, same bytes.
     let packer = GzBuilder::new()
         .mtime(0)
         .write(Vec::new(), Compression::default());
     let mut rows = csv::Writer::from_writer(packer);
     rows.write_record(["series", "timestamp", "cpu"])?;
-    for (name, points) in series {
-        for (time, value) in points.iter().filter(|(_, value)| value.is_finite()) {
-            rows.write_record([name.as_str(), &time.to_string(), &value.to_string()])?;
+    for series in series {
+        let name = series.name();
+        for sample in series
+            .samples
+            .iter()
+            .filter(|sample| sample.value.is_finite())
+        {
+            rows.write_record([&name, &sample.at.to_string(), &sample.value.to_string()])?;
         }
     }
     let packer = rows.into_inner().map_err(|error| error.into_error())?;

@@ -5,11 +5,12 @@ use axum::{
     extract::{Query, State, rejection::QueryRejection},
     http::StatusCode,
 };
+use common::text::one_line;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{App, Problem};
-use crate::{domain::TargetResult, report::decision_word, text::one_line, ticker::NoTick};
+use crate::{domain::TargetResult, report::decision_word, ticker::NoTick};
 
 /// Which target.
 #[derive(Debug, Deserialize, IntoParams)]

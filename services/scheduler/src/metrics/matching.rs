@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::wire::LabelledSeries;
+use common::{prometheus::LabelledSeries, text::shortened};
 
 /// Label that carries the EC2 instance id where service discovery adds it.
 const INSTANCE_ID_LABEL: &str = "instance_id";
@@ -96,8 +96,8 @@ impl Index {
             [first, second, ..] => Err(format!(
                 "{} series fit this target, such as {} and {}; set its `label`, or aggregate by one label in the expression",
                 found.len(),
-                self.series[first].name(),
-                self.series[second].name(),
+                shortened(&self.series[first].name()),
+                shortened(&self.series[second].name()),
             )),
         }
     }
@@ -186,8 +186,8 @@ mod tests {
         ] {
             let message = index.find(&wanted).unwrap_err();
             for name in [
-                r#"{instance="10.0.0.1:9100", job="node"}"#,
-                r#"{instance="10.0.0.1:9100", job="copy"}"#,
+                r#"{instance="10.0.0.1:9100",job="node"}"#,
+                r#"{instance="10.0.0.1:9100",job="copy"}"#,
             ] {
                 assert!(message.contains(name), "{message}");
             }

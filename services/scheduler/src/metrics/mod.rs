@@ -4,8 +4,11 @@ pub mod expressions;
 pub mod guard;
 pub mod matching;
 pub mod prometheus;
-pub mod wire;
 
+use common::{
+    prometheus::{Sample, shown},
+    text::one_line,
+};
 use futures::future::join5;
 use jiff::Timestamp;
 use url::Url;
@@ -13,11 +16,10 @@ use url::Url;
 use crate::{
     config::{Address, Mode, PrometheusConfig},
     domain::{Instance, Target},
-    observation::{RawSeries, Sample},
-    text::one_line,
+    observation::RawSeries,
 };
 use matching::{Index, Wanted};
-use prometheus::{MetricsError, Prometheus, Range};
+use prometheus::{MetricsError, Prometheus, Window};
 
 /// The answers to the five expressions, for one Prometheus.
 #[derive(Debug)]
@@ -119,22 +121,22 @@ impl Metrics {
         labels: impl Iterator<Item = &'a str> + Clone,
         end: Timestamp,
     ) -> Answers {
-        let range = Range {
+        let window = Window {
             end,
             step_seconds: self.config.step_seconds,
-            window_seconds: self.config.window_seconds,
+            seconds: self.config.window_seconds,
         };
         let one = |expression: &str| {
             let query = expressions::with_instances(expression, labels.clone());
             async move {
-                match self.prometheus.query_range(url, &query, range).await {
+                match self.prometheus.query_range(url, &query, window).await {
                     Ok(answer) if answer.warnings.is_empty() => {
                         Ok(Index::new(answer.series, &self.config.instance_label))
                     }
                     // A warning is how a federated store says that part of the data is missing.
                     Ok(answer) => Err(format!(
                         "Prometheus at {} warns that its answer may be incomplete: {}",
-                        prometheus::shown(url),
+                        shown(url),
                         one_line(&answer.warnings.join("; "))
                     )),
                     Err(error) => Err(error.to_string()),

@@ -246,7 +246,7 @@ async fn what_is_wrong_is_one_line_without_secrets_and_leaves_nothing_in_the_way
         ),
         (
             |_, _| "{\"status\":".into_response(),
-            &["no answer of the Prometheus API"],
+            &["not an answer of the Prometheus API"],
         ),
     ];
     for (answer, expected) in cases {

@@ -1,0 +1,276 @@
+//! `query_range` of Prometheus's HTTP API, by POST, with bounds on time and size. Redirects and proxies are not followed.
+
+mod wire;
+
+use std::{error::Error as _, time::Duration};
+
+use reqwest::{
+    ClientBuilder, StatusCode,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION},
+    redirect,
+};
+use url::Url;
+
+pub use wire::{LabelledSeries, RangeAnswer, Sample};
+
+use crate::text::one_line;
+
+/// So much of an error's body is read.
+const MOST_ERROR_BYTES: u64 = 64 << 10;
+
+/// Why a query has no answer. One line each, with the address and no secrets; the remedy is the caller's to add.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// TLS, or a header that can't be sent.
+    #[error("the HTTP client for Prometheus can't be built: {0}")]
+    Client(String),
+    /// No connection, or a broken one.
+    #[error("Prometheus at {url} can't be reached: {why}")]
+    Unreachable {
+        /// Where.
+        url: String,
+        /// The innermost cause.
+        why: String,
+    },
+    /// Too slow.
+    #[error("Prometheus at {url} did not answer within {seconds} s")]
+    Timeout {
+        /// Where.
+        url: String,
+        /// The limit.
+        seconds: u32,
+    },
+    /// It is somewhere else.
+    #[error(
+        "Prometheus at {url} redirects to {to}; redirects are not followed, name the final address"
+    )]
+    Redirect {
+        /// Where.
+        url: String,
+        /// Where to.
+        to: String,
+    },
+    /// Another status than 200.
+    #[error("Prometheus at {url} answered {status}{detail}")]
+    Status {
+        /// Where.
+        url: String,
+        /// Such as 503.
+        status: StatusCode,
+        /// What it said, if anything.
+        detail: String,
+    },
+    /// Too large.
+    #[error("Prometheus at {url} answered with more than {limit} bytes")]
+    TooLarge {
+        /// Where.
+        url: String,
+        /// The limit, after decompression.
+        limit: u64,
+    },
+    /// HTML.
+    #[error(
+        "the server at {url} answered {content_type} instead of JSON; is that address Prometheus, or a login page before it?"
+    )]
+    NotJson {
+        /// Where.
+        url: String,
+        /// Such as "text/html".
+        content_type: String,
+    },
+    /// No matrix.
+    #[error("the answer of Prometheus at {url} {why}")]
+    Answer {
+        /// Where.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// How long and how much.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Until the connection stands.
+    pub connect_timeout: Duration,
+    /// Until the answer is there, in seconds.
+    pub timeout_seconds: u32,
+    /// Of an answer, after decompression.
+    pub max_body_bytes: u64,
+}
+
+/// What goes with each query.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Access<'a> {
+    /// For `Authorization: Bearer`.
+    pub bearer_token: Option<&'a str>,
+    /// `X-Scope-OrgID`, for Mimir and Cortex.
+    pub tenant: Option<&'a str>,
+}
+
+/// Times `start`, `start + step`, … `end`, seconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The first.
+    pub start: i64,
+    /// The last.
+    pub end: i64,
+    /// From one to the next.
+    pub step_seconds: u32,
+}
+
+/// The HTTP client; one for all queries.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    bounds: Bounds,
+}
+
+impl Client {
+    /// Connects at the first query. `tls` says whether any server will be asked over https, and `custom` may set what is
+    /// particular to the caller.
+    ///
+    /// # Errors
+    /// [`QueryError::Client`].
+    pub fn new(
+        bounds: Bounds,
+        access: Access<'_>,
+        tls: bool,
+        custom: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> Result<Self, QueryError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let value = |text: String| {
+            let mut value = HeaderValue::try_from(text)
+                .map_err(|error| QueryError::Client(error.to_string()))?;
+            value.set_sensitive(true);
+            Ok::<_, QueryError>(value)
+        };
+        if let Some(token) = access.bearer_token {
+            headers.insert(AUTHORIZATION, value(format!("Bearer {token}"))?);
+        }
+        if let Some(tenant) = access.tenant {
+            headers.insert("x-scope-orgid", value(tenant.to_owned())?);
+        }
+        let mut builder = reqwest::Client::builder()
+            .default_headers(headers)
+            .connect_timeout(bounds.connect_timeout)
+            .timeout(Duration::from_secs(bounds.timeout_seconds.into()))
+            .redirect(redirect::Policy::none())
+            // A proxy from the environment would resolve names out of the caller's sight.
+            .no_proxy()
+            .user_agent(concat!("cloud-autoscaler/", env!("CARGO_PKG_VERSION")));
+        if !tls {
+            // Don't ask for the system's certificates, which small images don't have.
+            builder = builder.tls_certs_only([]);
+        }
+        let http = custom(builder)
+            .build()
+            .map_err(|error| QueryError::Client(innermost(&error)))?;
+        Ok(Self { http, bounds })
+    }
+
+    /// Runs `query` at `base` over `range`.
+    ///
+    /// # Errors
+    /// Everything that is not a matrix from Prometheus, within the bounds.
+    pub async fn query_range(
+        &self,
+        base: &Url,
+        query: &str,
+        range: Range,
+    ) -> Result<RangeAnswer, QueryError> {
+        let mut url = base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(["api", "v1", "query_range"]);
+        }
+        let form = [
+            ("query", query.to_owned()),
+            ("start", range.start.to_string()),
+            ("end", range.end.to_string()),
+            ("step", range.step_seconds.to_string()),
+            ("timeout", format!("{}s", self.bounds.timeout_seconds)),
+        ];
+        let request = self.http.post(url).form(&form);
+        let answer = request.send().await;
+        let mut response = answer.map_err(|error| self.failure(base, &error))?;
+        let url = shown(base);
+        let header = |response: &reqwest::Response, name| {
+            let value = response.headers().get(name);
+            value.map(|value| one_line(&String::from_utf8_lossy(value.as_bytes())))
+        };
+        let status = response.status();
+        if status.is_redirection() {
+            let to = header(&response, LOCATION).unwrap_or_else(|| "an unnamed place".to_owned());
+            return Err(QueryError::Redirect { url, to });
+        }
+        if !status.is_success() {
+            // The body is a courtesy: without it the status says enough.
+            let body = self.body(base, &mut response, MOST_ERROR_BYTES).await;
+            let said = body.ok().and_then(|body| wire::parse_error(&body));
+            return Err(QueryError::Status {
+                url,
+                status,
+                detail: said.map(|error| format!(": {error}")).unwrap_or_default(),
+            });
+        }
+        let content_type = header(&response, CONTENT_TYPE).unwrap_or_default();
+        if content_type.starts_with("text/html") {
+            return Err(QueryError::NotJson { url, content_type });
+        }
+        let limit = self.bounds.max_body_bytes;
+        let body = self.body(base, &mut response, limit).await?;
+        wire::parse(&body).map_err(|why| QueryError::Answer { url, why })
+    }
+
+    /// The body after decompression, as long as it stays below `limit`.
+    async fn body(
+        &self,
+        base: &Url,
+        response: &mut reqwest::Response,
+        limit: u64,
+    ) -> Result<Vec<u8>, QueryError> {
+        let mut body = Vec::new();
+        loop {
+            let chunk = response.chunk().await;
+            let chunk = chunk.map_err(|error| self.failure(base, &error))?;
+            let Some(chunk) = chunk else { return Ok(body) };
+            if (body.len() + chunk.len()) as u64 > limit {
+                let url = shown(base);
+                return Err(QueryError::TooLarge { url, limit });
+            }
+            body.extend_from_slice(&chunk);
+        }
+    }
+
+    fn failure(&self, base: &Url, error: &reqwest::Error) -> QueryError {
+        let url = shown(base);
+        if error.is_timeout() && !error.is_connect() {
+            let seconds = self.bounds.timeout_seconds;
+            return QueryError::Timeout { url, seconds };
+        }
+        let why = innermost(error);
+        QueryError::Unreachable { url, why }
+    }
+}
+
+/// The URL without user, password and query.
+pub fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    // Both fail only for URLs that can't have them.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
+/// The innermost cause of an error: the outer ones repeat the URL, which may hold a password.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause = error.source();
+    let mut last = None;
+    while let Some(inner) = cause {
+        last = Some(inner.to_string());
+        cause = inner.source();
+    }
+    one_line(&last.unwrap_or_else(|| "the connection failed".to_owned()))
+}
