@@ -120,6 +120,13 @@ fn main() {
         calls.as_secs_f64() / single.as_secs_f64(),
         single.as_secs_f64() * 1_000.0
     );
+    // Whoever is last of so many waits for the work of all, however it is arranged.
+    let least = IN_FLIGHT as f64 * times.of("forecast, steady").as_secs_f64() / SERIES as f64 / 2.0;
+    println!(
+        "what two threads need for the forecasts of {IN_FLIGHT} such calls, in one batch and without gRPC: {:.2} ms, {:.1} times",
+        least * 1_000.0,
+        least / single.as_secs_f64()
+    );
     println!(
         "start of the process to ready: {:.0} ms (under 1,000)",
         process_start_to_ready().as_secs_f64() * 1_000.0

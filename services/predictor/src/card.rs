@@ -84,7 +84,7 @@ fn training(manifest: &Manifest) -> String {
     let training = &manifest.training;
     let mut text = format!(
         "## Training data\n
-The first {:.0} % in time of each series. Some machines of each source were kept apart to correct the quantiles.\n
+The first {:.0} % of the observations of each series. Some machines of each source were kept apart to correct the quantiles.\n
 | source | series | rows | origin and licence |
 |---|---|---|---|
 ",
@@ -110,7 +110,7 @@ fn held_out(manifest: &Manifest) -> String {
     }
     let mut text = format!(
         "## Held-out scores\n
-The last {:.0} % in time of the same series, history up to each forecast only; idle series (standard deviation below 0.3 %)
+The last {:.0} % of the observations of the same series, history up to each forecast only; idle series (standard deviation below 0.3 %)
 are left out. MAE in percent of capacity, of the median. Skill is 1 - loss / loss of the reference: MAE against
 persistence and against the best of persistence, 12-point mean, weighted mean and same time yesterday; pinball over all
 quantiles, and of the peak's q90 and q95, against persistence and peak-hold with quantiles of what they missed by in the

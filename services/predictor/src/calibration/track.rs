@@ -10,7 +10,7 @@ use super::{Duel, Gate, Outcome, RawForecast, Record, Sides, Target, Targets};
 use crate::{local::LocalModel, manifest::Output, naive::Naive};
 
 /// How far one outcome moves an offset, in usual misses.
-const RATE: f64 = 0.05;
+const RATE: f64 = 0.07;
 /// What an offset loses at each outcome, so that old ones don't last.
 const LEAK: f64 = 0.002;
 /// Minutes that one outcome counts for, and how many times that at least and at most.
