@@ -39,6 +39,22 @@ impl Fields {
         }
     }
 
+    /// Between one and `most` of `what`, each of which passes `check`.
+    pub fn each(
+        &mut self,
+        field: &str,
+        values: &[String],
+        (most, what): (usize, &str),
+        check: impl Fn(&mut Self, &str, &str),
+    ) {
+        if !(1..=most).contains(&values.len()) {
+            self.no(field, &format!("must hold 1 to {most} {what}"));
+        }
+        for (index, value) in values.iter().enumerate().take(most) {
+            check(self, &format!("{field}[{index}]"), value);
+        }
+    }
+
     /// A family, a dot and a size, such as `m6i.2xlarge`.
     pub fn instance_type(&mut self, field: &str, value: &str) {
         let word = |part: &str| {

@@ -66,13 +66,8 @@ impl Service {
 
     async fn describe_many(&self, ids: Vec<String>) -> Answer<wire::DescribeInstancesResponse> {
         let mut fields = Fields::default();
-        if !(1..=DESCRIBED_AT_ONCE).contains(&ids.len()) {
-            let rule = format!("must hold 1 to {DESCRIBED_AT_ONCE} ids");
-            fields.no("instance_ids", &rule);
-        }
-        for (index, id) in ids.iter().enumerate().take(DESCRIBED_AT_ONCE) {
-            fields.instance_id(&format!("instance_ids[{index}]"), id);
-        }
+        let most = (DESCRIBED_AT_ONCE, "ids");
+        fields.each("instance_ids", &ids, most, Fields::instance_id);
         fields.check()?;
         let instances = self.cloud.describe_instances(&ids).await.map_err(refuse)?;
         Ok(Response::new(wire::DescribeInstancesResponse {
@@ -83,12 +78,8 @@ impl Service {
 
     async fn types(&self, names: Vec<String>) -> Answer<wire::ListInstanceTypesResponse> {
         let mut fields = Fields::default();
-        if !(1..=100).contains(&names.len()) {
-            fields.no("instance_types", "must hold 1 to 100 names");
-        }
-        for (index, name) in names.iter().enumerate().take(100) {
-            fields.instance_type(&format!("instance_types[{index}]"), name);
-        }
+        let most = (100, "names");
+        fields.each("instance_types", &names, most, Fields::instance_type);
         fields.check()?;
         let types = self.cloud.describe_types(&names).await.map_err(refuse)?;
         Ok(Response::new(wire::ListInstanceTypesResponse {

@@ -243,3 +243,22 @@ pub fn bar(length: u64, what: &'static str) -> ProgressBar {
         .with_style(style)
         .with_message(what)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_part_is_of_the_observations() {
+        // On for 20 steps, off for 75, on again for 5.
+        let value = |index: usize| match index {
+            20..95 => f32::NAN,
+            _ => index as f32,
+        };
+        let history = History::new(300, (0..100).map(value).collect());
+        assert_eq!(first_scored(&history), 15);
+        let whole = History::new(300, vec![1.0; 100]);
+        assert_eq!(first_scored(&whole), 60);
+        assert_eq!(first_scored(&History::new(300, vec![f32::NAN; 9])), 9);
+    }
+}

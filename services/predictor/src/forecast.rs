@@ -350,7 +350,7 @@ impl Forecaster {
                         view.now() + view.scale() * (f64::from(predictions[row]) + offset)
                     })
                     .collect(),
-                holds: view.at_horizon(question.steps()).peak_hold(&peaks),
+                holds: view.at_horizon(question.steps()).peak_hold(peaks),
                 naive: Naive::ALL.map(|naive| naive.forecast(view, question.steps())),
                 scale: view.scale(),
             };
@@ -463,7 +463,7 @@ impl Forecaster {
             .manifest
             .quantiles
             .iter()
-            .map(|q| quantile::interpolate(&known, &values, *q))
+            .map(|q| quantile::interpolate(known, &values, *q))
             .collect()
     }
 

@@ -15,34 +15,50 @@ pub struct Target {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Targets {
     all: Vec<Target>,
-    levels: Vec<usize>,
-    peaks: Vec<usize>,
+    levels: Row,
+    peaks: Row,
     median: usize,
     pairs: Vec<(usize, usize)>,
+}
+
+/// The targets of one output, ascending in quantile.
+#[derive(Clone, Debug, PartialEq)]
+struct Row {
+    positions: Vec<usize>,
+    quantiles: Vec<f64>,
 }
 
 impl Targets {
     /// Those of a model with at least one output.
     pub fn new(all: Vec<Target>) -> Self {
-        let positions = |output| {
+        let row = |output| {
             let mut positions: Vec<usize> = (0..all.len())
                 .filter(|index| all[*index].output == output)
                 .collect();
             positions.sort_by(|left, right| all[*left].quantile.total_cmp(&all[*right].quantile));
-            positions
+            let quantiles = positions.iter().map(|index| all[*index].quantile).collect();
+            Row {
+                positions,
+                quantiles,
+            }
         };
-        let [levels, peaks] = [Output::Level, Output::Peak].map(positions);
+        let [levels, peaks] = [Output::Level, Output::Peak].map(row);
         let from_median = |index: &usize| (all[*index].quantile - 0.5).abs();
         let median = levels
+            .positions
             .iter()
             .copied()
             .min_by(|left, right| from_median(left).total_cmp(&from_median(right)))
             .unwrap_or(0);
         let twin = |level: usize| {
             let same = |peak: &&usize| all[**peak].quantile == all[level].quantile;
-            peaks.iter().find(same).map(|peak| (level, *peak))
+            peaks.positions.iter().find(same).map(|peak| (level, *peak))
         };
-        let pairs = levels.iter().filter_map(|level| twin(*level)).collect();
+        let pairs = levels
+            .positions
+            .iter()
+            .filter_map(|level| twin(*level))
+            .collect();
         Self {
             all,
             levels,
@@ -69,16 +85,19 @@ impl Targets {
 
     /// Positions of those of `output`, ascending in quantile.
     pub fn of(&self, output: Output) -> &[usize] {
+        &self.row(output).positions
+    }
+
+    /// Quantiles of those of `output`, ascending.
+    pub fn quantiles(&self, output: Output) -> &[f64] {
+        &self.row(output).quantiles
+    }
+
+    fn row(&self, output: Output) -> &Row {
         match output {
             Output::Level => &self.levels,
             Output::Peak => &self.peaks,
         }
-    }
-
-    /// Quantiles of those of `output`, ascending.
-    pub fn quantiles(&self, output: Output) -> Vec<f64> {
-        let positions = self.of(output).iter();
-        positions.map(|index| self.all[*index].quantile).collect()
     }
 
     /// The level's median, or the nearest there is.
@@ -93,7 +112,7 @@ impl Targets {
 
     /// Makes one value for each target two valid rows of quantiles.
     pub fn order(&self, values: &mut [f64]) {
-        for positions in [&self.levels, &self.peaks] {
+        for Row { positions, .. } in [&self.levels, &self.peaks] {
             let mut row: Vec<f64> = positions.iter().map(|index| values[*index]).collect();
             quantile::repair(&mut row, 100.0);
             for (position, value) in positions.iter().zip(row) {

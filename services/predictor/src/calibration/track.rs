@@ -176,7 +176,7 @@ impl Track {
             .note(outcome.level, due.model, &due.naive, served);
         self.duel.fade(keep);
         let quantiles = targets.quantiles(Output::Peak);
-        self.duel.note(&quantiles, &due.peaks, outcome.peak);
+        self.duel.note(quantiles, &due.peaks, outcome.peak);
         for (index, target) in targets.iter().enumerate() {
             let actual = outcome.of(target.output);
             let above = actual > self.lifted(due, index).clamp(0.0, 100.0);
