@@ -132,6 +132,7 @@ mod tests {
             level: Vec::new(),
             peak: Vec::new(),
             point: 0.0,
+            model: None,
             model_weight: 1.0,
             trailing,
         };

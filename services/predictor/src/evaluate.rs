@@ -7,11 +7,8 @@ use rayon::prelude::*;
 
 use crate::{
     booster::BoosterError,
-    calibration::{RawForecast, Track},
-    features::View,
-    forecast::{Forecaster, Question, REBUILT_STRIDE_SECONDS, outcome},
+    forecast::Forecaster,
     history::History,
-    local::LocalPass,
     score::{Score, SeriesScore},
     series::Series,
     traces::Source,
@@ -20,8 +17,8 @@ use referee::{Referee, Said};
 
 /// The part of each series, by time, that is not scored.
 pub const TRAINING_SHARE: f64 = 0.6;
-/// Forecasts are calibrated for so long before the first is scored, in seconds.
-const WARM_UP_SECONDS: usize = 7 * 86_400;
+/// What a caller that carries the state sends: enough for the week that a rebuild learns from, and the day before it.
+const CARRYING_WINDOW_SECONDS: u32 = 8 * 86_400;
 /// Series that move less than this (standard deviation, percent of capacity) are idle and not scored.
 pub const IDLE_DEVIATION: f64 = 0.3;
 
@@ -41,14 +38,31 @@ pub fn first_scored(history: &History) -> usize {
 /// How a caller asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// It sends the calibration state back: what is known of past forecasts is carried from origin to origin. It begins
-    /// empty a week before the first origin that is scored.
+    /// It sends the last eight days and, from its second request on, the calibration state of the answer before.
     Carrying,
     /// It sends the last so many seconds of samples and nothing else: each answer rebuilds the calibration.
     Stateless(u32),
 }
 
-/// Scores `forecaster` at every `stride`-th origin of every series: one score for each series and horizon.
+impl Caller {
+    fn window_seconds(self) -> u32 {
+        match self {
+            Self::Carrying => CARRYING_WINDOW_SECONDS,
+            Self::Stateless(window_seconds) => window_seconds,
+        }
+    }
+
+    /// A state is of the answer before, so what carries one goes one by one.
+    fn at_once(self) -> usize {
+        match self {
+            Self::Carrying => 1,
+            Self::Stateless(_) => 16,
+        }
+    }
+}
+
+/// Scores `forecaster` at every `stride`-th origin of every series, through the same door as a caller's requests: one
+/// score for each series and horizon.
 ///
 /// # Errors
 /// When the model fails.
@@ -69,118 +83,76 @@ pub fn evaluate(
         .filter(|(_, _, history)| moves(history))
         .collect();
     let progress = bar(series.len() as u64, "evaluating series");
-    let scores: Vec<Vec<(u32, Score)>> = series
+    let scores: Vec<Vec<SeriesScore>> = series
         .par_iter()
-        .map(|(_, _, history)| {
-            let scores = match caller {
-                Caller::Carrying => carrying(forecaster, history, stride),
-                Caller::Stateless(window) => stateless(forecaster, history, stride, window),
-            };
+        .map(|(source, id, history)| {
+            let scores = score(forecaster, history, stride, caller)?;
             progress.inc(1);
-            scores
-        })
-        .collect::<Result<_, _>>()?;
-    progress.finish_and_clear();
-    let named = series
-        .iter()
-        .zip(scores)
-        .flat_map(|((source, id, _), scores)| {
-            scores
+            let named = scores
                 .into_iter()
                 .map(|(horizon_seconds, score)| SeriesScore {
                     source: (*source).to_owned(),
                     series: (*id).to_owned(),
                     horizon_seconds,
                     score,
-                })
-        });
-    Ok(named.collect())
+                });
+            Ok(named.collect())
+        })
+        .collect::<Result<_, _>>()?;
+    progress.finish_and_clear();
+    Ok(scores.into_iter().flatten().collect())
 }
 
-/// As served to a caller that sends the calibration state back. The model is asked in bulk, for speed.
-fn carrying(
+/// One score for each horizon.
+fn score(
     forecaster: &Forecaster,
     history: &History,
     stride: usize,
+    caller: Caller,
 ) -> Result<Vec<(u32, Score)>, BoosterError> {
     let manifest = &forecaster.artifact().manifest;
-    let targets = forecaster.targets();
-    let step = i64::from(history.step_seconds());
-    let seconds = |origin: usize| origin as i64 * step;
-    let mut scores = Vec::new();
-    for horizon_seconds in &manifest.horizons_seconds {
-        let mut referee = Referee::new(history, *horizon_seconds, &manifest.quantiles);
-        let steps = referee.steps();
-        let week = WARM_UP_SECONDS / step as usize;
-        let first = first_scored(history);
-        let asked: Vec<usize> = (first.saturating_sub(week)..history.len().saturating_sub(steps))
-            .filter(|origin| origin % stride == 0 && !history.value(*origin).is_nan())
-            .collect();
-        let answers = ask(forecaster, history, *horizon_seconds, &asked)?;
-        let mut track = Track::new(targets);
-        for (origin, answer) in asked.into_iter().zip(&answers) {
-            track.settle_due(targets, *horizon_seconds, seconds(origin), |made| {
-                outcome(history, (made / step) as usize, steps)
-            });
-            let (served, pending) = track.serve(targets, seconds(origin), answer, steps == 1);
-            track.wait(pending, *horizon_seconds);
-            if origin >= first {
-                let said = |values: &[f64]| {
-                    let (level, peak) = forecaster.rows(values);
-                    Said {
-                        median: values[targets.median()],
-                        level,
-                        peak,
-                    }
-                };
-                referee.score(origin, &said(&served.values), &said(&answer.values));
-            }
-        }
-        scores.push((*horizon_seconds, referee.into_score()));
-    }
-    Ok(scores)
-}
-
-/// As served to a caller that sends `window_seconds` of samples with each request, through the same door.
-fn stateless(
-    forecaster: &Forecaster,
-    history: &History,
-    stride: usize,
-    window_seconds: u32,
-) -> Result<Vec<(u32, Score)>, BoosterError> {
-    let manifest = &forecaster.artifact().manifest;
-    let quantiles = &manifest.quantiles;
-    let mut referees: Vec<Referee<'_>> = manifest
-        .horizons_seconds
+    let (horizons, quantiles) = (&manifest.horizons_seconds, &manifest.quantiles);
+    let mut referees: Vec<Referee<'_>> = horizons
         .iter()
         .map(|horizon| Referee::new(history, *horizon, quantiles))
         .collect();
     let asked: Vec<usize> = (first_scored(history)..history.len())
         .filter(|origin| origin % stride == 0 && !history.observed(*origin).is_nan())
         .collect();
-    for origins in asked.chunks(16) {
+    let mut state = Vec::new();
+    for origins in asked.chunks(caller.at_once()) {
         let windows: Vec<Series> = origins
             .iter()
-            .map(|origin| known_at(history, *origin, window_seconds))
+            .map(|origin| Series {
+                calibration_state: std::mem::take(&mut state),
+                ..known_at(history, *origin, caller.window_seconds())
+            })
             .collect();
-        let forecasts = forecaster.forecast(&windows, &manifest.horizons_seconds, quantiles)?;
+        let forecasts = forecaster.forecast(&windows, horizons, quantiles)?;
         for (origin, forecast) in origins.iter().zip(forecasts) {
             for (referee, horizon) in referees.iter_mut().zip(forecast.horizons) {
-                let said = Said {
+                let served = Said {
                     median: horizon.point,
                     level: horizon.level,
                     peak: horizon.peak,
                 };
-                referee.score(*origin, &said, &said);
+                let alone = horizon.model.map(|values| {
+                    let (level, peak) = forecaster.rows(&values);
+                    Said {
+                        median: values[forecaster.targets().median()],
+                        level,
+                        peak,
+                    }
+                });
+                referee.score(*origin, &served, alone.as_ref().unwrap_or(&served));
+            }
+            if caller == Caller::Carrying {
+                state = forecast.calibration_state;
             }
         }
     }
-    Ok(manifest
-        .horizons_seconds
-        .iter()
-        .copied()
-        .zip(referees.into_iter().map(Referee::into_score))
-        .collect())
+    let scores = referees.into_iter().map(Referee::into_score);
+    Ok(horizons.iter().copied().zip(scores).collect())
 }
 
 /// The last `window_seconds` before `origin` as a caller would send them.
@@ -203,36 +175,6 @@ pub fn known_at(history: &History, origin: usize, window_seconds: u32) -> Series
         }
     }
     series
-}
-
-/// The model's answers at `origins`, ascending and each with a value; the series' own model learns from the beginning.
-fn ask(
-    forecaster: &Forecaster,
-    history: &History,
-    horizon_seconds: u32,
-    origins: &[usize],
-) -> Result<Vec<RawForecast>, BoosterError> {
-    let step_seconds = history.step_seconds();
-    let steps = (horizon_seconds / step_seconds) as usize;
-    let stride = (REBUILT_STRIDE_SECONDS / step_seconds) as usize;
-    let mut pass = LocalPass::new(history, 0, steps, stride);
-    let mut answers = Vec::with_capacity(origins.len());
-    for chunk in origins.chunks(2_000) {
-        let questions: Vec<Question<'_>> = chunk
-            .iter()
-            .filter_map(|origin| {
-                let view = View::new(history, *origin, 0)?;
-                Some(Question {
-                    view,
-                    horizon_seconds,
-                    step_seconds,
-                    local: pass.at(&view),
-                })
-            })
-            .collect();
-        answers.extend(forecaster.ask(&questions)?);
-    }
-    Ok(answers)
 }
 
 /// A progress bar on stderr.

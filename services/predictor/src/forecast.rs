@@ -105,7 +105,9 @@ pub struct HorizonForecast {
     pub peak: Vec<f64>,
     /// The median of the level.
     pub point: f64,
-    /// Weight of the model in it, 0 to 1; 0 when it wasn't asked.
+    /// What the model said, one value for each target, in percent of capacity; `None` when it wasn't asked.
+    pub model: Option<Vec<f64>>,
+    /// Weight of the model in the point, 0 to 1; 0 when it wasn't asked.
     pub model_weight: f64,
     /// How past ones did; `None` while nothing is known.
     pub trailing: Option<Trailing>,
@@ -138,15 +140,14 @@ pub struct Forecaster {
 
 /// A question to the model: one origin, one horizon.
 #[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
+struct Question<'a> {
     /// What was known.
-    pub view: View<'a>,
-    /// The horizon.
-    pub horizon_seconds: u32,
-    /// The grid's step.
-    pub step_seconds: u32,
+    view: View<'a>,
+    horizon_seconds: u32,
+    /// Of the grid.
+    step_seconds: u32,
     /// What the series' own model says.
-    pub local: LocalForecast,
+    local: LocalForecast,
 }
 
 impl Question<'_> {
@@ -315,7 +316,7 @@ impl Forecaster {
     ///
     /// # Errors
     /// When the model predicts something that is not finite.
-    pub fn ask(&self, questions: &[Question<'_>]) -> Result<Vec<RawForecast>, BoosterError> {
+    fn ask(&self, questions: &[Question<'_>]) -> Result<Vec<RawForecast>, BoosterError> {
         let columns = self.features.len();
         let peaks = self.targets.quantiles(Output::Peak);
         let mut values = Vec::with_capacity(questions.len() * columns);
@@ -350,7 +351,11 @@ impl Forecaster {
                         view.now() + view.scale() * (f64::from(predictions[row]) + offset)
                     })
                     .collect(),
-                holds: view.at_horizon(question.steps()).peak_hold(peaks),
+                holds: match question.is_one_step() {
+                    // The level's quantiles are said of the peak, too: there is no duel.
+                    true => vec![f64::NAN; peaks.len()],
+                    false => view.at_horizon(question.steps()).peak_hold(peaks),
+                },
                 naive: Naive::ALL.map(|naive| naive.forecast(view, question.steps())),
                 scale: view.scale(),
             };
@@ -411,6 +416,7 @@ impl Forecaster {
                 point: scaled(&level, 0.5),
                 level: asked(&level),
                 peak: asked(&peak),
+                model: served.as_ref().map(|served| served.model.clone()),
                 model_weight: served
                     .as_ref()
                     .map_or(0.0, |served| served.gate.model_weight()),

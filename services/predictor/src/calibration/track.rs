@@ -68,6 +68,8 @@ pub struct Track {
 pub struct Served {
     /// One value for each target: monotone, within `0..=100`.
     pub values: Vec<f64>,
+    /// The same as the model said it.
+    pub model: Vec<f64>,
     /// Who made the median.
     pub gate: Gate,
 }
@@ -129,7 +131,12 @@ impl Track {
             .map(|index| self.lifted(&pending, index))
             .collect();
         targets.order(&mut values);
-        (Served { values, gate }, pending)
+        let served = Served {
+            values,
+            model: answer.values.clone(),
+            gate,
+        };
+        (served, pending)
     }
 
     /// Lets `pending` wait for its outcome, unless a recent one does.

@@ -48,11 +48,6 @@ impl<'a> Referee<'a> {
         }
     }
 
-    /// Steps to the horizon.
-    pub fn steps(&self) -> usize {
-        self.steps
-    }
-
     /// Scores what was served at `origin`, and what the model alone said; origins ascend. Ignored where the outcome is
     /// not known.
     pub fn score(&mut self, origin: usize, served: &Said, alone: &Said) {
