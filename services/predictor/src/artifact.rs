@@ -1,16 +1,18 @@
 //! An artifact: a folder with `manifest.json` and model files, or the one built in. It is used whole or refused.
 
 use std::{
+    borrow::Cow,
     io::Read as _,
     path::{Path, PathBuf},
 };
 
 use flate2::read::GzDecoder;
+use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     booster::{Booster, BoosterError, Rows},
-    manifest::{FORMAT, Manifest},
+    manifest::{FORMAT, Manifest, ModelFile},
     model_json::{self, RefusedModel},
 };
 
@@ -124,42 +126,17 @@ impl Artifact {
                 "names no features or no models; train the artifact again".into(),
             ));
         }
-        let mut boosters = Vec::with_capacity(manifest.models.len());
+        // Several at a time: decompressing and parsing is most of the time until the service is ready.
+        let loaded: Vec<Result<(Vec<u8>, Booster), RefusedArtifact>> = manifest
+            .models
+            .par_iter()
+            .map(|model| load(location, &manifest, model, threads))
+            .collect();
+        let mut boosters = Vec::with_capacity(loaded.len());
         let mut digest = Sha256::new();
-        for model in &manifest.models {
-            let file = || model.file.clone();
-            let stored = read(location, &model.file)?;
-            if hex::encode(Sha256::digest(&stored)) != model.sha256.to_lowercase() {
-                return Err(RefusedArtifact::Hash { file: file() });
-            }
+        for loaded in loaded {
+            let (stored, booster) = loaded?;
             digest.update(&stored);
-            let json = unpack(&model.file, stored)?;
-            let normal = model_json::normalise(&json, model.trees).map_err(|source| {
-                RefusedArtifact::Model {
-                    file: file(),
-                    source,
-                }
-            })?;
-            if normal.features != manifest.features.len() {
-                return Err(RefusedArtifact::FeatureCount {
-                    file: file(),
-                    model: normal.features,
-                    manifest: manifest.features.len(),
-                });
-            }
-            let mut named = normal.feature_names.iter().zip(&manifest.features);
-            if let Some(position) = named.position(|(model, manifest)| model != manifest) {
-                return Err(RefusedArtifact::FeatureOrder {
-                    file: file(),
-                    position,
-                    model: normal.feature_names[position].clone(),
-                });
-            }
-            let booster =
-                Booster::load(&normal, threads).map_err(|source| RefusedArtifact::Booster {
-                    file: file(),
-                    source,
-                })?;
             boosters.push(booster);
         }
         let artifact = Self {
@@ -251,6 +228,46 @@ impl Artifact {
     }
 }
 
+/// One model of `manifest`: its bytes as they are stored, and ready to predict.
+fn load(
+    location: &Location,
+    manifest: &Manifest,
+    model: &ModelFile,
+    threads: u32,
+) -> Result<(Vec<u8>, Booster), RefusedArtifact> {
+    let file = || model.file.clone();
+    let stored = read(location, &model.file)?;
+    if hex::encode(Sha256::digest(&stored)) != model.sha256.to_lowercase() {
+        return Err(RefusedArtifact::Hash { file: file() });
+    }
+    let json = unpack(&model.file, &stored)?;
+    let normal =
+        model_json::normalise(&json, model.trees).map_err(|source| RefusedArtifact::Model {
+            file: file(),
+            source,
+        })?;
+    if normal.features != manifest.features.len() {
+        return Err(RefusedArtifact::FeatureCount {
+            file: file(),
+            model: normal.features,
+            manifest: manifest.features.len(),
+        });
+    }
+    let mut named = normal.feature_names.iter().zip(&manifest.features);
+    if let Some(position) = named.position(|(model, manifest)| model != manifest) {
+        return Err(RefusedArtifact::FeatureOrder {
+            file: file(),
+            position,
+            model: normal.feature_names[position].clone(),
+        });
+    }
+    let booster = Booster::load(&normal, threads).map_err(|source| RefusedArtifact::Booster {
+        file: file(),
+        source,
+    })?;
+    Ok((stored, booster))
+}
+
 fn read(location: &Location, file: &str) -> Result<Vec<u8>, RefusedArtifact> {
     let refused = |source| RefusedArtifact::Read {
         file: file.to_owned(),
@@ -286,17 +303,17 @@ fn read(location: &Location, file: &str) -> Result<Vec<u8>, RefusedArtifact> {
 }
 
 /// The bytes of a stored file, decompressed when its name says so.
-pub fn unpack(file: &str, stored: Vec<u8>) -> Result<Vec<u8>, RefusedArtifact> {
+pub fn unpack<'a>(file: &str, stored: &'a [u8]) -> Result<Cow<'a, [u8]>, RefusedArtifact> {
     if !file.ends_with(".gz") {
-        return Ok(stored);
+        return Ok(stored.into());
     }
     let mut bytes = Vec::new();
-    GzDecoder::new(stored.as_slice())
+    GzDecoder::new(stored)
         .take(LARGEST_FILE_BYTES)
         .read_to_end(&mut bytes)
         .map_err(|source| RefusedArtifact::Compression {
             file: file.to_owned(),
             source,
         })?;
-    Ok(bytes)
+    Ok(bytes.into())
 }

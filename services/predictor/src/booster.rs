@@ -93,7 +93,7 @@ impl Booster {
     /// # Errors
     /// When the library refuses it.
     pub fn load(model: &ModelJson, threads: u32) -> Result<Self, BoosterError> {
-        let mut inner = XgBooster::load_buffer(model.text.as_bytes()).map_err(failed)?;
+        let mut inner = XgBooster::load_buffer(&model.ubj).map_err(failed)?;
         // There is no setter for the thread count alone; the base score has to go along or it would become 0.5.
         let parameters = parameters(
             TreeBoosterParameters::default(),

@@ -2,9 +2,10 @@
 
 mod tree;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::ubj;
+use crate::ubj::{self, Writer};
+use tree::Tree;
 
 const SEVERAL_TARGETS: &str = "a model of several targets or classes";
 
@@ -57,8 +58,8 @@ pub enum RefusedModel {
 /// A model that 1.6.2 reads as it was meant.
 #[derive(Clone, Debug)]
 pub struct ModelJson {
-    /// The whole model.
-    pub text: String,
+    /// The whole model as UBJ: the library reads it several times as fast as JSON.
+    pub ubj: Vec<u8>,
     /// Features it was trained on.
     pub features: usize,
     /// Their names; empty when the model doesn't record them.
@@ -117,11 +118,10 @@ pub fn normalise(bytes: &[u8], keep: Trees) -> Result<ModelJson, RefusedModel> {
     };
     let trees = all[..kept]
         .iter()
-        .enumerate()
-        .map(|(id, tree)| tree::rebuild(tree, id, features))
-        .collect::<Result<Vec<Value>, _>>()?;
+        .map(|tree| tree::rebuild(tree, features))
+        .collect::<Result<Vec<Tree>, _>>()?;
     Ok(ModelJson {
-        text: written(trees, features, base_score).to_string(),
+        ubj: written(&trees, features, base_score),
         features,
         feature_names: list(learner, "feature_names")
             .map(|name| name.as_str().unwrap_or_default().to_owned())
@@ -145,32 +145,47 @@ fn best_trees(learner: &Value, gbtree: &Value) -> Option<usize> {
 }
 
 /// A model in the words of 1.6.2. It doesn't know the newer objectives' names; prediction is the same.
-fn written(trees: Vec<Value>, features: usize, base_score: f32) -> Value {
-    json!({
-        "learner": {
-            "attributes": {}, "feature_names": [], "feature_types": [],
-            "gradient_booster": {
-                "model": {
-                    "gbtree_model_param": {
-                        "num_parallel_tree": "1",
-                        "num_trees": trees.len().to_string(),
-                        "size_leaf_vector": "0"
-                    },
-                    "tree_info": vec![0; trees.len()],
-                    "trees": trees
-                },
-                "name": "gbtree"
-            },
-            "learner_model_param": {
-                "base_score": format!("{base_score:E}"),
-                "num_class": "0",
-                "num_feature": features.to_string(),
-                "num_target": "1"
-            },
-            "objective": {"name": "reg:squarederror", "reg_loss_param": {"scale_pos_weight": "1"}}
-        },
-        "version": [1, 6, 2]
-    })
+fn written(trees: &[Tree], features: usize, base_score: f32) -> Vec<u8> {
+    let numbered: Vec<(usize, &Tree)> = trees.iter().enumerate().collect();
+    let mut writer = Writer::default();
+    writer.object(|model| {
+        model
+            .key("version")
+            .list(&[1, 6, 2], |list, number| list.integer(*number));
+        model.key("learner").object(|learner| {
+            learner.key("attributes").object(|_| {});
+            learner.key("learner_model_param").object(|parameters| {
+                let base_score = format!("{base_score:E}");
+                parameters.key("base_score").text(&base_score);
+                parameters.key("num_class").text("0");
+                parameters.key("num_feature").text(&features.to_string());
+                parameters.key("num_target").text("1");
+            });
+            learner.key("objective").object(|objective| {
+                objective.key("name").text("reg:squarederror");
+                objective.key("reg_loss_param").object(|parameters| {
+                    parameters.key("scale_pos_weight").text("1");
+                });
+            });
+            learner.key("gradient_booster").object(|booster| {
+                booster.key("name").text("gbtree");
+                booster.key("model").object(|model| {
+                    model.key("gbtree_model_param").object(|parameters| {
+                        parameters.key("num_parallel_tree").text("1");
+                        parameters.key("num_trees").text(&trees.len().to_string());
+                        parameters.key("size_leaf_vector").text("0");
+                    });
+                    model
+                        .key("tree_info")
+                        .list(trees, |info, _| info.integer(0));
+                    model.key("trees").list(&numbered, |list, (id, tree)| {
+                        tree.write(*id, features, list);
+                    });
+                });
+            });
+        });
+    });
+    writer.into_bytes()
 }
 
 fn parse(bytes: &[u8]) -> Result<Value, RefusedModel> {
@@ -233,6 +248,7 @@ fn number(value: &Value, key: &str) -> Option<usize> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use serde_json::json;
 
     /// Two stumps on two features: `a < 0.5 ? 1 : 2`, then `b < 1 ? 10 : 20`.
     pub(crate) fn stumps(base_score: &str) -> Value {
@@ -269,7 +285,9 @@ pub(crate) mod tests {
         for (written, read) in [("5E-1", 0.5), ("[5.0303474E1]", 50.303_474), ("-3", -3.0)] {
             let model = normalise(stumps(written).to_string().as_bytes(), Trees::All).unwrap();
             assert_eq!(model.base_score, read, "{written}");
-            assert!(!model.text.contains("\"["), "{}", model.text);
+            let written = ubj::decode(&model.ubj).unwrap();
+            let score = &written["learner"]["learner_model_param"]["base_score"];
+            assert_eq!(*score, format!("{read:E}"), "{written}");
         }
         for written in ["[1E0,2E0]", "", "nan", "[inf]"] {
             let refused = normalise(stumps(written).to_string().as_bytes(), Trees::All);

@@ -1,6 +1,11 @@
-//! UBJ, the binary form of XGBoost's JSON (UBJSON draft 12, as XGBoost writes it since 1.6), decoded into the same values.
+//! UBJ, the binary form of XGBoost's JSON (UBJSON draft 12, as XGBoost writes it since 1.6), decoded into the same values,
+//! and written.
 //!
 //! Numbers are big-endian. A 32-bit float becomes the 64-bit float of the same value, so nothing is rounded.
+
+mod write;
+
+pub use write::Writer;
 
 use serde_json::{Map, Number, Value};
 

@@ -1,11 +1,24 @@
 //! One tree, checked node by node and written anew.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{RefusedModel, list, number};
+use crate::ubj::Writer;
 
 /// What the parent of the root is called.
-const NOBODY: u32 = i32::MAX as u32;
+const NOBODY: i32 = i32::MAX;
+
+/// A tree with an entry for each node, the root first and every child after its parent.
+#[derive(Debug, Default, PartialEq)]
+pub struct Tree {
+    parents: Vec<i32>,
+    left: Vec<i32>,
+    right: Vec<i32>,
+    features: Vec<i32>,
+    conditions: Vec<f32>,
+    default_left: Vec<u8>,
+    weights: Vec<f32>,
+}
 
 /// A tree as it is stored: arrays with one entry for each node.
 struct Stored<'a> {
@@ -68,9 +81,8 @@ impl<'a> Stored<'a> {
 
 const BROKEN: RefusedModel = RefusedModel::Unsupported("a tree with broken links");
 
-/// The tree with the nodes that can be reached, the root first and every child after its parent. What pruning deleted
-/// stays behind.
-pub fn rebuild(tree: &Value, id: usize, features: usize) -> Result<Value, RefusedModel> {
+/// The tree with the nodes that can be reached. What pruning deleted stays behind.
+pub fn rebuild(tree: &Value, features: usize) -> Result<Tree, RefusedModel> {
     let nonzero = |value: &Value| value.as_u64() != Some(0) && value.as_bool() != Some(false);
     if list(tree, "categories_nodes").next().is_some() || list(tree, "split_type").any(nonzero) {
         return Err(RefusedModel::Unsupported("a categorical split"));
@@ -83,20 +95,18 @@ pub fn rebuild(tree: &Value, id: usize, features: usize) -> Result<Value, Refuse
     seen[0] = true;
     // Positions in this list are the new numbers.
     let mut reached = vec![(0, NOBODY)];
-    let (mut left, mut right, mut parents) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut split, mut conditions) = (Vec::new(), Vec::new());
-    let (mut default_left, mut weights) = (Vec::new(), Vec::new());
-    let mut number = 0;
-    while let Some(&(node, parent)) = reached.get(number) {
-        parents.push(parent);
-        conditions.push(finite(&stored.conditions[node])?);
-        weights.push(finite(&stored.weights[node])?);
+    let mut rebuilt = Tree::default();
+    while let Some(&(node, parent)) = reached.get(rebuilt.parents.len()) {
+        let number = rebuilt.parents.len() as i32;
+        rebuilt.parents.push(parent);
+        rebuilt.conditions.push(finite(&stored.conditions[node])?);
+        rebuilt.weights.push(finite(&stored.weights[node])?);
         match stored.children(node)? {
             None => {
-                left.push(-1);
-                right.push(-1);
-                split.push(0);
-                default_left.push(0);
+                rebuilt.left.push(-1);
+                rebuilt.right.push(-1);
+                rebuilt.features.push(0);
+                rebuilt.default_left.push(0);
             }
             Some(children) => {
                 for child in children {
@@ -108,38 +118,51 @@ pub fn rebuild(tree: &Value, id: usize, features: usize) -> Result<Value, Refuse
                     .as_u64()
                     .filter(|feature| *feature < features as u64)
                     .ok_or(BROKEN)?;
-                left.push(reached.len() as i64);
-                right.push(reached.len() as i64 + 1);
-                split.push(feature);
-                default_left.push(u8::from(side(&stored.default_left[node])?));
-                reached.extend(children.map(|child| (child, number as u32)));
+                let first = reached.len() as i32;
+                rebuilt.left.push(first);
+                rebuilt.right.push(first + 1);
+                rebuilt.features.push(feature as i32);
+                let default_left = side(&stored.default_left[node])?;
+                rebuilt.default_left.push(default_left.into());
+                reached.extend(children.map(|child| (child, number)));
             }
         }
-        number += 1;
     }
-    let unused = vec![0.0; number];
-    Ok(json!({
-        "base_weights": unused, "loss_changes": unused,
-        "categories": [], "categories_nodes": [], "categories_segments": [], "categories_sizes": [],
-        "split_type": vec![0; number],
-        "id": id, "parents": parents,
-        "left_children": left, "right_children": right,
-        "split_indices": split, "split_conditions": conditions,
-        "default_left": default_left, "sum_hessian": weights,
-        "tree_param": {
-            "num_deleted": "0",
-            "num_feature": features.to_string(),
-            "num_nodes": number.to_string(),
-            "size_leaf_vector": "0"
-        }
-    }))
+    Ok(rebuilt)
+}
+
+impl Tree {
+    /// The tree at position `id` of a model, in the words of 1.6.2. Without types of its splits they are of numbers.
+    pub fn write(&self, id: usize, features: usize, writer: &mut Writer) {
+        let nodes = self.parents.len();
+        let unused = vec![0.0; nodes];
+        writer.object(|tree| {
+            tree.key("id").integer(id as i32);
+            tree.key("tree_param").object(|parameters| {
+                parameters.key("num_deleted").text("0");
+                parameters.key("num_feature").text(&features.to_string());
+                parameters.key("num_nodes").text(&nodes.to_string());
+                parameters.key("size_leaf_vector").text("0");
+            });
+            tree.key("parents").integers(&self.parents);
+            tree.key("left_children").integers(&self.left);
+            tree.key("right_children").integers(&self.right);
+            tree.key("split_indices").integers(&self.features);
+            tree.key("split_conditions").floats(&self.conditions);
+            tree.key("default_left").bytes(&self.default_left);
+            tree.key("sum_hessian").floats(&self.weights);
+            tree.key("base_weights").floats(&unused);
+            tree.key("loss_changes").floats(&unused);
+        });
+    }
 }
 
 /// A number that is finite as a 32-bit float, which the library makes of it.
-fn finite(value: &Value) -> Result<f64, RefusedModel> {
+fn finite(value: &Value) -> Result<f32, RefusedModel> {
     value
         .as_f64()
-        .filter(|number| (*number as f32).is_finite())
+        .map(|number| number as f32)
+        .filter(|number| number.is_finite())
         .ok_or(RefusedModel::Unsupported(
             "a tree with a number that is not finite",
         ))
@@ -160,6 +183,7 @@ fn side(value: &Value) -> Result<bool, RefusedModel> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     /// Node 3 is deleted; the children of the root come in an order of their own.
     fn pruned() -> Value {
@@ -178,26 +202,22 @@ mod tests {
         let mut tree = pruned();
         tree["left_children"] = json!([4, -1, -1, -1, 1, -1]);
         tree["right_children"] = json!([2, -1, -1, -1, 5, -1]);
-        let rebuilt = rebuild(&tree, 7, 2).unwrap();
-        for (key, expected) in [
-            ("left_children", json!([1, 3, -1, -1, -1])),
-            ("right_children", json!([2, 4, -1, -1, -1])),
-            ("parents", json!([NOBODY, 0, 0, 1, 1])),
-            ("split_indices", json!([1, 0, 0, 0, 0])),
-            ("split_conditions", json!([0.5, 7.0, 2.0, 1.0, 3.0])),
-            ("default_left", json!([1, 1, 0, 0, 0])),
-            ("sum_hessian", json!([6.0, 3.0, 3.0, 1.0, 2.0])),
-            ("id", json!(7)),
-        ] {
-            assert_eq!(rebuilt[key], expected, "{key}");
-        }
-        assert_eq!(rebuilt["tree_param"]["num_nodes"], "5");
+        let expected = Tree {
+            parents: vec![NOBODY, 0, 0, 1, 1],
+            left: vec![1, 3, -1, -1, -1],
+            right: vec![2, 4, -1, -1, -1],
+            features: vec![1, 0, 0, 0, 0],
+            conditions: vec![0.5, 7.0, 2.0, 1.0, 3.0],
+            default_left: vec![1, 1, 0, 0, 0],
+            weights: vec![6.0, 3.0, 3.0, 1.0, 2.0],
+        };
+        assert_eq!(rebuild(&tree, 2), Ok(expected));
     }
 
     #[test]
     fn arrays_of_different_lengths_are_refused() {
         assert_eq!(
-            rebuild(&pruned(), 0, 2).unwrap_err().to_string(),
+            rebuild(&pruned(), 2).unwrap_err().to_string(),
             "a tree with arrays of different lengths is not supported"
         );
     }
@@ -210,7 +230,7 @@ mod tests {
                 "split_conditions": [0.5, 1.0, 2.0], "default_left": [0, 0, 0],
                 "sum_hessian": [2.0, 1.0, 1.0]
             });
-            assert_eq!(rebuild(&tree, 0, 1), Err(BROKEN));
+            assert_eq!(rebuild(&tree, 1), Err(BROKEN));
         }
     }
 
@@ -220,10 +240,10 @@ mod tests {
             "left_children": [-1], "right_children": [-1], "split_indices": [0],
             "split_conditions": [1e39], "default_left": [0], "sum_hessian": [1.0]
         });
-        assert!(rebuild(&tree, 0, 1).is_err());
+        assert!(rebuild(&tree, 1).is_err());
         tree["split_conditions"] = json!([1e38]);
-        assert!(rebuild(&tree, 0, 1).is_ok());
+        assert!(rebuild(&tree, 1).is_ok());
         tree["default_left"] = json!([2]);
-        assert!(rebuild(&tree, 0, 1).is_ok(), "a leaf sends nobody anywhere");
+        assert!(rebuild(&tree, 1).is_ok(), "a leaf sends nobody anywhere");
     }
 }

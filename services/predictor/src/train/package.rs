@@ -59,7 +59,7 @@ pub fn load(manifest: &Manifest, folder: &Path, threads: u32) -> anyhow::Result<
         .iter()
         .map(|model| {
             let stored = fs::read(folder.join(&model.file))?;
-            let json = crate::artifact::unpack(&model.file, stored)?;
+            let json = crate::artifact::unpack(&model.file, &stored)?;
             let normal = model_json::normalise(&json, model.trees)?;
             Ok(Booster::load(&normal, threads)?)
         })
