@@ -10,6 +10,8 @@ use crate::{
 
 /// Past origins that are forecast again where there is no calibration.
 const PAST_ORIGINS: usize = 80;
+/// How they thin out with their distance: it grows with this power of their number. What happened lately says most.
+const THINNING: i32 = 3;
 /// How far back they lie at most, and the series' own model learns.
 const PAST_SECONDS: usize = 7 * 86_400;
 /// Distance of the origins that the series' own model learns from, in seconds: as samples arrive, and when it is built
@@ -133,14 +135,47 @@ fn past_origins(
     let room = newest
         .saturating_sub(least)
         .min(PAST_SECONDS / step as usize);
-    // An odd stride meets every phase of an hour in turn.
-    let stride = (room / PAST_ORIGINS).max(1) | 1;
+    let back = |turn: usize| {
+        let share = turn as f64 / PAST_ORIGINS as f64;
+        // Near the present no two are the same.
+        turn.max((share.powi(THINNING) * room as f64) as usize)
+    };
     let mut origins: Vec<usize> = (0..PAST_ORIGINS)
-        .map_while(|turn| (turn * stride <= room).then(|| newest - turn * stride))
+        .map(back)
+        .take_while(|back| *back <= room)
+        .map(|back| newest - back)
         .filter(|origin| {
             !history.value(*origin).is_nan() && outcome(history, *origin, steps).is_known()
         })
         .collect();
     origins.reverse();
     origins
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origins(points: usize) -> Vec<usize> {
+        past_origins(&History::new(300, vec![1.0; points]), points - 1, 12, 3_600)
+    }
+
+    #[test]
+    fn past_origins_are_dense_lately_and_reach_a_week_back() {
+        let all = origins(4_000);
+        assert_eq!(all.len(), PAST_ORIGINS);
+        assert!(all.is_sorted_by(|left, right| left < right));
+        // The outcome of the newest is just known.
+        assert_eq!(all.last(), Some(&(3_999 - 12)));
+        let back: Vec<usize> = all.iter().map(|origin| 3_999 - 12 - origin).collect();
+        assert!((1_900..=2_016).contains(&back[0]), "{back:?}");
+        let last_day = back.iter().filter(|back| **back < 288).count();
+        assert!((36..=48).contains(&last_day), "{back:?}");
+    }
+
+    #[test]
+    fn of_a_short_history_every_origin_is_used_once() {
+        assert_eq!(origins(60), (12..=47).collect::<Vec<_>>());
+        assert!(origins(12).is_empty());
+    }
 }
