@@ -48,16 +48,16 @@ pub struct TrainArgs {
     #[arg(long, default_value_t = 2)]
     pub threads: u32,
     /// Rows to draw from the data
-    #[arg(long, default_value_t = 250_000)]
+    #[arg(long, default_value_t = 420_000)]
     pub rows: usize,
     /// Trees for each quantile
-    #[arg(long, default_value_t = 140)]
+    #[arg(long, default_value_t = 400)]
     pub trees: u32,
     /// Levels of splits in a tree
     #[arg(long, default_value_t = 6)]
     pub depth: u32,
     /// Share of each tree's correction that is taken
-    #[arg(long, default_value_t = 0.08)]
+    #[arg(long, default_value_t = 0.04)]
     pub rate: f32,
     /// How much more a row of a restless machine counts: 0 not at all, 1 in proportion
     #[arg(long, default_value_t = 0.7)]
