@@ -96,12 +96,10 @@ fn a_million_points_and_a_flat_line_are_fine() {
     let forecasts = forecast(&[long.clone(), flat.clone()]);
     assert_valid(&long, &forecasts[0]);
     assert_valid(&flat, &forecasts[1]);
-    let spread = forecasts[1].horizons[0].level[7] - forecasts[1].horizons[0].level[0];
-    assert!(
-        spread < 3.0,
-        "a flat line is forecast flat: {:?}",
-        forecasts[1]
-    );
+    // From q05 to q95: one time in a hundred a machine that did nothing begins to do something.
+    let level = &forecasts[1].horizons[0].level;
+    let spread = level[6] - level[0];
+    assert!(spread < 1.0, "a flat line is forecast flat: {level:?}");
 }
 
 #[test]
@@ -157,17 +155,10 @@ fn two_days_of_history_cost_milliseconds() {
     let series = domain("timed", 576, 300, 1);
     forecast(std::slice::from_ref(&series));
     let start = std::time::Instant::now();
-    for _ in 0..20 {
+    for _ in 0..5 {
         forecast(std::slice::from_ref(&series));
     }
-    let one = start.elapsed() / 20;
-    let batch: Vec<Series> = (0..100).map(|_| series.clone()).collect();
-    let start = std::time::Instant::now();
-    forecast(&batch);
-    eprintln!(
-        "alone {one:?}, in a batch of 100 {:?} each",
-        start.elapsed() / 100
-    );
-    // Ten times what it takes on a busy machine: this is here to notice a blunder, not to measure.
-    assert!(one.as_millis() < 200, "{one:?}");
+    let one = start.elapsed() / 5;
+    // Several times what it takes on a busy machine: this is here to notice a blunder, not to measure.
+    assert!(one.as_millis() < 1_000, "{one:?}");
 }
