@@ -130,7 +130,7 @@ impl Artifact {
         let loaded: Vec<Result<(Vec<u8>, Booster), RefusedArtifact>> = manifest
             .models
             .par_iter()
-            .map(|model| load(location, &manifest, model, threads))
+            .map(|model| open_model(location, &manifest, model, threads))
             .collect();
         let mut boosters = Vec::with_capacity(loaded.len());
         let mut digest = Sha256::new();
@@ -228,8 +228,11 @@ impl Artifact {
     }
 }
 
-/// One model of `manifest`: its bytes as they are stored, and ready to predict.
-fn load(
+/// One model of `manifest`, checked: its bytes as they are stored, and ready to predict.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn open_model(
     location: &Location,
     manifest: &Manifest,
     model: &ModelFile,
@@ -303,7 +306,7 @@ fn read(location: &Location, file: &str) -> Result<Vec<u8>, RefusedArtifact> {
 }
 
 /// The bytes of a stored file, decompressed when its name says so.
-pub fn unpack<'a>(file: &str, stored: &'a [u8]) -> Result<Cow<'a, [u8]>, RefusedArtifact> {
+fn unpack<'a>(file: &str, stored: &'a [u8]) -> Result<Cow<'a, [u8]>, RefusedArtifact> {
     if !file.ends_with(".gz") {
         return Ok(stored.into());
     }

@@ -396,12 +396,12 @@ impl Forecaster {
         let history = &prepared.history;
         let last = prepared.last();
         let mut horizons = Vec::with_capacity(horizons_seconds.len());
-        let all = manifest.horizons_seconds.iter().zip(&served).zip(&tracks);
+        let all = manifest.horizons_seconds.iter().zip(served).zip(&tracks);
         for ((horizon, served), track) in all {
             if !horizons_seconds.contains(horizon) {
                 continue;
             }
-            let (level, peak) = match served {
+            let (level, peak) = match &served {
                 None => self.naive_rows(history, last, *horizon, prepared.step_seconds),
                 Some(served) => self.rows(&served.values),
             };
@@ -416,11 +416,11 @@ impl Forecaster {
                 point: scaled(&level, 0.5),
                 level: asked(&level),
                 peak: asked(&peak),
-                model: served.as_ref().map(|served| served.model.clone()),
                 model_weight: served
                     .as_ref()
                     .map_or(0.0, |served| served.gate.model_weight()),
                 trailing: served.as_ref().and_then(|_| trailing(track, unit)),
+                model: served.map(|served| served.model),
             });
         }
         let (basis, reason) = match &prepared.unsupported {

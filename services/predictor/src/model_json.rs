@@ -146,12 +146,11 @@ fn best_trees(learner: &Value, gbtree: &Value) -> Option<usize> {
 
 /// A model in the words of 1.6.2. It doesn't know the newer objectives' names; prediction is the same.
 fn written(trees: &[Tree], features: usize, base_score: f32) -> Vec<u8> {
-    let numbered: Vec<(usize, &Tree)> = trees.iter().enumerate().collect();
     let mut writer = Writer::default();
     writer.object(|model| {
         model
             .key("version")
-            .list(&[1, 6, 2], |list, number| list.integer(*number));
+            .list([1, 6, 2].into_iter(), Writer::integer);
         model.key("learner").object(|learner| {
             learner.key("attributes").object(|_| {});
             learner.key("learner_model_param").object(|parameters| {
@@ -177,10 +176,12 @@ fn written(trees: &[Tree], features: usize, base_score: f32) -> Vec<u8> {
                     });
                     model
                         .key("tree_info")
-                        .list(trees, |info, _| info.integer(0));
-                    model.key("trees").list(&numbered, |list, (id, tree)| {
-                        tree.write(*id, features, list);
-                    });
+                        .list(trees.iter(), |info, _| info.integer(0));
+                    model
+                        .key("trees")
+                        .list(trees.iter().enumerate(), |list, (id, tree)| {
+                            tree.write(id, features, list);
+                        });
                 });
             });
         });

@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    artifact::{Artifact, Location},
+    artifact::{self, Artifact, Location},
     booster::{Rows, TreeShape},
     data::{self, DataArgs},
     evaluate::{self, Caller},
@@ -241,7 +241,12 @@ fn finish(
 ) -> anyhow::Result<String> {
     let location = Location::Folder(args.out.clone());
     let golden = package::golden_rows(features);
-    let boosters = package::load(&manifest, &args.out, args.threads)?;
+    let boosters = manifest
+        .models
+        .iter()
+        .map(|model| artifact::open_model(&location, &manifest, model, args.threads))
+        .map(|opened| opened.map(|(_, booster)| booster))
+        .collect::<Result<Vec<_>, _>>()?;
     let predict = |values: &[f32]| -> anyhow::Result<Vec<Vec<f32>>> {
         let rows = Rows::new(values, features.len())?;
         Ok(boosters

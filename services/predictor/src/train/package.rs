@@ -13,13 +13,11 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    booster::Booster,
     card,
     features::{self, Feature, View},
     history::History,
     local::LocalPass,
     manifest::{Calibration, Manifest},
-    model_json,
     train::{HORIZONS_SECONDS, boosting::weighted_quantile, dataset::Table},
 };
 
@@ -50,20 +48,6 @@ pub fn write_manifest(folder: &Path, manifest: &Manifest) -> anyhow::Result<()> 
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
-}
-
-/// The models as they will be served, in the manifest's order.
-pub fn load(manifest: &Manifest, folder: &Path, threads: u32) -> anyhow::Result<Vec<Booster>> {
-    manifest
-        .models
-        .iter()
-        .map(|model| {
-            let stored = fs::read(folder.join(&model.file))?;
-            let json = crate::artifact::unpack(&model.file, &stored)?;
-            let normal = model_json::normalise(&json, model.trees)?;
-            Ok(Booster::load(&normal, threads)?)
-        })
-        .collect()
 }
 
 /// Feature rows of made-up machines, so that no recorded data stands in the manifest.

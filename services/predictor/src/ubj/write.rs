@@ -38,12 +38,16 @@ impl Writer {
         self.bytes.extend_from_slice(&value.to_be_bytes());
     }
 
-    /// A list; `item` writes each.
-    pub fn list<T>(&mut self, items: &[T], item: impl Fn(&mut Self, &T)) {
+    /// A list; `write` writes each of `items`.
+    pub fn list<T>(
+        &mut self,
+        items: impl ExactSizeIterator<Item = T>,
+        write: impl Fn(&mut Self, T),
+    ) {
         self.bytes.extend_from_slice(b"[#");
         self.length(items.len());
-        for value in items {
-            item(self, value);
+        for item in items {
+            write(self, item);
         }
     }
 
@@ -93,8 +97,8 @@ mod tests {
             object.key("name").text("gbtree ü");
             object.key("empty").object(|_| {});
             object.key("id").integer(-7);
-            object.key("list").list(&[1, 2], |list, value| {
-                list.object(|object| object.key("n").integer(*value));
+            object.key("list").list([1, 2].into_iter(), |list, value| {
+                list.object(|object| object.key("n").integer(value));
             });
             object.key("floats").floats(&[0.25, -1.0e-30]);
             object.key("integers").integers(&[i32::MAX, -1]);
