@@ -351,11 +351,7 @@ impl Forecaster {
                         view.now() + view.scale() * (f64::from(predictions[row]) + offset)
                     })
                     .collect(),
-                holds: match question.is_one_step() {
-                    // The level's quantiles are said of the peak, too: there is no duel.
-                    true => vec![f64::NAN; peaks.len()],
-                    false => view.at_horizon(question.steps()).peak_hold(peaks),
-                },
+                holds: view.at_horizon(question.steps()).peak_hold(peaks),
                 naive: Naive::ALL.map(|naive| naive.forecast(view, question.steps())),
                 scale: view.scale(),
             };

@@ -9,6 +9,8 @@ use crate::quantile;
 const SHARPNESS: i32 = 8;
 /// Peak-hold must be this much better: what is said of the model is said of many machines.
 const HANDICAP: f64 = 1.1;
+/// And one step ahead, where it is no more than "as now", plainly better: the machine stands still.
+const ONE_STEP_HANDICAP: f64 = 3.0;
 /// As many outcomes count for "both are as good as the model".
 const PRIOR_OUTCOMES: f64 = 10.0;
 /// Fewer outcomes say nothing.
@@ -56,12 +58,17 @@ impl Duel {
     }
 
     /// Both sides, weighted by what `outcomes` (fading like the losses) showed.
-    pub fn mix(&self, sides: &Sides, outcomes: f64) -> Vec<f64> {
+    pub fn mix(&self, sides: &Sides, outcomes: f64, one_step: bool) -> Vec<f64> {
+        let handicap = if one_step {
+            ONE_STEP_HANDICAP
+        } else {
+            HANDICAP
+        };
         let said = sides.model.iter().zip(&sides.hold).zip(&self.losses);
         said.map(|((model, hold), losses)| match hold.is_nan() {
             true => *model,
             false => {
-                let weight = model_weight(*losses, outcomes);
+                let weight = model_weight(*losses, outcomes, handicap);
                 weight * model + (1.0 - weight) * hold
             }
         })
@@ -69,12 +76,12 @@ impl Duel {
     }
 }
 
-fn model_weight([model, hold]: [f64; 2], outcomes: f64) -> f64 {
+fn model_weight([model, hold]: [f64; 2], outcomes: f64, handicap: f64) -> f64 {
     if outcomes < LEAST_OUTCOMES {
         return 1.0;
     }
     let prior = PRIOR_OUTCOMES * model / outcomes;
-    let (model, hold) = (model + prior + 1e-6, (hold + prior + 1e-6) * HANDICAP);
+    let (model, hold) = (model + prior + 1e-6, (hold + prior + 1e-6) * handicap);
     // In proportion to one over the loss, sharpened.
     1.0 / (1.0 + (model / hold).powi(SHARPNESS))
 }
@@ -90,11 +97,15 @@ mod tests {
             hold: vec![60.0, f64::NAN],
         };
         let mut duel = Duel::new(2);
-        assert_eq!(duel.mix(&sides, 0.0), [50.0, 70.0], "nothing is known");
+        assert_eq!(
+            duel.mix(&sides, 0.0, false),
+            [50.0, 70.0],
+            "nothing is known"
+        );
         for _ in 0..50 {
             duel.note(&[0.5, 0.9], &sides, 60.0);
         }
-        let mixed = duel.mix(&sides, 50.0);
+        let mixed = duel.mix(&sides, 50.0, false);
         assert!((mixed[0] - 60.0).abs() < 0.1, "{mixed:?}");
         assert_eq!(mixed[1], 70.0, "what can't be said has no weight");
         duel.fade(0.5);
@@ -104,14 +115,31 @@ mod tests {
         for _ in 0..50 {
             duel.note(&[0.5, 0.9], &sides, 50.0);
         }
-        let mixed = duel.mix(&sides, 50.0);
+        let mixed = duel.mix(&sides, 50.0, false);
         assert!((mixed[0] - 50.0).abs() < 0.1, "{mixed:?}");
     }
 
     #[test]
     fn of_equals_the_model_is_preferred() {
-        let weight = model_weight([10.0, 10.0], 100.0);
+        let weight = model_weight([10.0, 10.0], 100.0, HANDICAP);
         assert!((0.6..0.75).contains(&weight), "{weight}");
-        assert!(model_weight([0.0, 0.0], 100.0) > 0.6);
+        assert!(model_weight([0.0, 0.0], 100.0, HANDICAP) > 0.6);
+    }
+
+    #[test]
+    fn one_step_ahead_only_a_machine_that_stands_still_overrules_the_model() {
+        let sides = Sides {
+            model: vec![15.0],
+            hold: vec![7.0],
+        };
+        let mut still = Duel::new(1);
+        let mut moving = Duel::new(1);
+        for turn in 0..50 {
+            still.note(&[0.99], &sides, 7.0);
+            let jumped = if turn == 20 { 30.0 } else { 7.0 };
+            moving.note(&[0.99], &sides, jumped);
+        }
+        assert!(still.mix(&sides, 50.0, true)[0] < 7.5, "{still:?}");
+        assert!(moving.mix(&sides, 50.0, true)[0] > 14.0, "{moving:?}");
     }
 }

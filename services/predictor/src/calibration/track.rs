@@ -90,7 +90,7 @@ impl Track {
     }
 
     /// The forecast made of the model's answer, and what to settle later. With `one_step` the highest value on the way is
-    /// the value at the horizon, so that is said of both.
+    /// the value at the horizon, so that the same is said of both.
     pub fn serve(
         &self,
         targets: &Targets,
@@ -106,17 +106,26 @@ impl Track {
             mixed[*level] += moved;
         }
         let peaks = targets.of(Output::Peak);
+        if one_step {
+            for (level, peak) in targets.pairs() {
+                mixed[*peak] = mixed[*level];
+            }
+        }
         let sides = Sides {
-            model: peaks.iter().map(|peak| answer.values[*peak]).collect(),
+            model: peaks.iter().map(|peak| mixed[*peak]).collect(),
             hold: answer.holds.clone(),
         };
-        let of_both = self.duel.mix(&sides, self.record.outcomes);
+        let of_both = self.duel.mix(&sides, self.record.outcomes, one_step);
         for (peak, value) in peaks.iter().zip(of_both) {
             mixed[*peak] = value;
         }
         if one_step {
             for (level, peak) in targets.pairs() {
-                mixed[*peak] = mixed[*level];
+                match *level == targets.median() {
+                    // The gate judges the median.
+                    true => mixed[*peak] = mixed[*level],
+                    false => mixed[*level] = mixed[*peak],
+                }
             }
         }
         let pending = Pending {
