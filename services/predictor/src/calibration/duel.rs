@@ -136,7 +136,7 @@ mod tests {
         let mut moving = Duel::new(1);
         for turn in 0..50 {
             still.note(&[0.99], &sides, 7.0);
-            let jumped = if turn == 20 { 30.0 } else { 7.0 };
+            let jumped = if turn == 20 { 10.0 } else { 7.0 };
             moving.note(&[0.99], &sides, jumped);
         }
         assert!(still.mix(&sides, 50.0, true)[0] < 7.5, "{still:?}");
