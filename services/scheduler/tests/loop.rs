@@ -409,7 +409,7 @@ async fn status_targets_and_events_tell_what_happened() {
 }
 
 #[tokio::test]
-async fn a_hundred_targets_cost_five_queries_and_one_forecast_call() {
+async fn a_hundred_targets_cost_five_queries_and_five_forecast_calls() {
     let world = World::start().await;
     let mut lines = "call_timeout_seconds: 20\ntargets:".to_owned();
     for number in 1..=100_u32 {
@@ -438,7 +438,7 @@ async fn a_hundred_targets_cost_five_queries_and_one_forecast_call() {
         .collect();
     assert_eq!((order[0], order[99]), ("t1", "t100"));
     assert_eq!(world.prometheus.queries().len(), 5);
-    assert_eq!(world.predictor.batch_sizes(), [100]);
+    assert_eq!(world.predictor.batch_sizes(), [20; 5]);
 }
 
 #[tokio::test]
