@@ -12,7 +12,7 @@ mod track;
 
 pub use codec::{decode, encode};
 pub use duel::{Duel, Sides};
-pub use gate::{Gate, Record};
+pub use gate::{Gate, Points, Record};
 pub use targets::{Target, Targets};
 pub use track::{Pending, Served, Track};
 
@@ -25,6 +25,8 @@ pub struct RawForecast {
     pub values: Vec<f64>,
     /// Peak-hold with the quantiles of what it missed by, one value for each peak; NaN where impossible.
     pub holds: Vec<f64>,
+    /// The level at the horizon that the series' own linear model expects; NaN while it has not learned enough.
+    pub own: f64,
     /// Those of [`Naive::ALL`]; NaN where impossible.
     pub naive: [f64; Naive::ALL.len()],
     /// The scale at the origin.

@@ -134,6 +134,7 @@ mod tests {
             point: 0.0,
             model: None,
             model_weight: 1.0,
+            global_weight: 1.0,
             trailing,
         };
         Forecast {

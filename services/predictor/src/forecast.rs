@@ -12,7 +12,7 @@ pub use prepared::outcome;
 use crate::{
     artifact::{Artifact, RefusedArtifact},
     booster::{BoosterError, Rows},
-    calibration::{self, RawForecast, Served, Target, Targets, Track},
+    calibration::{self, Gate, RawForecast, Served, Target, Targets, Track},
     features::{self, Feature, View},
     history::History,
     local::LocalForecast,
@@ -107,8 +107,10 @@ pub struct HorizonForecast {
     pub point: f64,
     /// What the model said, one value for each target, in percent of capacity; `None` when it wasn't asked.
     pub model: Option<Vec<f64>>,
-    /// Weight of the model in the point, 0 to 1; 0 when it wasn't asked.
+    /// Weight of the model in the point, that of the series' own linear model included, 0 to 1; 0 when it wasn't asked.
     pub model_weight: f64,
+    /// The same without the series' own.
+    pub global_weight: f64,
     /// How past ones did; `None` while nothing is known.
     pub trailing: Option<Trailing>,
 }
@@ -352,6 +354,7 @@ impl Forecaster {
                     })
                     .collect(),
                 holds: view.at_horizon(question.steps()).peak_hold(peaks),
+                own: (view.now() + view.scale() * question.local.change.level).clamp(0.0, 100.0),
                 naive: Naive::ALL.map(|naive| naive.forecast(view, question.steps())),
                 scale: view.scale(),
             };
@@ -407,14 +410,14 @@ impl Forecaster {
             };
             let asked =
                 |row: &[f64]| -> Vec<f64> { quantiles.iter().map(|q| scaled(row, *q)).collect() };
+            let gate = served.as_ref().map(|served| &served.gate);
             horizons.push(HorizonForecast {
                 horizon_seconds: *horizon,
                 point: scaled(&level, 0.5),
                 level: asked(&level),
                 peak: asked(&peak),
-                model_weight: served
-                    .as_ref()
-                    .map_or(0.0, |served| served.gate.model_weight()),
+                model_weight: gate.map_or(0.0, Gate::model_weight),
+                global_weight: gate.map_or(0.0, Gate::global_weight),
                 trailing: served.as_ref().and_then(|_| trailing(track, unit)),
                 model: served.map(|served| served.model),
             });

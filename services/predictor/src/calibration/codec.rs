@@ -1,14 +1,14 @@
 //! A calibration as bytes that travel with requests: versioned, bound to a model, checked.
 //!
-//! Layout, little endian: `CAL2`, the model's fingerprint (u64), then the fields in the order of [`put`], floats as f32,
+//! Layout, little endian: `CAL3`, the model's fingerprint (u64), then the fields in the order of [`put`], floats as f32,
 //! and a CRC-32 of all before it. About 10 KB for four horizons and sixteen targets.
 
 use std::collections::VecDeque;
 
-use super::{Calibration, Duel, Pending, Record, Sides, Targets, Track};
+use super::{Calibration, Duel, Pending, Points, Record, Sides, Targets, Track};
 use crate::{local::LocalModel, manifest::Output};
 
-const MAGIC: &[u8; 4] = b"CAL2";
+const MAGIC: &[u8; 4] = b"CAL3";
 /// Forecasts that may wait for one horizon.
 const MOST_PENDING: usize = 16;
 
@@ -93,9 +93,10 @@ fn put_track(bytes: &mut Vec<u8>, track: &Track) {
     bytes.push((track.pending.len() - skipped) as u8);
     for pending in track.pending.iter().skip(skipped) {
         bytes.extend(pending.origin_seconds.to_le_bytes());
-        put_floats(bytes, &[pending.model, pending.scale]);
+        put_floats(bytes, &[pending.points.model, pending.scale]);
         put_floats(bytes, &pending.values);
-        put_floats(bytes, &pending.naive);
+        put_floats(bytes, &[pending.points.own]);
+        put_floats(bytes, &pending.points.naive);
         put_floats(bytes, &pending.peaks.model);
         put_floats(bytes, &pending.peaks.hold);
     }
@@ -167,6 +168,7 @@ fn take_pending(reader: &mut Reader<'_>, targets: &Targets) -> Option<Pending> {
     let [model, scale] = reader.finite()?;
     let values = reader.finite_list(targets.len())?;
     // NaN where impossible.
+    let own = reader.float()?;
     let mut naive = [0.0; 4];
     for value in &mut naive {
         *value = reader.float()?;
@@ -178,9 +180,8 @@ fn take_pending(reader: &mut Reader<'_>, targets: &Targets) -> Option<Pending> {
     };
     (scale > 0.0).then_some(Pending {
         origin_seconds,
-        model,
+        points: Points { model, own, naive },
         peaks: sides,
-        naive,
         scale,
         values,
     })
@@ -258,12 +259,15 @@ mod tests {
         track.settled_seconds = Some(600);
         track.pending.push_back(Pending {
             origin_seconds: 900,
-            model: 1.5,
+            points: Points {
+                model: 1.5,
+                own: 2.5,
+                naive: [0.5, 1.0, 2.0, 4.0],
+            },
             peaks: Sides {
                 model: vec![3.0],
                 hold: vec![3.5],
             },
-            naive: [0.5, 1.0, 2.0, 4.0],
             scale: 0.5,
             values: vec![1.0, 2.0],
         });
@@ -303,12 +307,11 @@ mod tests {
         for track in &mut tracks {
             let pending = Pending {
                 origin_seconds: 0,
-                model: 1.0,
+                points: Points::default(),
                 peaks: Sides {
                     model: vec![1.0; 8],
                     hold: vec![1.0; 8],
                 },
-                naive: [1.0; 4],
                 scale: 1.0,
                 values: vec![1.0; 16],
             };

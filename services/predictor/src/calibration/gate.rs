@@ -1,4 +1,4 @@
-//! Who was right lately: the model's median against the naive forecasts.
+//! Who was right lately: the model's median against the series' own linear model and the naive forecasts.
 
 use crate::naive::Naive;
 
@@ -10,18 +10,46 @@ const SHARPNESS: i32 = 24;
 const PRIOR_OUTCOMES: f64 = 10.0;
 /// Fewer outcomes say nothing.
 const LEAST_OUTCOMES: f64 = 8.0;
-/// Naive forecasts other than persistence must be this much better: of four, one is always lucky.
+/// All but model and persistence must be this much better: of many, one is always lucky.
 const HANDICAP: f64 = 1.1;
 
-/// The model, then [`Naive::ALL`].
-const CANDIDATES: usize = 1 + Naive::ALL.len();
+/// The model, [`Naive::ALL`], and the series' own linear model.
+const CANDIDATES: usize = 2 + Naive::ALL.len();
+const OWN: usize = CANDIDATES - 1;
+
+/// What each says of the level. Percent of capacity.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Points {
+    /// The model's median.
+    pub model: f64,
+    /// Of the series' own linear model; NaN while it has not learned enough.
+    pub own: f64,
+    /// Those of [`Naive::ALL`]; NaN where impossible.
+    pub naive: [f64; Naive::ALL.len()],
+}
+
+impl Points {
+    /// What counts for each candidate: one that couldn't be made is as the model, a naive one as persistence.
+    fn known(&self) -> [f64; CANDIDATES] {
+        let or = |value: f64, other| if value.is_nan() { other } else { value };
+        let [now, mean, smoothed, yesterday] = self.naive.map(|value| or(value, self.naive[0]));
+        [
+            self.model,
+            now,
+            mean,
+            smoothed,
+            yesterday,
+            or(self.own, self.model),
+        ]
+    }
+}
 
 /// Errors and hits of the recent past, fading.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
     /// Outcomes.
     pub outcomes: f64,
-    /// Absolute errors of the model's median and of the naive forecasts.
+    /// Absolute errors of the candidates: the model's median, the naive forecasts, the series' own linear model.
     pub errors: [f64; CANDIDATES],
     /// Absolute error of the median as served.
     pub served_error: f64,
@@ -45,13 +73,11 @@ impl Record {
         keep
     }
 
-    /// Notes that `level` came after these forecasts. One that couldn't be made is as good as persistence.
-    pub fn note(&mut self, level: f64, model: f64, naive: &[f64; Naive::ALL.len()], served: f64) {
+    /// Notes that `level` came after these forecasts.
+    pub fn note(&mut self, level: f64, points: &Points, served: f64) {
         self.outcomes += 1.0;
         self.served_error += (level - served).abs();
-        self.errors[0] += (level - model).abs();
-        for (sum, value) in self.errors[1..].iter_mut().zip(naive) {
-            let value = if value.is_nan() { naive[0] } else { *value };
+        for (sum, value) in self.errors.iter_mut().zip(points.known()) {
             *sum += (level - value).abs();
         }
     }
@@ -93,20 +119,23 @@ impl Record {
 }
 
 impl Gate {
-    /// Of the model.
+    /// Of what was learned: the model, and the series' own linear model.
     pub fn model_weight(&self) -> f64 {
+        self.0[0] + self.0[OWN]
+    }
+
+    /// Of the model alone.
+    pub fn global_weight(&self) -> f64 {
         self.0[0]
     }
 
-    /// The point forecast: all of them, weighted. One that couldn't be made counts as persistence.
-    pub fn mix(&self, model: f64, naive: &[f64; Naive::ALL.len()]) -> f64 {
-        let known = |value: f64| if value.is_nan() { naive[0] } else { value };
-        let naive = naive.iter().map(|value| known(*value));
-        std::iter::once(model)
-            .chain(naive)
-            .zip(self.0)
-            .map(|(value, weight)| value * weight)
-            .sum()
+    /// The point forecast: all of them, weighted.
+    pub fn mix(&self, points: &Points) -> f64 {
+        let weighted = points.known().into_iter().zip(self.0);
+        let moved: f64 = weighted
+            .map(|(value, weight)| (value - points.model) * weight)
+            .sum();
+        points.model + moved
     }
 }
 
@@ -119,7 +148,12 @@ mod tests {
         let mut record = Record::default();
         for _ in 0..count {
             record.fade(15.0);
-            record.note(50.0, model, &[persistence, mean, f64::NAN, f64::NAN], model);
+            let points = Points {
+                model,
+                own: f64::NAN,
+                naive: [persistence, mean, f64::NAN, f64::NAN],
+            };
+            record.note(50.0, &points, model);
         }
         record
     }
@@ -129,11 +163,11 @@ mod tests {
         for (model, persistence, mean, count, expected) in [
             (49.0, 20.0, 20.0, 60, 0.9..=1.0),
             (20.0, 49.0, 20.0, 60, 0.0..=0.01),
-            // As good as persistence (and two that count as it): the handicap leaves most to these two.
+            // As good as persistence (and three that count as one of them): the handicap leaves most to these two.
             (40.0, 40.0, 40.0, 60, 0.4..=0.6),
             (20.0, 49.0, 20.0, 7, 1.0..=1.0),
             // All are perfect.
-            (50.0, 50.0, 50.0, 60, 0.2..=0.2),
+            (50.0, 50.0, 50.0, 60, 0.33..=0.34),
         ] {
             let weight = record(model, persistence, mean, count)
                 .gate()
@@ -148,14 +182,36 @@ mod tests {
 
     #[test]
     fn a_mix_lies_between_model_and_naive() {
-        let naive = [30.0, f64::NAN, f64::NAN, f64::NAN];
+        let points = Points {
+            model: 10.0,
+            own: f64::NAN,
+            naive: [30.0, f64::NAN, f64::NAN, f64::NAN],
+        };
         for (model, persistence, expected) in [(20.0, 49.0, 29.5..=30.0), (49.0, 20.0, 10.0..=10.5)]
         {
-            let mixed = record(model, persistence, 20.0, 60)
-                .gate()
-                .mix(10.0, &naive);
+            let mixed = record(model, persistence, 20.0, 60).gate().mix(&points);
             assert!(expected.contains(&mixed), "{model}: {mixed}");
         }
+    }
+
+    #[test]
+    fn the_series_own_model_is_followed_where_it_is_the_best() {
+        let mut record = Record::default();
+        let points = |own| Points {
+            model: 40.0,
+            own,
+            naive: [30.0; 4],
+        };
+        for _ in 0..60 {
+            record.fade(15.0);
+            record.note(50.0, &points(48.0), 40.0);
+        }
+        let gate = record.gate();
+        assert!(gate.mix(&points(45.0)) > 44.9);
+        assert!(gate.model_weight() > 0.99 && gate.global_weight() < 0.01);
+        assert_eq!(record.best_naive().0, Naive::Persistence);
+        // It can't be made: the model stands in for it.
+        assert!((gate.mix(&points(f64::NAN)) - 40.0).abs() < 0.1);
     }
 
     #[test]

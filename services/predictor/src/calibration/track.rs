@@ -6,8 +6,8 @@
 
 use std::collections::VecDeque;
 
-use super::{Duel, Gate, Outcome, RawForecast, Record, Sides, Target, Targets};
-use crate::{local::LocalModel, manifest::Output, naive::Naive};
+use super::{Duel, Gate, Outcome, Points, RawForecast, Record, Sides, Target, Targets};
+use crate::{local::LocalModel, manifest::Output};
 
 /// How far one outcome moves an offset, in usual misses.
 const RATE: f64 = 0.07;
@@ -30,12 +30,10 @@ const RECORDED: [f64; 2] = [0.9, 0.95];
 pub struct Pending {
     /// When it was made.
     pub origin_seconds: i64,
-    /// The model's median before the gate.
-    pub model: f64,
+    /// What the gate chose from.
+    pub points: Points,
     /// What model and peak-hold said of the peak before they were mixed.
     pub peaks: Sides,
-    /// Naive forecasts of the level.
-    pub naive: [f64; Naive::ALL.len()],
     /// The scale at the origin.
     pub scale: f64,
     /// One value for each target, after gate and duel, before the offsets.
@@ -98,9 +96,13 @@ impl Track {
         answer: &RawForecast,
         one_step: bool,
     ) -> (Served, Pending) {
-        let model = answer.values[targets.median()];
+        let points = Points {
+            model: answer.values[targets.median()],
+            own: answer.own,
+            naive: answer.naive,
+        };
         let gate = self.record.gate();
-        let moved = gate.mix(model, &answer.naive) - model;
+        let moved = gate.mix(&points) - points.model;
         let mut mixed = answer.values.clone();
         for level in targets.of(Output::Level) {
             mixed[*level] += moved;
@@ -130,9 +132,8 @@ impl Track {
         }
         let pending = Pending {
             origin_seconds,
-            model,
+            points,
             peaks: sides,
-            naive: answer.naive,
             scale: answer.scale,
             values: mixed,
         };
@@ -188,8 +189,7 @@ impl Track {
         let median = targets.median();
         let keep = self.record.fade(minutes);
         let served = due.values[median];
-        self.record
-            .note(outcome.level, due.model, &due.naive, served);
+        self.record.note(outcome.level, &due.points, served);
         self.duel.fade(keep);
         let quantiles = targets.quantiles(Output::Peak);
         self.duel.note(quantiles, &due.peaks, outcome.peak);
@@ -250,6 +250,7 @@ mod tests {
         RawForecast {
             values: values.to_vec(),
             holds: vec![f64::NAN; 2],
+            own: f64::NAN,
             naive: [90.0, f64::NAN, f64::NAN, f64::NAN],
             scale: 2.0,
         }
@@ -287,20 +288,20 @@ mod tests {
     fn a_naive_median_moves_the_levels_along_and_not_the_peaks() {
         let mut track = Track::new(&targets());
         track.record.outcomes = 100.0;
-        track.record.errors = [3_000.0, 100.0, 3_000.0, 3_000.0, 3_000.0];
+        track.record.errors = [3_000.0, 100.0, 3_000.0, 3_000.0, 3_000.0, 3_000.0];
         let (served, pending) =
             track.serve(&targets(), 0, &answer([50.0, 55.0, 60.0, 70.0]), false);
         assert!((served.values[0] - 90.0).abs() < 0.1, "{served:?}");
         assert!((served.values[1] - 95.0).abs() < 0.1, "{served:?}");
         assert_eq!(served.values[2..], [60.0, 70.0]);
-        assert_eq!(pending.model, 50.0);
+        assert_eq!(pending.points.model, 50.0);
     }
 
     #[test]
     fn one_step_ahead_the_peak_is_the_level() {
         let mut track = Track::new(&targets());
         track.record.outcomes = 100.0;
-        track.record.errors = [3_000.0, 100.0, 3_000.0, 3_000.0, 3_000.0];
+        track.record.errors = [3_000.0, 100.0, 3_000.0, 3_000.0, 3_000.0, 3_000.0];
         let (served, _) = track.serve(&targets(), 0, &answer([50.0, 55.0, 60.0, 70.0]), true);
         assert_eq!(served.values[..2], served.values[2..]);
     }

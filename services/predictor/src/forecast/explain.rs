@@ -81,7 +81,7 @@ impl Forecaster {
             .iter()
             .zip(values.chunks_exact(columns).zip(shares))
             .map(|(horizon, (values, shares))| {
-                let factor = scale * unit * horizon.model_weight;
+                let factor = scale * unit * horizon.global_weight;
                 let context = Context {
                     scale,
                     horizon_minutes: horizon.horizon_seconds / 60,
