@@ -13,7 +13,10 @@ use crate::{
     manifest::{Output, UsualChanges},
     quantile,
     traces::Source,
-    train::HORIZONS_SECONDS,
+    train::{
+        HORIZONS_SECONDS, mixing,
+        random::{Random, mix},
+    },
 };
 
 /// Every so many-th series of a source is not trained on, so that calibration sees machines like a user's: unknown ones.
@@ -52,6 +55,8 @@ pub struct About {
     pub horizon_seconds: u32,
     /// The view's scale, percent of capacity.
     pub scale: f64,
+    /// Whether the machine is made of two.
+    pub mixed: bool,
 }
 
 impl Table {
@@ -135,25 +140,39 @@ impl Dataset {
                 .map(|(_, history)| history)
                 .filter(|history| evaluate::moves(history))
                 .collect();
-            let points: usize = moving
-                .iter()
-                .map(|history| evaluate::first_scored(history))
-                .sum();
-            let tables: Vec<Table> = moving
+            let seed = mix(seed ^ mix(index as u64));
+            let trained: Vec<&History> = (0..moving.len())
+                .filter(|number| !is_unseen(*number))
+                .map(|number| moving[number])
+                .collect();
+            let mixtures = mixing::mixtures(&trained, &mut Random::new(seed));
+            let real = moving.iter().map(|history| Lesson {
+                history,
+                end: evaluate::first_scored(history),
+                mixed: false,
+            });
+            let made = mixtures.iter().map(|history| Lesson {
+                history,
+                end: history.len(),
+                mixed: true,
+            });
+            let lessons: Vec<Lesson<'_>> = real.chain(made).collect();
+            let points: usize = lessons.iter().map(|lesson| lesson.end).sum();
+            let tables: Vec<Table> = lessons
                 .par_iter()
                 .enumerate()
-                .map(|(number, history)| {
-                    let share = evaluate::first_scored(history) as f64 / points as f64;
+                .map(|(number, lesson)| {
+                    let share = lesson.end as f64 / points as f64;
                     // No more than every origin with every horizon.
-                    let most = evaluate::first_scored(history) * HORIZONS_SECONDS.len();
+                    let most = lesson.end * HORIZONS_SECONDS.len();
                     let count = ((wanted * share) as usize).min(most);
-                    let seed = mix(seed ^ mix((index * 10_007 + number) as u64));
-                    draw_series(history, features, count, (index, number), seed)
+                    let seed = mix(seed ^ mix(number as u64));
+                    draw_series(lesson, features, count, (index, number), seed)
                 })
                 .collect();
             let (mut training, mut unseen) = (Table::default(), Table::default());
             for (number, table) in tables.into_iter().enumerate() {
-                if number % UNSEEN_EVERY == UNSEEN_EVERY - 1 {
+                if number < moving.len() && is_unseen(number) {
                     unseen.append(table);
                 } else {
                     training.append(table);
@@ -178,7 +197,7 @@ impl Dataset {
             let mut by_source: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
             let targets = self.training.targets(output);
             for (about, target) in self.training.about.iter().zip(targets) {
-                if about.horizon_seconds == horizon {
+                if about.horizon_seconds == horizon && !about.mixed {
                     let change = f64::from(*target) * about.scale;
                     by_source.entry(about.source).or_default().push(change);
                 }
@@ -210,6 +229,20 @@ impl Dataset {
     }
 }
 
+/// Whether the series of that number is kept apart.
+fn is_unseen(number: usize) -> bool {
+    number % UNSEEN_EVERY == UNSEEN_EVERY - 1
+}
+
+/// A machine to learn from.
+#[derive(Clone, Copy, Debug)]
+struct Lesson<'a> {
+    history: &'a History,
+    /// Outcomes from here on aren't looked at.
+    end: usize,
+    mixed: bool,
+}
+
 /// An origin to learn from.
 #[derive(Clone, Copy, Debug)]
 struct Draw {
@@ -220,15 +253,16 @@ struct Draw {
 }
 
 fn draw_series(
-    history: &History,
+    lesson: &Lesson<'_>,
     features: &[Feature],
     count: usize,
     (source, series): (usize, usize),
     seed: u64,
 ) -> Table {
     let mut table = Table::default();
+    let history = lesson.history;
     let step_seconds = history.step_seconds();
-    let mut draws = draws(history, count, seed);
+    let mut draws = draws(lesson, count, seed);
     // The series' own models learn as time goes on: rows are made in that order.
     draws.sort_by_key(|draw| (draw.horizon_seconds, draw.origin));
     for draws in draws.chunk_by(|left, right| left.horizon_seconds == right.horizon_seconds) {
@@ -262,18 +296,18 @@ fn draw_series(
                 step_seconds,
                 horizon_seconds,
                 scale: view.scale(),
+                mixed: lesson.mixed,
             });
         }
     }
     table
 }
 
-/// Draws origins and horizons, all from the training part.
-fn draws(history: &History, count: usize, seed: u64) -> Vec<Draw> {
-    let mut random = Random(seed);
+/// Draws origins and horizons.
+fn draws(lesson: &Lesson<'_>, count: usize, seed: u64) -> Vec<Draw> {
+    let Lesson { history, end, .. } = lesson;
+    let mut random = Random::new(seed);
     let hour = history.steps(60);
-    // Outcomes must lie in the training part too.
-    let end = evaluate::first_scored(history);
     let mut draws = Vec::with_capacity(count);
     for _ in 0..count {
         let horizon_seconds = HORIZONS_SECONDS[random.below(HORIZONS_SECONDS.len())];
@@ -306,28 +340,4 @@ fn weigh(table: &mut Table, restless: f64) {
         .into_iter()
         .map(|weight| (weight / mean) as f32)
         .collect();
-}
-
-/// SplitMix64: a seed gives the same draws everywhere and for ever.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        mix(self.0)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
-    fn share(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-}
-
-fn mix(value: u64) -> u64 {
-    let value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    value ^ (value >> 31)
 }
