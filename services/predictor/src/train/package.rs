@@ -9,7 +9,8 @@ use std::{
 
 use anyhow::Context as _;
 use flate2::{Compression, GzBuilder};
-use serde_json::Value;
+use serde::Serialize as _;
+use serde_json::{Serializer, Value, ser::PrettyFormatter};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -38,11 +39,14 @@ pub fn write_model(path: &Path, model: &Value) -> anyhow::Result<String> {
 
 /// Writes `manifest.json` and the model card.
 pub fn write_manifest(folder: &Path, manifest: &Manifest) -> anyhow::Result<()> {
-    let mut text = serde_json::to_string_pretty(manifest)?;
-    text.push('\n');
+    // A tab for each level: thousands of numbers stand on lines of their own.
+    let mut text = Vec::new();
+    let formatter = PrettyFormatter::with_indent(b"\t");
+    manifest.serialize(&mut Serializer::with_formatter(&mut text, formatter))?;
+    text.push(b'\n');
     for (name, text) in [
         ("manifest.json", text),
-        (card::FILE, card::render(manifest)),
+        (card::FILE, card::render(manifest).into_bytes()),
     ] {
         let path = folder.join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
