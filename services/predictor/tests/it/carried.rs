@@ -78,20 +78,24 @@ fn a_state_is_used_and_grows_with_each_outcome() {
 fn a_carried_state_says_what_a_rebuilt_one_says() {
     let forecaster = forecaster();
     let mut state = ask(&forecaster, window(2_500, 2_016, Vec::new())).calibration_state;
-    let mut last_carried = None;
+    let mut apart = [[0.0; 2]; 4];
     for last in 2_501..2_540 {
-        let answer = ask(&forecaster, window(last, 2_016, state));
-        state = answer.calibration_state.clone();
-        last_carried = Some(answer);
+        let carried = ask(&forecaster, window(last, 2_016, state));
+        state = carried.calibration_state.clone();
+        // Every phase of the hourly job once: where two candidates are as good, one forecast may differ by all of its height.
+        if last < 2_540 - 12 {
+            continue;
+        }
+        let rebuilt = ask(&forecaster, window(last, 2_016, Vec::new()));
+        assert_eq!(rebuilt.calibration_source, Source::Rebuilt);
+        let horizons = carried.horizons.iter().zip(&rebuilt.horizons);
+        for (sums, (carried, rebuilt)) in apart.iter_mut().zip(horizons) {
+            sums[0] += (carried.point - rebuilt.point).abs() / 12.0;
+            sums[1] += (carried.peak[5] - rebuilt.peak[5]).abs() / 12.0;
+        }
     }
-    let carried = last_carried.unwrap();
-    let rebuilt = ask(&forecaster, window(2_539, 2_016, Vec::new()));
-    assert_eq!(rebuilt.calibration_source, Source::Rebuilt);
-    for (carried, rebuilt) in carried.horizons.iter().zip(&rebuilt.horizons) {
-        let apart = (carried.point - rebuilt.point).abs();
-        assert!(apart < 4.0, "{} {}", carried.point, rebuilt.point);
-        let apart = (carried.peak[5] - rebuilt.peak[5]).abs();
-        assert!(apart < 5.0, "{:?} {:?}", carried.peak, rebuilt.peak);
+    for [point, peak] in apart {
+        assert!(point < 1.5 && peak < 2.0, "{apart:?}");
     }
 }
 
