@@ -95,7 +95,7 @@ fn a_carried_state_says_what_a_rebuilt_one_says() {
         }
     }
     for [point, peak] in apart {
-        assert!(point < 1.5 && peak < 2.0, "{apart:?}");
+        assert!(point < 1.0 && peak < 1.2, "{apart:?}");
     }
 }
 
