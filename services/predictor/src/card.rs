@@ -84,7 +84,8 @@ fn training(manifest: &Manifest) -> String {
     let training = &manifest.training;
     let mut text = format!(
         "## Training data\n
-The first {:.0} % of the observations of each series. Some machines of each source were kept apart to correct the quantiles.\n
+The first {:.0} % of the observations of each series. Some machines of each source were kept apart to correct the quantiles. Rows
+come from weighted means of two of the others, too.\n
 | source | series | rows | origin and licence |
 |---|---|---|---|
 ",
