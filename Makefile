@@ -14,6 +14,7 @@ run: prerequisites ## Shows the whole loop on a simulated fleet; ARGS="--days 2"
 test: prerequisites ## Runs all tests; ARGS="-p decision" goes to cargo nextest
 	.ci/tools nextest
 	.ci/test-servers
+	.ci/browser
 	cargo nextest run --locked --workspace $(ARGS)
 
 test-compose: ## Builds the images and sees a resize happen in docker compose (installs Docker where there is none)

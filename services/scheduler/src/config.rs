@@ -29,6 +29,9 @@ pub struct Config {
     /// Names with dots under which browsers may call the HTTP API; addresses, `localhost` and names without a dot always
     /// may. Default none.
     pub http_hosts: Vec<String>,
+    /// True: GET /autoscale runs a tick for scripts on other machines, too; never for a browser. Scripts on this machine
+    /// always may, and POST does everywhere. Default false.
+    pub http_allow_get: bool,
     /// False leaves ticks to RunTick and /autoscale. Default true.
     pub run_clock: bool,
     /// Seconds from tick to tick. Default 300.
@@ -66,6 +69,7 @@ impl Default for Config {
             metrics_listen: Some(loopback(9104)),
             http_listen: loopback(8000),
             http_hosts: Vec::new(),
+            http_allow_get: false,
             run_clock: true,
             tick_interval_seconds: 300,
             tick_timeout_seconds: 120,

@@ -294,3 +294,106 @@ async fn fault_63_configured_names_and_the_own_page_come_in() {
         .unwrap();
     assert_eq!(response.status(), StatusCode::OK);
 }
+
+const MARKS: [(&str, &str); 3] = [
+    (
+        "user-agent",
+        "Mozilla/5.0 (X11; Linux x86_64) Chrome/156.0.0.0",
+    ),
+    ("accept-language", "en"),
+    ("referer", "http://evil.example/"),
+];
+
+#[tokio::test]
+async fn a_get_with_any_mark_of_a_browser_answers_the_last_results_and_runs_no_tick() {
+    let world = World::start().await;
+    let scheduler = world.scheduler("http_allow_get: true").await;
+    for (name, value) in MARKS {
+        let request = Client::new()
+            .get(format!("{}/autoscale", scheduler.url))
+            .header(name, value);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let body: Value = response.json().await.unwrap();
+        assert!(body["note"].as_str().unwrap().contains("POST"), "{body}");
+        assert_eq!(body["decision"], Value::Null, "nothing was decided yet");
+    }
+    assert!(world.decision.requests.lock().unwrap().is_empty());
+
+    // The seed's own way still acts, and then a browser sees the result.
+    let (_, acted) = get(&scheduler, "/autoscale").await;
+    assert_eq!(acted["decision"], "noop");
+    assert!(acted.get("note").is_none(), "{acted}");
+    let seen = Client::new()
+        .get(format!("{}/autoscale?target=api", scheduler.url))
+        .header(MARKS[0].0, MARKS[0].1);
+    let seen: Value = seen.send().await.unwrap().json().await.unwrap();
+    assert_eq!(
+        (&seen["target"], &seen["decision"]),
+        (&"api".into(), &"noop".into())
+    );
+    assert_eq!(world.decision.requests.lock().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_get_through_a_proxy_acts_only_where_configuration_allows_it() {
+    let world = World::start().await;
+    let strict = world.scheduler("").await;
+    let open = world.scheduler("http_allow_get: true").await;
+    for (scheduler, ticks) in [(&strict, 0), (&open, 1)] {
+        let request = Client::new()
+            .get(format!("{}/autoscale?target=web", scheduler.url))
+            .header("x-forwarded-for", "10.1.2.3");
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
+        assert_eq!(world.decision.requests.lock().unwrap().len(), ticks);
+    }
+}
+
+#[tokio::test]
+async fn a_browsers_post_without_an_origin_is_refused() {
+    for (name, value) in MARKS {
+        let world = World::start().await;
+        let scheduler = world.scheduler("").await;
+        let request = Client::new()
+            .post(format!("{}/autoscale", scheduler.url))
+            .header(name, value);
+        assert_eq!(
+            request.send().await.unwrap().status(),
+            StatusCode::FORBIDDEN
+        );
+        assert!(world.decision.requests.lock().unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn pages_that_only_show_refuse_a_browser_under_a_foreign_name_and_nobody_else() {
+    let world = World::start().await;
+    let scheduler = world.scheduler("http_hosts: [scaler.example.com]").await;
+    for path in ["/health", "/metrics", "/docs/", "/openapi.json", "/nothing"] {
+        let ask = async |headers: &[(&str, &str)]| {
+            let request = Client::new().get(format!("{}{path}", scheduler.url));
+            let request = headers.iter().fold(request, |request, (name, value)| {
+                request.header(*name, *value)
+            });
+            request.send().await.unwrap()
+        };
+        let usual = match path {
+            "/nothing" => StatusCode::NOT_FOUND,
+            _ => StatusCode::OK,
+        };
+        let foreign = ("host", "evil.example:8000");
+        assert_eq!(ask(&[foreign]).await.status(), usual, "{path}: a scrape");
+        let refused = ask(&[foreign, MARKS[0]]).await;
+        assert_eq!(refused.status(), StatusCode::FORBIDDEN, "{path}");
+        let ours = ask(&[("host", "scaler.example.com"), MARKS[0]]).await;
+        assert_eq!(ours.status(), usual, "{path}");
+        for answer in [&refused, &ours] {
+            let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+            assert_eq!(header("x-frame-options"), "DENY");
+            assert_eq!(header("cross-origin-resource-policy"), "same-origin");
+            let policy = header("content-security-policy");
+            assert!(policy.contains("default-src 'none'"), "{policy}");
+            assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+        }
+    }
+}

@@ -2,14 +2,14 @@
 
 use axum::{
     Json,
-    extract::{Query, State, rejection::QueryRejection},
-    http::StatusCode,
+    extract::{Query, Request, State, rejection::QueryRejection},
+    http::{Method, StatusCode},
 };
 use common::text::one_line;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{App, Problem};
+use super::{App, Problem, guard};
 use crate::{domain::TargetResult, report::decision_word, ticker::NoTick};
 
 /// Which target.
@@ -92,7 +92,14 @@ pub struct AutoscaleBody {
     tick_id: Option<String>,
     /// One for each target.
     results: Vec<ResultBody>,
+    /// Why no tick was run for this request; absent when one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
 }
+
+/// To whom may not act by GET.
+const NOT_BY_GET: &str = "the last tick's results: GET runs a tick only for scripts on this machine, or with \
+                          scheduler.http_allow_get; POST runs one";
 
 impl AutoscaleBody {
     fn new(tick_id: Option<String>, results: &[TargetResult]) -> Self {
@@ -100,6 +107,7 @@ impl AutoscaleBody {
             first: results.first().map(ResultBody::from).unwrap_or_default(),
             tick_id,
             results: results.iter().map(ResultBody::from).collect(),
+            note: None,
         }
     }
 }
@@ -139,9 +147,44 @@ impl From<&TargetResult> for ResultBody {
     }
 }
 
+/// Run a tick now for a script on this machine, else answer the last results
+///
+/// A GET must change nothing where a page that a browser shows can cause it.
+#[utoipa::path(
+    get,
+    path = "/autoscale",
+    params(Params),
+    responses(
+        (status = 200, description = "Decided, or the newest results with a note", body = AutoscaleBody),
+        (status = 400, description = "Unknown parameter", body = Problem),
+        (status = 403, description = "Sent by another site's page", body = Problem),
+        (status = 404, description = "No such target, or none configured", body = Problem),
+        (status = 500, description = "The tick was cut off", body = Problem),
+        (status = 503, description = "No decision could be made or stored", body = Problem),
+    )
+)]
+pub async fn autoscale_by_get(
+    State(app): State<App>,
+    params: Result<Query<Params>, QueryRejection>,
+    request: Request,
+) -> Result<Json<AutoscaleBody>, Problem> {
+    let headers = request.headers();
+    let may_act = match app.engine.config.http_allow_get {
+        true => !guard::is_browser(headers),
+        false => guard::is_local_script(headers, request.extensions()),
+    };
+    // A HEAD is routed here, too, and asks for less than a GET.
+    if may_act && request.method() == Method::GET {
+        return run_tick(app, params).await;
+    }
+    let mut newest = newest(&app, params)?;
+    newest.note = Some(NOT_BY_GET);
+    Ok(Json(newest))
+}
+
 /// Run a tick now, or join the running one
 #[utoipa::path(
-    method(get, post),
+    post,
     path = "/autoscale",
     params(Params),
     responses(
@@ -155,6 +198,13 @@ impl From<&TargetResult> for ResultBody {
 )]
 pub async fn autoscale(
     State(app): State<App>,
+    params: Result<Query<Params>, QueryRejection>,
+) -> Result<Json<AutoscaleBody>, Problem> {
+    run_tick(app, params).await
+}
+
+async fn run_tick(
+    app: App,
     params: Result<Query<Params>, QueryRejection>,
 ) -> Result<Json<AutoscaleBody>, Problem> {
     let wanted = wanted(&app, params)?;
@@ -205,7 +255,14 @@ pub async fn autoscale_status(
     State(app): State<App>,
     params: Result<Query<Params>, QueryRejection>,
 ) -> Result<Json<AutoscaleBody>, Problem> {
-    let wanted = wanted(&app, params)?;
+    newest(&app, params).map(Json)
+}
+
+fn newest(
+    app: &App,
+    params: Result<Query<Params>, QueryRejection>,
+) -> Result<AutoscaleBody, Problem> {
+    let wanted = wanted(app, params)?;
     let results: Vec<TargetResult> = app
         .engine
         .targets
@@ -214,7 +271,7 @@ pub async fn autoscale_status(
         .filter_map(|target| app.engine.state.result(&target.id))
         .collect();
     let tick_id = app.engine.state.summary().last_tick.map(|tick| tick.id);
-    Ok(Json(AutoscaleBody::new(tick_id, &results)))
+    Ok(AutoscaleBody::new(tick_id, &results))
 }
 
 /// The target asked for, as a list of none or one.

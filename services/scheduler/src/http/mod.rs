@@ -4,7 +4,7 @@ pub mod autoscale;
 pub mod guard;
 pub mod health;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -67,18 +67,19 @@ impl IntoResponse for Problem {
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Cloud Autoscaler",
-    description = "Forecasts CPU and resizes EC2 instances. Calls from other sites' pages are refused with 403."
+    description = "Forecasts CPU and resizes EC2 instances. Calls from other sites' pages are refused with 403, and a GET \
+                   never acts for a browser."
 ))]
 struct Document;
 
 /// All routes.
 pub fn router(app: App) -> Router {
-    let hosts: Arc<[String]> = app.engine.config.http_hosts.clone().into();
+    let hosts = AllowedHosts(app.engine.config.http_hosts.clone().into());
     let guarded = OpenApiRouter::new()
-        .routes(routes!(autoscale::autoscale))
+        .routes(routes!(autoscale::autoscale_by_get, autoscale::autoscale))
         .routes(routes!(autoscale::autoscale_status))
         .route_layer(middleware::from_fn_with_state(
-            AllowedHosts(hosts),
+            hosts.clone(),
             guard::refuse_strangers,
         ));
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
@@ -100,6 +101,11 @@ pub fn router(app: App) -> Router {
                 "method not allowed; see /docs",
             )
         })
+        .layer(middleware::from_fn_with_state(
+            hosts,
+            guard::refuse_rebinding,
+        ))
+        .layer(middleware::from_fn(guard::harden))
         .with_state(app)
 }
 
@@ -112,8 +118,9 @@ pub async fn serve(
     app: App,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let server = axum::serve(listener, router(app))
-        .with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let server =
+        axum::serve(listener, service).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     within_drain(server.into_future(), shutdown).await
 }
 
