@@ -63,6 +63,19 @@ wait_for() {
     fail "$1 does not answer at $2 after 30 s; is the port taken by something else?"
 }
 
+# stays_up SERVICE: a second exporter on a taken port dies and is started again, for ever, while the first one answers.
+stays_up() {
+    seen=$(systemctl show --property=NRestarts "$1")
+    checks=4
+    while [ "$checks" -gt 0 ]; do
+        sleep 2
+        if ! systemctl is-active --quiet "$1" || [ "$(systemctl show --property=NRestarts "$1")" != "$seen" ]; then
+            fail "$1 does not stay up although its port answers; does another program hold the port? see journalctl -u $1"
+        fi
+        checks=$((checks - 1))
+    done
+}
+
 # --- Debian and Ubuntu: packages -------------------------------------------------------------------------------------
 
 install_packages() {
@@ -225,6 +238,7 @@ if systemd_runs && fetch http://localhost:9100/metrics >/dev/null 2>&1 &&
     for service in prometheus-node-exporter.service node_exporter.service prometheus.service; do
         if systemctl cat "$service" >/dev/null 2>&1; then
             enable_service "$service"
+            stays_up "$service"
         fi
     done
     say "done"
@@ -234,26 +248,27 @@ fi
 case " $distribution " in
 *" debian "* | *" ubuntu "*)
     if install_packages; then
-        enable_service prometheus-node-exporter.service
-        enable_service prometheus.service
+        exporter=prometheus-node-exporter.service
     else
         say "the distribution's packages can't be installed; taking the release archives"
         install_archives
-        enable_service node_exporter.service
-        enable_service prometheus.service
+        exporter=node_exporter.service
     fi
     ;;
 *" amzn "*)
     # Amazon Linux has no package of either.
     install_archives
-    enable_service node_exporter.service
-    enable_service prometheus.service
+    exporter=node_exporter.service
     ;;
 *) fail "unknown distribution ($distribution); Debian, Ubuntu and Amazon Linux are supported" ;;
 esac
 
+enable_service "$exporter"
+enable_service prometheus.service
 if systemd_runs; then
     wait_for node_exporter http://localhost:9100/metrics
     wait_for prometheus http://localhost:9090/-/ready
+    stays_up "$exporter"
+    stays_up prometheus.service
 fi
 say "done"
