@@ -20,6 +20,8 @@ use crate::{
 const MAX_ID_CHARS: usize = 256;
 const MAX_SENTENCE_CHARS: usize = 1_000;
 const MAX_INSTANCE_TYPES: usize = 1_000;
+/// What goes beyond is cut off, not refused: notes decide nothing.
+const MAX_NOTES: usize = 16;
 const MAX_PAGE_SIZE: u32 = 1_000;
 const DEFAULT_PAGE_SIZE: u32 = 50;
 const MAX_TTL_SECONDS: u32 = 3_600;
@@ -288,6 +290,12 @@ pub fn decide_request(
         lease_epoch: fields.epoch("lease_epoch", message.lease_epoch),
         instance_types,
         ladder: message.ladder,
+        notes: message
+            .notes
+            .iter()
+            .take(MAX_NOTES)
+            .map(|note| one_line(note))
+            .collect(),
     };
     fields.finish(input)
 }

@@ -28,6 +28,10 @@ pub fn explain(decision: &Decision, input: &Input, state: &State, policy: &Polic
         decision.policy_version
     ));
     lines.push(format!("Seen      {}", seen(input, decision.decided_at)));
+    for (index, note) in input.notes.iter().enumerate() {
+        let label = if index == 0 { "Notes" } else { "" };
+        lines.push(format!("{label:<9} {note}"));
+    }
     lines.push(format!("Forecast  {}", forecast(policy, input)));
     for (index, check) in decision.verdict.checks.iter().enumerate() {
         let label = if index == 0 { "Checks" } else { "" };

@@ -34,6 +34,9 @@ pub struct Input {
     pub instance_types: Vec<InstanceType>,
     /// The ladder of this target; empty means the policy's.
     pub ladder: Vec<String>,
+    /// What the measurements lack, contradict or had dropped. Decides nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl Input {

@@ -1,6 +1,9 @@
 //! Messages of the other services, to and from the scheduler's own terms.
 
-use common::time::{from_proto, to_proto};
+use common::{
+    text::one_line,
+    time::{from_proto, to_proto},
+};
 use jiff::Timestamp;
 use proto::{actuator, decision, predictor, scheduler};
 
@@ -11,6 +14,9 @@ use crate::{
     },
     hindsight::{Issued, Promise},
 };
+
+/// Notes that go with a question.
+const MOST_NOTES: usize = 16;
 
 /// A message that lacks what the contract promises, or holds what it doesn't know.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -111,6 +117,11 @@ pub fn decide_request(question: &Question<'_>) -> decision::v1::DecideRequest {
                 disk_bytes_per_second: observation.disk_bytes_per_second,
                 samples: observation.samples,
                 saturated_seconds: observation.saturated_seconds,
+                cpu_spanned_seconds: observation.cpu_evidence.spanned_seconds,
+                cpu_observed_seconds: observation.cpu_evidence.observed_seconds,
+                memory_spanned_seconds: observation.memory_evidence.spanned_seconds,
+                memory_observed_seconds: observation.memory_evidence.observed_seconds,
+                cpu_peak_last_hour_percent: observation.cpu_peak_last_hour_percent,
             }),
         forecast: question.forecast.map(|forecast| forecast.0.clone()),
         unknown_reason: question
@@ -134,6 +145,12 @@ pub fn decide_request(question: &Question<'_>) -> decision::v1::DecideRequest {
             })
             .collect(),
         ladder: question.target.ladder.clone(),
+        notes: question
+            .notes
+            .iter()
+            .take(MOST_NOTES)
+            .map(|note| one_line(note))
+            .collect(),
     }
 }
 

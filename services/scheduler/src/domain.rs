@@ -111,6 +111,21 @@ pub struct Observation {
     pub samples: u32,
     /// How long CPU has been at or above 95 percent without a break, seconds.
     pub saturated_seconds: u32,
+    /// How much CPU history there is.
+    pub cpu_evidence: Evidence,
+    /// How much history the peak of memory rests on.
+    pub memory_evidence: Evidence,
+    /// Of the past hour, percent of the current type; above 100 when a larger type did more than the current one can.
+    pub cpu_peak_last_hour_percent: Option<f64>,
+}
+
+/// How much history there is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Evidence {
+    /// From the first to the last sample.
+    pub spanned_seconds: u32,
+    /// One step for each sample, at most the time since the one before.
+    pub observed_seconds: u32,
 }
 
 /// History for a forecast. All vectors of samples have the same length.
@@ -149,6 +164,8 @@ pub struct Question<'a> {
     pub instance_types: Vec<TypeInfo>,
     /// Epoch of the lease held.
     pub lease_epoch: u64,
+    /// What the measurements lack, contradict or had dropped, one line each.
+    pub notes: &'a [String],
 }
 
 /// A stored decision.

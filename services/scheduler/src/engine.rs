@@ -200,6 +200,7 @@ impl Engine {
             unknown: gathered.unknown.as_ref(),
             instance_types: gathering.types_for(gathered),
             lease_epoch,
+            notes: &gathered.notes,
         };
         let decision = match self.clients.decide(&question).await {
             Ok(decision) => decision,

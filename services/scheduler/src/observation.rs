@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::{
     boots::Boots,
     demand,
-    domain::{Observation, Series},
+    domain::{Evidence, Observation, Series},
 };
 
 /// Percent points by which a rate may leave 0 to 100: Prometheus extrapolates rates to the edges of their window.
@@ -18,6 +18,8 @@ const RATE_TOLERANCE: f64 = 1.0;
 const SATURATED_PERCENT: f64 = 95.0;
 /// Samples at or after this many steps ago decide whether a series is too full of holes.
 const RECENT_STEPS: i64 = 12;
+/// How far back the peak of CPU looks.
+const PEAK_SECONDS: f64 = 3_600.0;
 const BYTES_PER_MIB: f64 = 1_048_576.0;
 
 /// The series of one machine, as Prometheus gave them. Empty where there was none.
@@ -155,7 +157,11 @@ pub fn observe(
     let memory_percent = align(&memory);
     let disk_bytes_per_second = align(&disk);
     let known = |value: f64| value.is_finite().then_some(value);
-    let memory_peak_mib = memory_peak_mib(&memory, &memory_total, rules, current);
+    let in_use = memory_in_use_mib(&memory, &memory_total, rules, current);
+    let memory_peak_mib = in_use
+        .iter()
+        .map(|sample| sample.value)
+        .max_by(f64::total_cmp);
     if memory_peak_mib.is_none() || !memory_percent[last].is_finite() {
         notes.push("memory is unknown; check the memory expression and the exporter".to_owned());
     }
@@ -169,6 +175,9 @@ pub fn observe(
         disk_bytes_per_second: known(disk_bytes_per_second[last]),
         samples: kept.len() as u32,
         saturated_seconds: saturated_seconds(&kept, &boots, rules),
+        cpu_evidence: evidence(&kept, rules),
+        memory_evidence: evidence(&in_use, rules),
+        cpu_peak_last_hour_percent: peak_of_the_last_hour(&kept, &rescaled.percent, rules),
     };
     let series = Series {
         timestamps: kept.iter().map(|sample| sample.at as i64).collect(),
@@ -297,17 +306,17 @@ fn value_at(samples: &[Sample], at: f64) -> Option<f64> {
     ((sample.at - at).abs() <= 1.0).then_some(sample.value)
 }
 
-fn memory_peak_mib(
+/// Memory in use, MiB, as far as it is known; nothing when it stopped being measured: then it says nothing about now.
+fn memory_in_use_mib(
     memory: &[Sample],
     memory_total: &[Sample],
     rules: &Rules,
     current: Option<CurrentType>,
-) -> Option<f64> {
-    // Memory that stopped being measured says nothing about now.
+) -> Vec<Sample> {
     let now = rules.now.as_second() as f64;
-    let newest = memory.last()?;
-    if now - newest.at > 2.0 * f64::from(rules.step_seconds) {
-        return None;
+    match memory.last() {
+        Some(newest) if now - newest.at <= 2.0 * f64::from(rules.step_seconds) => {}
+        _ => return Vec::new(),
     }
     let resized = rules.last_resize.map(|end| end.as_second() as f64);
     memory
@@ -319,8 +328,37 @@ fn memory_peak_mib(
             let described = current
                 .filter(|_| resized.is_none_or(|resized| sample.at >= resized))
                 .map(|current| current.memory_mib as f64);
-            Some(sample.value / 100.0 * measured.or(described)?)
+            Some(Sample {
+                at: sample.at,
+                value: sample.value / 100.0 * measured.or(described)?,
+            })
         })
+        .collect()
+}
+
+/// How much history `samples` are: what lies between two of them counts for one step at most.
+fn evidence(samples: &[Sample], rules: &Rules) -> Evidence {
+    let (Some(first), Some(last)) = (samples.first(), samples.last()) else {
+        return Evidence::default();
+    };
+    let step = f64::from(rules.step_seconds);
+    let observed: f64 = samples
+        .windows(2)
+        .map(|pair| (pair[1].at - pair[0].at).min(step))
+        .sum();
+    Evidence {
+        spanned_seconds: (last.at - first.at) as u32,
+        observed_seconds: observed as u32,
+    }
+}
+
+/// The highest demand of the past hour on the scale of the current type, not cut off at what that type has.
+fn peak_of_the_last_hour(kept: &[Sample], percent: &[f64], rules: &Rules) -> Option<f64> {
+    let begin = rules.now.as_second() as f64 - PEAK_SECONDS;
+    kept.iter()
+        .zip(percent)
+        .filter(|(sample, _)| sample.at >= begin)
+        .map(|(_, percent)| *percent)
         .max_by(f64::total_cmp)
 }
 

@@ -69,6 +69,68 @@ fn a_healthy_series_is_known() {
 }
 
 #[test]
+fn history_is_told_by_what_it_spans_and_by_what_was_seen_of_it() {
+    let known = observe(&healthy(), &rules(), MEDIUM).unwrap();
+    let whole = Evidence {
+        spanned_seconds: ((POINTS - 1) * STEP) as u32,
+        observed_seconds: ((POINTS - 1) * STEP) as u32,
+    };
+    assert_eq!(known.observation.cpu_evidence, whole);
+    assert_eq!(known.observation.memory_evidence, whole);
+    // Ten points are missing, and the first after them is warm-up; of the hole one step counts.
+    let raw = RawSeries {
+        cpu: samples(|age| (!(12..22).contains(&age)).then_some(40.0)),
+        memory: samples(|age| (age < 3).then_some(40.0)),
+        ..healthy()
+    };
+    let seen = observe(&raw, &rules(), MEDIUM).unwrap().observation;
+    assert_eq!(
+        seen.cpu_evidence.spanned_seconds,
+        ((POINTS - 1) * STEP) as u32
+    );
+    assert_eq!(
+        seen.cpu_evidence.observed_seconds,
+        ((POINTS - 1 - 11) * STEP) as u32
+    );
+    assert_eq!(seen.memory_evidence.spanned_seconds, 2 * STEP as u32);
+    assert_eq!(seen.memory_evidence.observed_seconds, 2 * STEP as u32);
+    // What stopped is no evidence for now.
+    let raw = RawSeries {
+        memory: samples(|age| (age > 5).then_some(40.0)),
+        ..healthy()
+    };
+    let seen = observe(&raw, &rules(), MEDIUM).unwrap().observation;
+    assert_eq!(seen.memory_evidence, Evidence::default());
+}
+
+#[test]
+fn the_peak_of_the_last_hour_is_demand_on_the_current_type() {
+    // 13 samples lie in the hour; what is older doesn't count.
+    let raw = RawSeries {
+        cpu: samples(|age| {
+            Some(match age {
+                13 => 99.0,
+                12 => 70.0,
+                _ => 40.0,
+            })
+        }),
+        ..healthy()
+    };
+    let peak = |raw: &RawSeries| {
+        let observation = observe(raw, &rules(), MEDIUM).unwrap().observation;
+        observation.cpu_peak_last_hour_percent
+    };
+    assert_eq!(peak(&raw), Some(70.0));
+    // 80 percent of 4 vCPU are 160 of 2: not cut off.
+    let raw = RawSeries {
+        cpu: samples(|age| Some(if age > 5 { 80.0 } else { 90.0 })),
+        vcpus: samples(|age| Some(if age > 5 { 4.0 } else { 2.0 })),
+        ..healthy()
+    };
+    assert_eq!(peak(&raw), Some(160.0));
+}
+
+#[test]
 fn fault_37_a_last_sample_that_is_no_percentage_is_unknown() {
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -5.0, 150.0] {
         let raw = RawSeries {

@@ -123,6 +123,7 @@ pub fn input(input: &Input) -> message::DecideRequest {
             disk_bytes_per_second: seen.disk_bytes_per_second,
             samples: seen.samples,
             saturated_seconds: seen.saturated_seconds,
+            ..Default::default()
         }),
         forecast: input.forecast.as_ref().map(forecast::message),
         unknown_reason: unknown
@@ -145,6 +146,7 @@ pub fn input(input: &Input) -> message::DecideRequest {
             })
             .collect(),
         ladder: input.ladder.clone(),
+        notes: input.notes.clone(),
     }
 }
 

@@ -97,6 +97,7 @@ impl Bench {
                     memory_mib: 2_048,
                 }],
                 ladder: Vec::new(),
+                notes: Vec::new(),
             })
             .await
     }

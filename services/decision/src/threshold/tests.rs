@@ -94,6 +94,7 @@ fn scene(forecast_cpu: f64) -> Scene {
                 })
                 .collect(),
             ladder: Vec::new(),
+            notes: Vec::new(),
         },
         state: State::default(),
         now: at(NOW),

@@ -276,7 +276,8 @@ async fn the_audit_lists_newest_first_in_pages() {
 async fn an_explanation_tells_it_all_and_replays() {
     let world = World::new();
     let server = world.start().await;
-    let request = world.request("tick-1", 82.4);
+    let mut request = world.request("tick-1", 82.4);
+    request.notes = vec!["3 of 60 values were dropped".into(), "disk is odd".into()];
     let decision = server.decide(request.clone()).await.unwrap();
     world.pass(120);
     server
@@ -289,6 +290,7 @@ async fn an_explanation_tells_it_all_and_replays() {
         "Because   forecast 82.4 % in 15 min is above 75 %, with probability 0.94",
         "Decided   2027-01-15T08:00:00Z as",
         "Seen      CPU 50.0 % at 2027-01-15T08:00:00Z (0 s earlier, 60 samples); memory 20.0 %, peak 400 MiB; disk 12.5 kB/s",
+        "Notes     3 of 60 values were dropped\n          disk is odd",
         "Forecast  82.4 % in 15 min from 2027-01-15T08:00:00Z, by the trained model; above 75 % with probability 0.94",
         "pass  cooldown    no earlier resize holds scaling up back",
         "Done      succeeded at 2027-01-15T08:02:00Z, runs on t2.medium: as planned",

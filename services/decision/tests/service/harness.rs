@@ -146,6 +146,7 @@ pub fn request_at(now: i64, tick: &str, forecast_cpu: f64) -> DecideRequest {
             disk_bytes_per_second: Some(12_500.0),
             samples: 60,
             saturated_seconds: 0,
+            ..Default::default()
         }),
         forecast: Some(SeriesForecast {
             series_id: "web-1".into(),
@@ -169,6 +170,7 @@ pub fn request_at(now: i64, tick: &str, forecast_cpu: f64) -> DecideRequest {
             })
             .to_vec(),
         ladder: Vec::new(),
+        notes: Vec::new(),
     }
 }
 
