@@ -9,7 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
+    guard::Guard,
     journal::{Journal, OpenError, SqlStore, Store, shown},
+    metrics::Metrics,
     stranded::{Finder, Standing},
 };
 
@@ -19,6 +21,8 @@ const RETRY: Duration = Duration::from_secs(15);
 const HELD_RETRY: Duration = Duration::from_secs(1);
 /// Between two tries to write what could not be written.
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
+/// Between two looks at the limits, for the exposition.
+const SHOW_EVERY: Duration = Duration::from_secs(5);
 /// In rounds of flushing: old resizes are forgotten once an hour.
 const FORGET_EVERY: u32 = 720;
 
@@ -119,6 +123,17 @@ impl Complaints {
 
     fn any(&self) -> bool {
         !self.0.is_empty()
+    }
+}
+
+/// Keeps the exposition's picture of kill switch, breaker and budgets fresh.
+pub async fn show_standings(guard: Arc<Guard>, metrics: Metrics, clock: SharedClock) {
+    loop {
+        // A journal that can't be read says so where it is needed.
+        if let Ok(standings) = guard.standings(clock.now()).await {
+            metrics.stand(&standings);
+        }
+        tokio::time::sleep(SHOW_EVERY).await;
     }
 }
 

@@ -1,27 +1,31 @@
 //! Between the contract's messages and the values inside.
 
 use common::{
-    status::{
-        FieldViolation, failed_precondition, invalid_argument, resource_exhausted, unavailable,
-    },
+    status::{FieldViolation, failed_precondition, invalid_argument, unavailable},
     time::to_proto,
 };
 use jiff::Timestamp;
 use proto::actuator::v1 as wire;
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{
+    admission::NotAdmitted,
     cloud::{CloudError, ErrorKind, Instance, InstanceState, InstanceType},
     config::Config,
-    guard::{KillSwitch, Objection, Standings},
+    guard::{KillSwitch, Objection, Rail, Standings, Used},
     journal::{Record, Refusal, Request, StepRecord, StoreError},
     monitoring::SetUp,
     preflight::{Check, Verdict},
     resize::{Monitoring, Outcome, Phase},
     stranded::{Standing, Stranded},
 };
+
+/// Of the reasons in error details.
+const DOMAIN: &str = "autoscaler.actuator";
+/// Instances whose budget is told.
+const TOLD: usize = 100;
 
 /// Collects what is wrong with a request.
 #[derive(Debug, Default)]
@@ -130,10 +134,11 @@ pub fn request(message: wire::StartResizeRequest) -> Result<Request, Status> {
 }
 
 /// A refusal of the journal.
-pub fn refusal(refusal: &Refusal) -> Status {
+fn refusal(refusal: &Refusal, now: Timestamp) -> Status {
     let message = refusal.to_string();
     match refusal {
         Refusal::OtherContent(_) => Status::already_exists(message),
+        Refusal::Objection(no) => objection(no, now),
         Refusal::Store(_) => unavailable(message, Duration::from_secs(5)),
         Refusal::Busy { active, .. } => failed_precondition("ACTIVE_RESIZE", active, &message),
         Refusal::StaleEpoch { highest, .. } => {
@@ -147,16 +152,33 @@ pub fn store_error(error: &StoreError) -> Status {
     unavailable(error.to_string(), Duration::from_secs(5))
 }
 
-/// What speaks against a resize now.
-pub fn objection(objection: &Objection, now: Timestamp) -> Status {
-    let message = objection.reason.clone();
-    match objection.until {
-        None => failed_precondition("KILL_SWITCH", "actuator", &message),
-        Some(until) => {
-            let wait = Duration::try_from(until.duration_since(now)).unwrap_or_default();
-            resource_exhausted(message, wait)
+/// Why a resize was not taken on.
+pub fn not_admitted(no: &NotAdmitted, now: Timestamp) -> Status {
+    match no {
+        NotAdmitted::ShuttingDown => Status::unavailable(no.to_string()),
+        NotAdmitted::Cloud(error) => cloud_error(error),
+        NotAdmitted::OtherType { instance_id, .. } => {
+            failed_precondition("INSTANCE_TYPE", instance_id, &no.to_string())
         }
+        NotAdmitted::Refused(no) => refusal(no, now),
     }
+}
+
+/// What speaks against a resize now: which limit it is stands in the details, as `PreconditionFailure` for what a person
+/// decided, else as `ErrorInfo` beside the time when it passes.
+fn objection(objection: &Objection, now: Timestamp) -> Status {
+    let code = objection.rail.code();
+    let message = objection.reason.as_str();
+    if objection.rail == Rail::KillSwitch {
+        return failed_precondition(code, "actuator", message);
+    }
+    let mut details = ErrorDetails::new();
+    details.set_error_info(code, DOMAIN, HashMap::new());
+    if let Some(until) = objection.until {
+        let wait = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+        details.set_retry_info(Some(wait));
+    }
+    Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
 /// The kill switch; `None` is off.
@@ -177,8 +199,8 @@ pub fn limits(standings: Standings, config: &Config) -> wire::GetLimitsResponse 
         kill_switch: switch,
         breaker,
         fleet,
+        instances,
     } = standings;
-    let is_used_up = fleet.limit != 0 && fleet.used >= fleet.limit;
     wire::GetLimitsResponse {
         kill_switch: Some(kill_switch(switch)),
         breaker: Some(wire::CircuitBreaker {
@@ -186,14 +208,27 @@ pub fn limits(standings: Standings, config: &Config) -> wire::GetLimitsResponse 
             limit: config.limits.breaker_failures,
             open_until: breaker.open_until.map(to_proto),
         }),
-        fleet: Some(wire::Budget {
-            used: fleet.used,
-            limit: fleet.limit,
-            frees_at: fleet.frees_at.filter(|_| is_used_up).map(to_proto),
-        }),
+        fleet: Some(budget(fleet)),
+        instances: instances
+            .into_iter()
+            .take(TOLD)
+            .map(|(instance_id, used)| wire::InstanceBudget {
+                instance_id,
+                budget: Some(budget(used)),
+            })
+            .collect(),
         instance_limit: config.limits.instance_per_day,
         active: 0,
+        dry_run: config.dry_run,
         max_concurrent: u32::try_from(config.max_concurrent).unwrap_or(u32::MAX),
+    }
+}
+
+fn budget(used: Used) -> wire::Budget {
+    wire::Budget {
+        used: used.used,
+        limit: used.limit,
+        frees_at: used.frees_at.filter(|_| used.is_up()).map(to_proto),
     }
 }
 
@@ -221,7 +256,7 @@ pub fn cloud_error(error: &CloudError) -> Status {
     let mut details = ErrorDetails::new();
     details.set_error_info(
         format!("{:?}", error.kind),
-        "autoscaler.actuator",
+        DOMAIN,
         [("action".to_owned(), error.operation.action().to_owned())],
     );
     Status::with_error_details(code, message, details)

@@ -3,7 +3,6 @@
 use std::{pin::Pin, sync::Arc};
 
 use common::clock::SharedClock;
-use jiff::Timestamp;
 use proto::actuator::v1::{
     self as wire,
     actuator_service_server::{ActuatorService, ActuatorServiceServer},
@@ -14,16 +13,16 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use crate::{
+    admission::{Gate, NotAdmitted},
     cloud::{Cloud, CloudError, DESCRIBED_AT_ONCE},
     config::Config,
     convert::{self, Fields},
     executor::Executor,
-    guard::{Guard, KillSwitch, WINDOW},
-    journal::{Admission, Journal, Recent, Record},
+    guard::{Guard, KillSwitch, NotDecided, Standings},
+    journal::{Admission, Journal, Record, Refusal},
     metrics::Metrics,
     monitoring::SetUp,
     preflight::{self, Subject},
-    resize::Resize,
     stranded::Finder,
 };
 
@@ -103,10 +102,11 @@ impl Service {
             expected: None,
         };
         let mut report = preflight::run(self.cloud.as_ref(), &self.config, subject).await;
-        let recent = self.recent().await?;
         let limits = self
             .guard
-            .checks(&recent, &message.instance_id, self.clock.now());
+            .checks(&message.instance_id, self.clock.now())
+            .await
+            .map_err(|error| convert::store_error(&error))?;
         report.checks.extend(limits);
         Ok(Response::new(wire::PreflightResponse {
             ok: report.obstacle(self.config.unknown_checks).is_none(),
@@ -116,73 +116,40 @@ impl Service {
 
     async fn start(&self, message: wire::StartResizeRequest) -> Answer<wire::StartResizeResponse> {
         let request = convert::request(message)?;
-        let answer = |record: &Record| {
-            Ok(Response::new(wire::StartResizeResponse {
-                resize: Some(convert::resize(record)),
-            }))
+        let gate = Gate {
+            cloud: Arc::clone(&self.cloud),
+            clock: Arc::clone(&self.clock),
+            config: Arc::clone(&self.config),
+            journal: Arc::clone(&self.journal),
+            guard: Arc::clone(&self.guard),
+            shutdown: self.shutdown.clone(),
         };
-        // A repeated request is answered from the journal alone: by now the instance may well have the target type.
-        let known = self.journal.known(&request).await;
-        if let Some(record) = known.map_err(|refusal| convert::refusal(&refusal))? {
-            return answer(&record);
-        }
-        if self.shutdown.is_cancelled() {
-            return Err(Status::unavailable("the actuator is shutting down"));
-        }
-        let instance = self
-            .cloud
-            .describe_instance(&request.instance_id)
-            .await
-            .map_err(refuse)?;
-        let busy = self.journal.list(Some(&request.instance_id), true, 1).await;
-        let busy = busy.map_err(|error| convert::store_error(&error))?;
-        if busy.is_empty() && instance.instance_type != request.expected {
-            return Err(common::status::failed_precondition(
-                "INSTANCE_TYPE",
-                &request.instance_id,
-                &format!(
-                    "{} is {}, not {} as the caller believes; describe it again",
-                    request.instance_id, instance.instance_type, request.expected
-                ),
-            ));
-        }
-        let machine = Resize::new(
-            &request.expected,
-            &request.target,
-            self.config.monitoring.enabled,
-            self.config.limits(),
-        );
-        let dry_run = request.dry_run || self.config.dry_run;
-        if !dry_run {
-            let recent = self.recent().await?;
-            let now = self.clock.now();
-            let objections = self.guard.objections(&recent, &request.instance_id, now);
-            if let Some(objection) = objections.first() {
-                return Err(convert::objection(objection, now));
+        let admission = gate.admit(request).await;
+        let admission = admission.map_err(|no| {
+            if let NotAdmitted::Refused(Refusal::Objection(objection)) = &no {
+                self.metrics.objected(objection.rail.label());
             }
-        }
-        let record = Record::new(request, dry_run, machine, self.clock.now());
-        match self.journal.admit(record).await {
-            Ok(Admission::New(record)) => {
-                let message = answer(&record);
-                self.executor.launch(record);
-                message
+            convert::not_admitted(&no, self.clock.now())
+        })?;
+        let record = match admission {
+            Admission::Known(record) => record,
+            Admission::New(record) => {
+                self.executor.launch(record.clone());
+                record
             }
-            Ok(Admission::Known(record)) => answer(&record),
-            Err(refusal) => Err(convert::refusal(&refusal)),
-        }
+        };
+        Ok(Response::new(wire::StartResizeResponse {
+            resize: Some(convert::resize(&record)),
+        }))
     }
 
-    /// What budgets and the breaker are counted from.
-    async fn recent(&self) -> Result<Vec<Recent>, Status> {
-        let since = self.clock.now().saturating_sub(WINDOW);
-        let recent = self.journal.recent(since.unwrap_or(Timestamp::MIN)).await;
-        recent.map_err(|error| convert::store_error(&error))
+    async fn standings(&self) -> Result<Standings, Status> {
+        let standings = self.guard.standings(self.clock.now()).await;
+        standings.map_err(|error| convert::store_error(&error))
     }
 
     async fn limits(&self) -> Answer<wire::GetLimitsResponse> {
-        let recent = self.recent().await?;
-        let standings = self.guard.standings(&recent, self.clock.now());
+        let standings = self.standings().await?;
         let active = self.journal.list(None, true, 1_000).await;
         let active = active.map_err(|error| convert::store_error(&error))?;
         let mut answer = convert::limits(standings, &self.config);
@@ -206,6 +173,7 @@ impl Service {
         });
         self.guard
             .set_kill_switch(to.clone())
+            .await
             .map_err(|error| not_written(&error))?;
         tracing::warn!(
             on = message.on,
@@ -221,10 +189,10 @@ impl Service {
         let now = self.clock.now();
         self.guard
             .close_breaker(now)
+            .await
             .map_err(|error| not_written(&error))?;
         tracing::warn!("the circuit breaker was closed by hand");
-        let recent = self.recent().await?;
-        let standings = self.guard.standings(&recent, now);
+        let standings = self.standings().await?;
         Ok(Response::new(wire::CloseBreakerResponse {
             breaker: convert::limits(standings, &self.config).breaker,
         }))
@@ -323,10 +291,8 @@ fn refuse(error: CloudError) -> Status {
     convert::cloud_error(&error)
 }
 
-fn not_written(error: &std::io::Error) -> Status {
-    Status::internal(format!(
-        "the decision can't be written beside the journal: {error}; nothing has changed"
-    ))
+fn not_written(error: &NotDecided) -> Status {
+    Status::internal(format!("{error}; nothing has changed"))
 }
 
 fn not_taken_on(resize_id: &str) -> Status {

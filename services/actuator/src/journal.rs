@@ -27,8 +27,9 @@ use tokio::sync::watch;
 pub use self::{
     record::{Kind, Line, Record, Request, StepRecord},
     sql::{OpenError, SqlStore, shown},
-    store::{Recent, Store, StoreError},
+    store::{Rails, Recent, Store, StoreError},
 };
+use crate::guard::Objection;
 
 /// A write that takes longer has failed.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
@@ -64,6 +65,8 @@ pub enum Refusal {
     Busy { instance_id: String, active: String },
     #[error("lease epoch {given} is stale, {highest} has been seen; acquire the lease again")]
     StaleEpoch { given: u64, highest: u64 },
+    #[error("{}", .0.reason)]
+    Objection(Objection),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -148,13 +151,17 @@ impl Journal {
         }
     }
 
-    /// Takes a resize on, unless something speaks against it.
+    /// Takes a resize on, unless something speaks against it; see [`Store::admit`].
     ///
     /// # Errors
     /// Says what.
-    pub async fn admit(&self, record: Record) -> Result<Admission, Refusal> {
+    pub async fn admit(
+        &self,
+        record: Record,
+        rails: Option<&Rails<'_>>,
+    ) -> Result<Admission, Refusal> {
         let _writing = self.writing.lock().await;
-        let admission = within(self.store.admit(&record)).await??;
+        let admission = within(self.store.admit(&record, rails)).await??;
         if let Admission::New(record) = &admission {
             let resize_id = record.request.resize_id.clone();
             self.live().insert(resize_id, Live::new(record.clone()));
@@ -299,6 +306,29 @@ impl Journal {
     /// The store can't be read.
     pub async fn recent(&self, since: Timestamp) -> Result<Vec<Recent>, StoreError> {
         within(self.store.recent(since)).await
+    }
+
+    /// What persons decided, and whether the store is where that is kept.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn decisions(&self) -> Result<Option<String>, StoreError> {
+        if !self.store.keeps_decisions() {
+            return Ok(None);
+        }
+        within(self.store.decisions()).await
+    }
+
+    /// Keeps what persons decided; false when a file has to, because the store is one itself.
+    ///
+    /// # Errors
+    /// The store can't be written.
+    pub async fn decide(&self, document: &str) -> Result<bool, StoreError> {
+        if !self.store.keeps_decisions() {
+            return Ok(false);
+        }
+        within(self.store.decide(document)).await?;
+        Ok(true)
     }
 
     /// Forgets resizes that ended before; returns how many.

@@ -3,6 +3,7 @@
 //! Invariant: no resize ends with the instance stopped (`resize.rs`), and in a dry run nothing is changed (`grpc.rs`,
 //! `executor.rs`), whoever calls.
 
+mod admission;
 pub mod aws;
 mod boot;
 pub mod cloud;
@@ -73,7 +74,7 @@ pub async fn serve(
         return Ok(());
     };
     let journal = Arc::new(Journal::new(Arc::clone(&store)));
-    let guard = Arc::new(Guard::new(&config));
+    let guard = Arc::new(Guard::new(&config, Arc::clone(&journal)));
     let cloud = guard.stand_before(deps.cloud, Arc::clone(&deps.clock), &config);
     let deps = Deps {
         cloud: Arc::new(cloud),
@@ -112,6 +113,12 @@ pub async fn serve(
         config.retention_days,
         shutdown.clone(),
     ));
+    metrics.dry_run.set(i64::from(config.dry_run));
+    let standing = tokio::spawn(boot::show_standings(
+        Arc::clone(&guard),
+        metrics.clone(),
+        Arc::clone(&deps.clock),
+    ));
     let exposed = listeners.metrics.map(|listener| {
         tokio::spawn(exposition::serve(
             listener,
@@ -148,6 +155,7 @@ pub async fn serve(
     };
     let (served, ()) = tokio::join!(serving, finishing);
     upkeep.abort();
+    standing.abort();
     store.close().await;
     served?;
     if let Some(exposed) = exposed {

@@ -11,6 +11,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::guard::Standings;
+
 type Labels = [(&'static str, &'static str); 1];
 
 /// Counters and gauges; clones share them.
@@ -30,6 +32,15 @@ pub struct Metrics {
     /// Resizes that were taken up again, from the journal or from a breadcrumb.
     pub resumed: Counter,
     monitoring: Family<Labels, Counter>,
+    objections: Family<Labels, Counter>,
+    /// 1 while nothing is ever changed.
+    pub dry_run: Gauge,
+    /// 1 while it is on.
+    kill_switch: Gauge,
+    /// 1 while it is open.
+    breaker_open: Gauge,
+    fleet_used: Gauge,
+    fleet_limit: Gauge,
 }
 
 impl Metrics {
@@ -48,6 +59,12 @@ impl Metrics {
             unfinished_at_boot: Gauge::default(),
             resumed: Counter::default(),
             monitoring: Family::default(),
+            objections: Family::default(),
+            dry_run: Gauge::default(),
+            kill_switch: Gauge::default(),
+            breaker_open: Gauge::default(),
+            fleet_used: Gauge::default(),
+            fleet_limit: Gauge::default(),
         };
         registry.register(
             "resizes",
@@ -89,7 +106,56 @@ impl Metrics {
             "Set-ups of monitoring that ended, by result",
             metrics.monitoring.clone(),
         );
+        registry.register(
+            "objections",
+            "Resizes that were not taken on, by the limit that spoke against them",
+            metrics.objections.clone(),
+        );
+        for (name, help, gauge) in [
+            (
+                "dry_run",
+                "1 while the configuration makes every resize a dry run",
+                &metrics.dry_run,
+            ),
+            (
+                "kill_switch_on",
+                "1 while the kill switch is on, or can't be asked",
+                &metrics.kill_switch,
+            ),
+            (
+                "circuit_breaker_open",
+                "1 while the circuit breaker is open",
+                &metrics.breaker_open,
+            ),
+            (
+                "fleet_budget_used",
+                "Resizes of all instances that began within 24 hours",
+                &metrics.fleet_used,
+            ),
+            (
+                "fleet_budget_limit",
+                "Resizes of all instances that may begin within 24 hours; 0 is no limit",
+                &metrics.fleet_limit,
+            ),
+        ] {
+            registry.register(name, help, gauge.clone());
+        }
         metrics
+    }
+
+    /// How the limits stand.
+    pub fn stand(&self, standings: &Standings) {
+        self.kill_switch
+            .set(i64::from(standings.kill_switch.is_some()));
+        self.breaker_open
+            .set(i64::from(standings.breaker.open_until.is_some()));
+        self.fleet_used.set(i64::from(standings.fleet.used));
+        self.fleet_limit.set(i64::from(standings.fleet.limit));
+    }
+
+    /// A limit spoke against a resize.
+    pub fn objected(&self, rail: &'static str) {
+        self.objections.get_or_create(&[("limit", rail)]).inc();
     }
 
     /// A resize ended.

@@ -28,7 +28,7 @@ use crate::{
     executor::Executor,
     fake::{Effect, FakeCloud},
     journal::{
-        Admission, Journal, Kind, Line, Recent, Record, Refusal, Request, SqlStore, Store,
+        Admission, Journal, Kind, Line, Rails, Recent, Record, Refusal, Request, SqlStore, Store,
         StoreError, memory::MemoryStore,
     },
     metrics::Metrics,
@@ -80,8 +80,12 @@ impl CrashingStore {
 
 #[async_trait]
 impl Store for CrashingStore {
-    async fn admit(&self, record: &Record) -> Result<Result<Admission, Refusal>, StoreError> {
-        self.inner.admit(record).await
+    async fn admit(
+        &self,
+        record: &Record,
+        rails: Option<&Rails<'_>>,
+    ) -> Result<Result<Admission, Refusal>, StoreError> {
+        self.inner.admit(record, rails).await
     }
 
     async fn write(&self, record: &Record, lines: &[Line]) -> Result<(), StoreError> {
@@ -110,6 +114,18 @@ impl Store for CrashingStore {
 
     async fn recent(&self, since: Timestamp) -> Result<Vec<Recent>, StoreError> {
         self.inner.recent(since).await
+    }
+
+    async fn decisions(&self) -> Result<Option<String>, StoreError> {
+        self.inner.decisions().await
+    }
+
+    fn keeps_decisions(&self) -> bool {
+        self.inner.keeps_decisions()
+    }
+
+    async fn decide(&self, document: &str) -> Result<(), StoreError> {
+        self.inner.decide(document).await
     }
 
     async fn forget(&self, ended_before: Timestamp) -> Result<u64, StoreError> {
@@ -189,7 +205,7 @@ impl Stage {
     async fn run(&self) -> Result<Ending, String> {
         let mut crashes = 0;
         let (mut journal, mut executor) = self.process();
-        let mut record = match journal.admit(Self::request()).await {
+        let mut record = match journal.admit(Self::request(), None).await {
             Ok(Admission::New(record)) => record,
             other => return Err(format!("not taken on: {other:?}")),
         };
@@ -462,7 +478,7 @@ fn a_journal_that_fails_forbids_the_stop_and_never_the_start() {
             let stage = Stage::new(Arc::new(memory.clone()), &[]);
             memory.set_full_after(good_writes);
             let (journal, executor) = stage.process();
-            let Ok(Admission::New(record)) = journal.admit(Stage::request()).await else {
+            let Ok(Admission::New(record)) = journal.admit(Stage::request(), None).await else {
                 assert_eq!(good_writes, 0);
                 return;
             };

@@ -114,7 +114,7 @@ impl Finder {
             self.config.limits(),
         );
         let record = Record::new(request, false, machine, self.clock.now());
-        match self.journal.admit(record).await {
+        match self.journal.admit(record, None).await {
             Ok(Admission::New(record)) => {
                 tracing::warn!(
                     instance_id = instance.instance_id,

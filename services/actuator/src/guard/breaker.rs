@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Objection;
+use super::{Objection, Rail};
 use crate::{journal::Recent, resize::Outcome};
 
 /// When it opens, and for how long.
@@ -72,7 +72,7 @@ impl Standing {
     pub fn objection(&self) -> Option<Objection> {
         let until = self.open_until?;
         Some(Objection {
-            check: "circuit_breaker",
+            rail: Rail::CircuitBreaker,
             reason: "the circuit breaker is open, because several resizes were rolled back; look why, then \
                      `autoscaler limits --close-breaker`, or wait"
                 .to_owned(),

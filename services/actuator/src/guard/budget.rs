@@ -1,10 +1,10 @@
 //! How many resizes may begin in 24 hours, for one instance and for all. Pure: history and time come in.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 
-use super::Objection;
+use super::{Objection, Rail};
 use crate::{journal::Recent, resize::Outcome};
 
 /// The stretch that is counted; it rolls, so that midnight is no loophole.
@@ -41,7 +41,8 @@ impl Used {
         }
     }
 
-    fn is_up(&self) -> bool {
+    /// True when nothing is left of it.
+    pub fn is_up(&self) -> bool {
         self.limit != 0 && self.used >= self.limit
     }
 }
@@ -57,6 +58,25 @@ pub fn instance(recent: &[Recent], id: &str, budgets: Budgets, now: Timestamp) -
     Used::count(of_it, budgets.instance)
 }
 
+/// The budget of every instance that used something of its own, the fullest first.
+pub fn instances(recent: &[Recent], budgets: Budgets, now: Timestamp) -> Vec<(String, Used)> {
+    let mut of_each: BTreeMap<&str, Vec<&Recent>> = BTreeMap::new();
+    for resize in counted(recent, now) {
+        of_each.entry(&resize.instance_id).or_default().push(resize);
+    }
+    let mut all: Vec<(String, Used)> = of_each
+        .into_iter()
+        .map(|(id, begun)| {
+            (
+                id.to_owned(),
+                Used::count(begun.into_iter(), budgets.instance),
+            )
+        })
+        .collect();
+    all.sort_by_key(|(_, used)| std::cmp::Reverse(used.used));
+    all
+}
+
 /// Says no when a budget is used up, and for how long.
 pub fn objection(
     recent: &[Recent],
@@ -66,15 +86,15 @@ pub fn objection(
 ) -> Option<Objection> {
     let of_it = instance(recent, id, budgets, now);
     let of_all = fleet(recent, budgets, now);
-    let (used, whose, key) = if of_it.is_up() {
-        (of_it, id, "instance_per_day")
+    let (used, whose, key, rail) = if of_it.is_up() {
+        (of_it, id, "instance_per_day", Rail::InstanceBudget)
     } else if of_all.is_up() {
-        (of_all, "the fleet", "fleet_per_day")
+        (of_all, "the fleet", "fleet_per_day", Rail::FleetBudget)
     } else {
         return None;
     };
     Some(Objection {
-        check: "budget",
+        rail,
         reason: format!(
             "{whose} was resized {} times in 24 hours, which is its budget (actuator.limits.{key})",
             used.used

@@ -237,7 +237,7 @@ impl Cloud for GuardedCloud {
         let call = async {
             // Asked as late as possible, after the wait for a token.
             if *mutation == Mutation::Stop
-                && let Some(switch) = self.guard.kill_switch()
+                && let Some(switch) = self.guard.kill_switch().await
             {
                 let message = format!("the kill switch is on: {}", switch.reason);
                 return Err(CloudError::new(operation, ErrorKind::Halted, message));

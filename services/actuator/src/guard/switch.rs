@@ -19,6 +19,42 @@ pub struct Decisions {
     pub breaker_closed_at: Option<Timestamp>,
 }
 
+impl Decisions {
+    /// A kill switch that is on.
+    pub fn on(reason: String) -> Self {
+        Self {
+            kill_switch: Some(KillSwitch {
+                reason,
+                since: None,
+            }),
+            breaker_closed_at: None,
+        }
+    }
+
+    /// From what `place` keeps. Something damaged counts as a kill switch that is on: whoever wrote it meant something.
+    pub fn of(place: &str, document: &[u8]) -> Self {
+        serde_json::from_slice(document)
+            .unwrap_or_else(|error| Self::on(format!("{place} is damaged: {error}")))
+    }
+
+    /// As it is kept.
+    ///
+    /// # Errors
+    /// Never, as far as is known: all of it can be written as JSON.
+    pub fn document(&self) -> io::Result<String> {
+        Ok(serde_json::to_string(self)?)
+    }
+
+    /// What holds when two places keep something: on when either is, closed when it was closed last.
+    #[must_use]
+    pub fn joined(self, other: Self) -> Self {
+        Self {
+            kill_switch: self.kill_switch.or(other.kill_switch),
+            breaker_closed_at: self.breaker_closed_at.max(other.breaker_closed_at),
+        }
+    }
+}
+
 /// The kill switch, on.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -52,18 +88,10 @@ impl Switch {
         let Some(path) = &self.path else {
             return self.memory().clone();
         };
-        let on = |reason: String| Decisions {
-            kill_switch: Some(KillSwitch {
-                reason,
-                since: None,
-            }),
-            breaker_closed_at: None,
-        };
         match fs::read(path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .unwrap_or_else(|error| on(format!("{} is damaged: {error}", path.display()))),
+            Ok(bytes) => Decisions::of(&path.display().to_string(), &bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Decisions::default(),
-            Err(error) => on(format!("{} can't be read: {error}", path.display())),
+            Err(error) => Decisions::on(format!("{} can't be read: {error}", path.display())),
         }
     }
 

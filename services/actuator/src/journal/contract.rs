@@ -11,10 +11,13 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 
 use super::{
-    Admission, Journal, Kind, OpenError, Record, Refusal, Request, SqlStore, Store, StoreError,
-    memory::MemoryStore,
+    Admission, Journal, Kind, OpenError, Rails, Recent, Record, Refusal, Request, SqlStore, Store,
+    StoreError, memory::MemoryStore,
 };
-use crate::resize::{Event, Limits, Outcome, Resize, Step};
+use crate::{
+    guard::{KillSwitch, Objection, Rail},
+    resize::{Event, Limits, Outcome, Resize, Step},
+};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -35,7 +38,7 @@ fn record(resize_id: &str, instance_id: &str, target: &str, epoch: u64) -> Recor
 }
 
 async fn admit(store: &dyn Store, record: &Record) -> Result<Admission, Refusal> {
-    store.admit(record).await.unwrap()
+    store.admit(record, None).await.unwrap()
 }
 
 async fn admitted(store: &dyn Store, resize_id: &str, instance_id: &str) -> Record {
@@ -157,8 +160,93 @@ async fn memory(store: &dyn Store) {
     assert_eq!(ids(store, None, false).await, ["later"]);
 }
 
-#[tokio::test]
+fn no() -> Option<Objection> {
+    Some(Objection {
+        rail: Rail::FleetBudget,
+        reason: "enough for today".to_owned(),
+        until: None,
+    })
+}
+
+/// What speaks against a resize is judged over the history that it would be added to, and leaves nothing behind.
+async fn rails(store: &dyn Store) {
+    let seen = std::sync::Mutex::new(Vec::new());
+    let judge = |recent: &[Recent], _: Option<&str>| {
+        let ids: Vec<&str> = recent.iter().map(|one| one.instance_id.as_str()).collect();
+        seen.lock().unwrap().push(ids.len());
+        ids.contains(&"i-1").then(no).flatten()
+    };
+    let rails = Rails {
+        since: at(0),
+        judge: &judge,
+    };
+    let first = record("a", "i-1", "t2.medium", 3);
+    let admit = async |record: &Record| store.admit(record, Some(&rails)).await.unwrap();
+    assert!(matches!(admit(&first).await, Ok(Admission::New(_))));
+    let second = record("b", "i-2", "t2.medium", 7);
+    for _ in 0..2 {
+        let refusal = admit(&second).await.unwrap_err();
+        assert!(matches!(refusal, Refusal::Objection(_)), "{refusal:?}");
+        assert_eq!(refusal.to_string(), "enough for today");
+    }
+    assert_eq!(store.get("b").await.unwrap(), None);
+    // Nor has it shown its epoch; and what is known is not judged again.
+    assert!(matches!(admit(&first).await, Ok(Admission::Known(_))));
+    let by_epoch = record("c", "i-3", "t2.medium", 4);
+    assert!(store.admit(&by_epoch, None).await.unwrap().is_ok());
+    assert_eq!(*seen.lock().unwrap(), [0, 1, 1]);
+}
+
+/// So many stores on one database, or one store so many times: of all that ask at once one passes a budget of one.
+async fn race(stores: Vec<Arc<dyn Store>>) {
+    let asked = stores.into_iter().enumerate().map(|(number, store)| {
+        tokio::spawn(async move {
+            let judge =
+                |recent: &[Recent], _: Option<&str>| (!recent.is_empty()).then(no).flatten();
+            let rails = Rails {
+                since: at(0),
+                judge: &judge,
+            };
+            let instance = format!("i-{number}");
+            let record = record(&format!("r{number}"), &instance, "t2.medium", 0);
+            store.admit(&record, Some(&rails)).await.unwrap()
+        })
+    });
+    let asked: Vec<_> = asked.collect();
+    let mut taken = 0;
+    for asked in asked {
+        match asked.await.unwrap() {
+            Ok(_) => taken += 1,
+            Err(refusal) => assert!(matches!(refusal, Refusal::Objection(_)), "{refusal:?}"),
+        }
+    }
+    assert_eq!(taken, 1);
+}
+
+/// What persons decided, where a database keeps it: seen by the next admission.
+async fn decisions(store: &dyn Store) {
+    assert!(store.keeps_decisions());
+    assert_eq!(store.decisions().await.unwrap(), None);
+    for document in ["{\"kill_switch\": null}", "'; DROP TABLE decisions; --"] {
+        store.decide(document).await.unwrap();
+        assert_eq!(store.decisions().await.unwrap().as_deref(), Some(document));
+        let judge =
+            |_: &[Recent], found: Option<&str>| (found == Some(document)).then(no).flatten();
+        let rails = Rails {
+            since: at(0),
+            judge: &judge,
+        };
+        let record = record("a", "i-1", "t2.medium", 0);
+        let refusal = store.admit(&record, Some(&rails)).await.unwrap();
+        assert!(matches!(refusal, Err(Refusal::Objection(_))), "{refusal:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn in_memory() {
+    rails(&MemoryStore::default()).await;
+    race(vec![Arc::new(MemoryStore::default()) as Arc<dyn Store>; 16]).await;
+    decisions(&MemoryStore::default()).await;
     admission(&MemoryStore::default()).await;
     writing(&MemoryStore::default()).await;
     memory(&MemoryStore::default()).await;
@@ -168,7 +256,7 @@ fn path(folder: &TempDir, name: &str) -> String {
     folder.path().join(name).display().to_string()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let open = async |name: &str| SqlStore::open(&path(&folder, name)).await.unwrap();
@@ -176,6 +264,18 @@ async fn sqlite() {
     writing(&open("b.db").await).await;
     memory(&open("c.db").await).await;
     memory(&SqlStore::open(":memory:").await.unwrap()).await;
+    rails(&open("d.db").await).await;
+    race(vec![Arc::new(open("e.db").await) as Arc<dyn Store>; 16]).await;
+    // Whoever else writes the file, whatever locks say.
+    let others = open("f.db").await;
+    let mut several: Vec<Arc<dyn Store>> = Vec::new();
+    for _ in 0..4 {
+        let url = format!("sqlite:{}", path(&folder, "f.db"));
+        several.push(Arc::new(SqlStore::bare(&url).await.unwrap()));
+    }
+    race(several).await;
+    assert!(!others.keeps_decisions());
+    assert_eq!(others.decisions().await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -228,7 +328,7 @@ async fn a_full_disk_costs_nothing_that_was_written_and_is_caught_up_with() {
     let store = Arc::new(store);
     let journal = Journal::new(Arc::clone(&store) as Arc<dyn Store>);
     let mut record = record("a", "i-1", "t2.medium", 0);
-    journal.admit(record.clone()).await.unwrap();
+    journal.admit(record.clone(), None).await.unwrap();
     // As full as a disk: not a page more.
     let pages = store.pragma("page_count").await;
     store
@@ -354,13 +454,23 @@ impl Postgres {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn postgresql() {
     let Some(server) = Postgres::start() else {
         return;
     };
     admission(&server.store("a").await.0).await;
     writing(&server.store("b").await.0).await;
+    rails(&server.store("d").await.0).await;
+    decisions(&server.store("e").await.0).await;
+    // The lock of one process is not what keeps the budget: several connections race.
+    let (_store, url) = server.store("f").await;
+    let mut several: Vec<Arc<dyn Store>> = Vec::new();
+    for _ in 0..8 {
+        several.push(Arc::new(SqlStore::bare(&url).await.unwrap()));
+    }
+    race(several).await;
+    a_guard_on(&server).await;
     let (store, url) = server.store("c").await;
     memory(&store).await;
     // One process at a time, and the next one takes over.
@@ -375,4 +485,61 @@ async fn postgresql() {
         .await;
     assert!(!store.is_ours().await);
     assert!(SqlStore::open(&url).await.is_ok());
+}
+
+/// A guard whose journal keeps what persons decided, and a file beside it.
+async fn a_guard_on(server: &Postgres) {
+    let (store, url) = server.store("g").await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = crate::Config {
+        database: path(&folder, "actuator.db"),
+        ..crate::Config::default()
+    };
+    let file = config.safety_file().unwrap();
+    let journal = Arc::new(Journal::new(Arc::new(store) as Arc<dyn Store>));
+    let guard = crate::guard::Guard::new(&config, Arc::clone(&journal));
+    let on = |reason: &str| {
+        Some(KillSwitch {
+            reason: reason.to_owned(),
+            since: Some(at(0)),
+        })
+    };
+    let reason = async || guard.kill_switch().await.map(|switch| switch.reason);
+    assert_eq!(reason().await, None);
+    guard.set_kill_switch(on("incident 7")).await.unwrap();
+    assert!(!file.exists());
+    assert_eq!(reason().await.as_deref(), Some("incident 7"));
+    let refused = guard.admit(record("a", "i-1", "t2.medium", 0), at(0)).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("incident 7"), "{refused}");
+    // The breaker's closing leaves it on.
+    guard.close_breaker(at(5)).await.unwrap();
+    assert_eq!(reason().await.as_deref(), Some("incident 7"));
+    guard.set_kill_switch(None).await.unwrap();
+    assert_eq!(reason().await, None);
+
+    // By hand, in the file: off takes it away there, too.
+    std::fs::write(&file, r#"{"kill_switch": {"reason": "by hand"}}"#).unwrap();
+    assert_eq!(reason().await.as_deref(), Some("by hand"));
+    guard.set_kill_switch(None).await.unwrap();
+    assert_eq!(reason().await, None);
+
+    // By hand, in the database, and damaged.
+    let other = SqlStore::bare(&url).await.unwrap();
+    other.execute("UPDATE decisions SET document = '{'").await;
+    assert!(reason().await.unwrap().contains("damaged"));
+    guard.set_kill_switch(None).await.unwrap();
+    assert_eq!(reason().await, None);
+
+    // A database that can't be asked is one that says "on"; it can still be turned on for the time after.
+    other.execute("DROP TABLE decisions").await;
+    assert!(reason().await.unwrap().contains("can't be asked"));
+    assert!(guard.set_kill_switch(None).await.is_err());
+    guard.set_kill_switch(on("incident 8")).await.unwrap();
+    other
+        .execute("CREATE TABLE decisions (id BIGINT PRIMARY KEY, document TEXT NOT NULL)")
+        .await;
+    assert_eq!(reason().await.as_deref(), Some("incident 8"));
+    guard.set_kill_switch(None).await.unwrap();
+    assert_eq!(reason().await, None);
 }

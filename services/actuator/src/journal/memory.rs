@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::{
     Admission, Line, Record, Refusal,
-    store::{Recent, Store, StoreError},
+    store::{Rails, Recent, Store, StoreError},
 };
 
 /// Clones share one content.
@@ -30,6 +30,17 @@ struct Content {
     resizes: Vec<Record>,
     lines: BTreeMap<(String, u64), Line>,
     epoch: u64,
+    decisions: Option<String>,
+}
+
+impl Content {
+    fn recent(&self, since: Timestamp) -> Vec<Recent> {
+        self.resizes
+            .iter()
+            .filter(|record| !record.dry_run && record.created_at >= since)
+            .map(Record::recent)
+            .collect()
+    }
 }
 
 impl Default for MemoryStore {
@@ -70,7 +81,11 @@ impl MemoryStore {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn admit(&self, record: &Record) -> Result<Result<Admission, Refusal>, StoreError> {
+    async fn admit(
+        &self,
+        record: &Record,
+        rails: Option<&Rails<'_>>,
+    ) -> Result<Result<Admission, Refusal>, StoreError> {
         self.room()?;
         let request = &record.request;
         let mut content = self.content();
@@ -85,8 +100,14 @@ impl Store for MemoryStore {
                     highest: content.epoch,
                 }));
             }
-            content.epoch = request.lease_epoch;
         }
+        if let Some(rails) = rails {
+            let recent = content.recent(rails.since);
+            if let Some(objection) = (rails.judge)(&recent, content.decisions.as_deref()) {
+                return Ok(Err(Refusal::Objection(objection)));
+            }
+        }
+        content.epoch = content.epoch.max(request.lease_epoch);
         let busy = |known: &&Record| {
             known.request.instance_id == request.instance_id && known.finished_at.is_none()
         };
@@ -158,13 +179,24 @@ impl Store for MemoryStore {
     }
 
     async fn recent(&self, since: Timestamp) -> Result<Vec<Recent>, StoreError> {
-        let content = self.content();
-        Ok(content
-            .resizes
-            .iter()
-            .filter(|record| !record.dry_run && record.created_at >= since)
-            .map(Record::recent)
-            .collect())
+        Ok(self.content().recent(since))
+    }
+
+    async fn decisions(&self) -> Result<Option<String>, StoreError> {
+        match self.room.load(Ordering::Relaxed) {
+            0 => Err(StoreError::Unavailable("it is away".to_owned())),
+            _ => Ok(self.content().decisions.clone()),
+        }
+    }
+
+    fn keeps_decisions(&self) -> bool {
+        true
+    }
+
+    async fn decide(&self, document: &str) -> Result<(), StoreError> {
+        self.room()?;
+        self.content().decisions = Some(document.to_owned());
+        Ok(())
     }
 
     async fn forget(&self, ended_before: Timestamp) -> Result<u64, StoreError> {

@@ -24,7 +24,7 @@ use tokio::sync::Mutex;
 
 use super::{
     Admission, Line, Record, Refusal,
-    store::{Recent, Store, StoreError},
+    store::{Rails, Recent, Store, StoreError},
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -169,6 +169,16 @@ impl SqlStore {
         })
     }
 
+    async fn decided(&self, connection: &mut AnyConnection) -> Result<Option<String>, StoreError> {
+        if !self.keeps_decisions() {
+            return Ok(None);
+        }
+        let row = sqlx::query("SELECT document FROM decisions WHERE id = 1")
+            .fetch_optional(connection)
+            .await?;
+        Ok(row.map(|row| row.try_get("document")).transpose()?)
+    }
+
     /// A connection in a transaction; dropped without a commit it changes nothing.
     async fn begin(&self) -> Result<PoolConnection<Any>, StoreError> {
         let mut connection = self.pool.acquire().await?;
@@ -311,11 +321,33 @@ async fn get(
     row.as_ref().map(record).transpose()
 }
 
+async fn recent(
+    connection: &mut AnyConnection,
+    since: Timestamp,
+) -> Result<Vec<Recent>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT document FROM resizes WHERE dry_run = 0 AND created_at >= $1 ORDER BY sequence",
+    )
+    .bind(since.as_microsecond())
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Ok(record(row)?.recent())).collect()
+}
+
 #[async_trait]
 impl Store for SqlStore {
-    async fn admit(&self, new: &Record) -> Result<Result<Admission, Refusal>, StoreError> {
+    async fn admit(
+        &self,
+        new: &Record,
+        rails: Option<&Rails<'_>>,
+    ) -> Result<Result<Admission, Refusal>, StoreError> {
         let request = &new.request;
         let mut connection = self.begin().await?;
+        // The one row that every admission writes: SQLite lets nobody else write from here on, PostgreSQL keeps other
+        // admissions waiting here, so what is read below is what the resize is added to.
+        sqlx::query("UPDATE fences SET epoch = epoch WHERE id = 1")
+            .execute(&mut *connection)
+            .await?;
         if let Some(known) = get(&mut connection, &request.resize_id).await? {
             return Ok(Admission::of_known(known, request));
         }
@@ -333,6 +365,13 @@ impl Store for SqlStore {
                     given: request.lease_epoch,
                     highest: highest.unsigned_abs(),
                 }));
+            }
+        }
+        if let Some(rails) = rails {
+            let recent = recent(&mut connection, rails.since).await?;
+            let decisions = self.decided(&mut connection).await?;
+            if let Some(objection) = (rails.judge)(&recent, decisions.as_deref()) {
+                return Ok(Err(Refusal::Objection(objection)));
             }
         }
         let inserted = sqlx::query(
@@ -466,13 +505,26 @@ impl Store for SqlStore {
     }
 
     async fn recent(&self, since: Timestamp) -> Result<Vec<Recent>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT document FROM resizes WHERE dry_run = 0 AND created_at >= $1 ORDER BY sequence",
+        recent(&mut *self.pool.acquire().await?, since).await
+    }
+
+    async fn decisions(&self) -> Result<Option<String>, StoreError> {
+        self.decided(&mut *self.pool.acquire().await?).await
+    }
+
+    fn keeps_decisions(&self) -> bool {
+        matches!(self.hold, Hold::Session(_))
+    }
+
+    async fn decide(&self, document: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO decisions (id, document) VALUES (1, $1)
+             ON CONFLICT (id) DO UPDATE SET document = excluded.document",
         )
-        .bind(since.as_microsecond())
-        .fetch_all(&self.pool)
+        .bind(document)
+        .execute(&self.pool)
         .await?;
-        rows.iter().map(|row| Ok(record(row)?.recent())).collect()
+        Ok(())
     }
 
     async fn forget(&self, ended_before: Timestamp) -> Result<u64, StoreError> {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{Admission, Line, Record, Refusal};
-use crate::resize::Outcome;
+use crate::{guard::Objection, resize::Outcome};
 
 /// Why a call on the store failed. Nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -31,13 +31,36 @@ pub struct Recent {
     pub outcome: Option<Outcome>,
 }
 
+/// What a new resize is judged by, inside the transaction that takes it on: nothing comes between the history that is
+/// counted and the resize that is added to it.
+pub struct Rails<'a> {
+    /// How far back the history goes.
+    pub since: Timestamp,
+    /// What speaks against it, given the history and what persons decided ([`Store::decisions`]).
+    pub judge: &'a (dyn Fn(&[Recent], Option<&str>) -> Option<Objection> + Send + Sync),
+}
+
+impl fmt::Debug for Rails<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Rails")
+            .field("since", &self.since)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Resizes and their lines. Every call is one transaction, and what it answered is on the disk.
 ///
 /// Invariant: at most one resize of an instance is active, and the epoch never falls.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
-    /// Takes a resize on, or says why not.
-    async fn admit(&self, record: &Record) -> Result<Result<Admission, Refusal>, StoreError>;
+    /// Takes a resize on, or says why not. What is known already is not judged again; without `rails`, what brings a
+    /// machine back and what changes nothing.
+    async fn admit(
+        &self,
+        record: &Record,
+        rails: Option<&Rails<'_>>,
+    ) -> Result<Result<Admission, Refusal>, StoreError>;
 
     /// Writes how it stands, and lines that may have been written before.
     async fn write(&self, record: &Record, lines: &[Line]) -> Result<(), StoreError>;
@@ -58,6 +81,16 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Resizes that were no dry run, taken on at or after `since`.
     async fn recent(&self, since: Timestamp) -> Result<Vec<Recent>, StoreError>;
+
+    /// What persons decided, as [`Store::decide`] was given it; `None` when nothing was, or when a file beside the
+    /// store has it.
+    async fn decisions(&self) -> Result<Option<String>, StoreError>;
+
+    /// True when what persons decide is kept here, because several hosts reach it.
+    fn keeps_decisions(&self) -> bool;
+
+    /// Keeps what persons decided.
+    async fn decide(&self, document: &str) -> Result<(), StoreError>;
 
     /// Forgets resizes that ended before; returns how many.
     async fn forget(&self, ended_before: Timestamp) -> Result<u64, StoreError>;

@@ -328,3 +328,128 @@ async fn monitoring_goes_by_our_document_else_by_the_shell_and_is_tried_again() 
     assert_eq!(failed.phase(), ResizePhase::Succeeded);
     assert_eq!(sent(&stage).len(), 2);
 }
+
+/// Sixteen at once, each of another instance or all of one; returns those that were taken on, and what the others were
+/// told.
+async fn race(limits: LimitsConfig, same_instance: bool) -> (usize, Vec<(Code, String)>) {
+    // Time stands still, so that nothing ends while they race.
+    let clock: SharedClock = Arc::new(common::clock::SystemClock);
+    let mut stage = Stage::on(Config { limits, ..config() }, clock).await;
+    let hold = stage.fake.hold(Operation::Stop, 1, Moment::Before);
+    let others: Vec<String> = (0..16).map(|n| format!("i-{n:017x}")).collect();
+    for other in &others {
+        stage.fake.add_instance(other, FROM);
+    }
+    // Nothing of a first call's set-up keeps them apart.
+    limits_of(&mut stage).await;
+    let calls = others.into_iter().enumerate().map(|(number, other)| {
+        let mut client = stage.client.clone();
+        let request = wire::StartResizeRequest {
+            instance_id: if same_instance { ID.to_owned() } else { other },
+            ..request(&format!("race-{number}"))
+        };
+        tokio::spawn(async move { client.start_resize(request).await })
+    });
+    let calls: Vec<_> = calls.collect();
+    let mut taken = 0;
+    let mut told = Vec::new();
+    for call in calls {
+        match call.await.unwrap() {
+            Ok(_) => taken += 1,
+            Err(status) => told.push((status.code(), status.message().to_owned())),
+        }
+    }
+    drop(hold);
+    stage.shutdown.cancel();
+    (taken, told)
+}
+
+async fn limits_of(stage: &mut Stage) {
+    drop(limits(stage).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sixteen_at_once_do_not_pass_a_budget_of_one() {
+    for (instance_per_day, fleet_per_day, same_instance) in
+        [(0, 1, false), (0, 5, false), (1, 0, true)]
+    {
+        let limits = LimitsConfig {
+            instance_per_day,
+            fleet_per_day,
+            ..LimitsConfig::default()
+        };
+        let (taken, told) = race(limits, same_instance).await;
+        let allowed = instance_per_day.max(fleet_per_day) as usize;
+        assert_eq!(taken, allowed, "{told:?}");
+        for (code, message) in told {
+            assert_eq!(code, Code::ResourceExhausted, "{message}");
+            assert!(message.contains("_per_day"), "{message}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_limit_has_a_code_of_its_own_and_shows_in_metrics_and_answers() {
+    let limits = LimitsConfig {
+        instance_per_day: 1,
+        breaker_failures: 1,
+        ..LimitsConfig::default()
+    };
+    let code = |status: &tonic::Status| {
+        let precondition = status.get_details_precondition_failure();
+        let kind = precondition.map(|found| found.violations[0].r#type.clone());
+        kind.or_else(|| status.get_details_error_info().map(|info| info.reason))
+    };
+    let mut stage = Stage::with(Config { limits, ..config() }).await;
+    resize(&mut stage, 1).await;
+    let back = wire::StartResizeRequest {
+        target_instance_type: FROM.to_owned(),
+        expected_instance_type: TARGET.to_owned(),
+        ..request("r2")
+    };
+    let status = stage.start(back.clone()).await.unwrap_err();
+    assert_eq!(code(&status).as_deref(), Some("INSTANCE_BUDGET"));
+    let standing = self::limits(&mut stage).await;
+    let [one] = &standing.instances[..] else {
+        panic!("{standing:?}");
+    };
+    let budget = one.budget.unwrap();
+    assert_eq!(
+        (one.instance_id.as_str(), budget.used, budget.limit),
+        (ID, 1, 1)
+    );
+    assert!(budget.frees_at.is_some());
+    assert!(!standing.dry_run);
+
+    turn(&mut stage, true).await;
+    let status = stage.start(back).await.unwrap_err();
+    assert_eq!(code(&status).as_deref(), Some("KILL_SWITCH"));
+
+    let limits = LimitsConfig {
+        fleet_per_day: 1,
+        breaker_failures: 1,
+        ..LimitsConfig::default()
+    };
+    let mut stage = Stage::with(Config { limits, ..config() }).await;
+    stage.fake.set_capacity(TARGET, false);
+    let rolled_back = resize(&mut stage, 1).await;
+    assert_eq!(rolled_back.phase(), ResizePhase::RolledBack);
+    let status = stage.start(request("r2")).await.unwrap_err();
+    assert_eq!(code(&status).as_deref(), Some("CIRCUIT_BREAKER"));
+    let close = wire::CloseBreakerRequest {};
+    stage.client.close_breaker(close).await.unwrap();
+    let status = stage.start(request("r3")).await.unwrap_err();
+    assert_eq!(code(&status).as_deref(), Some("FLEET_BUDGET"));
+    assert!(status.get_details_retry_info().is_some());
+    let text = crate::support::metrics(&stage.metrics_url).await;
+    for line in [
+        "actuator_objections_total{limit=\"circuit_breaker\"} 1",
+        "actuator_objections_total{limit=\"fleet_budget\"} 1",
+        "actuator_dry_run 0",
+        "actuator_kill_switch_on 0",
+        "actuator_fleet_budget_limit 1",
+        "actuator_circuit_breaker_open 0",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+}

@@ -5,7 +5,8 @@ use std::{process::ExitCode, time::Duration};
 use common::grpc::outgoing;
 use owo_colors::OwoColorize as _;
 use proto::actuator::v1::{
-    CloseBreakerRequest, GetLimitsRequest, GetLimitsResponse, KillSwitch, SetKillSwitchRequest,
+    CloseBreakerRequest, GetLimitsRequest, GetLimitsResponse, InstanceBudget, KillSwitch,
+    SetKillSwitchRequest,
 };
 
 use super::{Client, Failure};
@@ -89,13 +90,30 @@ impl Client {
                 ["fleet budget".to_owned(), of(fleet.used, fleet.limit), free],
                 [
                     "instance budget".to_owned(),
-                    limits.instance_limit.to_string(),
-                    "resizes in 24 hours, each instance".to_owned(),
+                    match limits.instances.first() {
+                        Some(InstanceBudget {
+                            budget: Some(fullest),
+                            ..
+                        }) => of(fullest.used, limits.instance_limit),
+                        _ => of(0, limits.instance_limit),
+                    },
+                    match limits.instances.first() {
+                        Some(fullest) => format!(
+                            "resizes in 24 hours of {}, which had most of them",
+                            fullest.instance_id
+                        ),
+                        None => "resizes in 24 hours, each instance".to_owned(),
+                    },
                 ],
                 [
                     "at once".to_owned(),
                     of(limits.active, limits.max_concurrent),
                     "resizes under way".to_owned(),
+                ],
+                [
+                    "dry run".to_owned(),
+                    if limits.dry_run { "on" } else { "off" }.to_owned(),
+                    "actuator.dry_run".to_owned(),
                 ],
             ],
         );
