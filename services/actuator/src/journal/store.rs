@@ -31,13 +31,15 @@ pub struct Recent {
     pub outcome: Option<Outcome>,
 }
 
+/// Says what speaks against a resize, given the history and what persons decided ([`Store::decisions`]).
+pub type Judge<'a> = dyn Fn(&[Recent], Option<&str>) -> Option<Objection> + Send + Sync + 'a;
+
 /// What a new resize is judged by, inside the transaction that takes it on: nothing comes between the history that is
 /// counted and the resize that is added to it.
 pub struct Rails<'a> {
     /// How far back the history goes.
     pub since: Timestamp,
-    /// What speaks against it, given the history and what persons decided ([`Store::decisions`]).
-    pub judge: &'a (dyn Fn(&[Recent], Option<&str>) -> Option<Objection> + Send + Sync),
+    pub judge: &'a Judge<'a>,
 }
 
 impl fmt::Debug for Rails<'_> {
