@@ -93,13 +93,11 @@ impl Store for MemoryStore {
         if let Some(known) = content.resizes.iter().find(same) {
             return Ok(Admission::of_known(known.clone(), request));
         }
-        if request.lease_epoch != 0 {
-            if request.lease_epoch < content.epoch {
-                return Ok(Err(Refusal::StaleEpoch {
-                    given: request.lease_epoch,
-                    highest: content.epoch,
-                }));
-            }
+        if request.lease_epoch != 0 && request.lease_epoch < content.epoch {
+            return Ok(Err(Refusal::StaleEpoch {
+                given: request.lease_epoch,
+                highest: content.epoch,
+            }));
         }
         if let Some(rails) = rails {
             let recent = content.recent(rails.since);
