@@ -16,6 +16,11 @@ use prometheus_client::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::{
+    lines,
+    serving::{self, Protocol},
+};
+
 /// The media type of the text that [`render`] returns.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -27,6 +32,11 @@ pub fn registry(service: &str) -> Registry {
         .get_or_create(&[("version", env!("CARGO_PKG_VERSION"))])
         .set(1);
     registry.register("build_info", "Version of the running build", build);
+    registry.register(
+        "log_lines_dropped",
+        "Log and decision lines that this process dropped because their reader was too slow or the file could not be written",
+        lines::DROPPED.clone(),
+    );
     registry
 }
 
@@ -50,9 +60,7 @@ pub async fn serve(
     let app = Router::new()
         .route("/metrics", get(metrics))
         .with_state(registry);
-    axum::serve(listener, app)
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await
+    serving::serve(Protocol::Http, listener, app, shutdown).await
 }
 
 async fn metrics(State(registry): State<Arc<Registry>>) -> impl IntoResponse {

@@ -3,7 +3,7 @@
 //! Every server has health and reflection, carries trace context in, and drains within a bound. Every client call
 //! carries a deadline and the trace context out.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
 use opentelemetry::propagation::{Extractor, Injector};
 use tokio::{net::TcpListener, sync::watch};
@@ -11,10 +11,12 @@ use tokio_util::sync::CancellationToken;
 use tonic::{
     metadata::{MetadataKey, MetadataMap, MetadataValue},
     service::RoutesBuilder,
-    transport::{Channel, Endpoint, Server, server::TcpIncoming},
+    transport::{Channel, Endpoint},
 };
 use tonic_health::{ServingStatus, server::HealthReporter};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use crate::serving::{self, Protocol};
 
 /// Calls that are still running this long after shutdown began are dropped.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -24,9 +26,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub enum ServeError {
     #[error("server reflection can't be built from the descriptors: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
-    #[error("gRPC server: {0}")]
-    Transport(#[from] tonic::transport::Error),
-    #[error("metrics server: {0}")]
+    #[error("server: {0}")]
     Io(#[from] std::io::Error),
 }
 
@@ -96,15 +96,14 @@ impl GrpcServer {
                 .with_service_name(self.service)
                 .with_service_name("grpc.health.v1.Health")
         };
-        let server = Server::builder()
-            .trace_fn(incoming_span)
-            .http2_keepalive_interval(Some(Duration::from_secs(30)))
-            .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-            .concurrency_limit_per_connection(256)
-            .add_routes(self.routes.routes())
+        let app = self
+            .routes
+            .routes()
             .add_service(health)
             .add_service(descriptors().build_v1()?)
-            .add_service(descriptors().build_v1alpha()?);
+            .add_service(descriptors().build_v1alpha()?)
+            .prepare()
+            .into_axum_router();
 
         let draining = shutdown.clone();
         let service = self.service;
@@ -128,9 +127,7 @@ impl GrpcServer {
                 }
             }
         });
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-        let serving =
-            server.serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
+        let serving = serving::serve(Protocol::Grpc, listener, app, shutdown.clone());
         let result = tokio::select! {
             result = serving => result.map_err(ServeError::from),
             () = drained(shutdown) => {
@@ -159,7 +156,7 @@ async fn report(reporter: &HealthReporter, service: &str, ready: bool) {
 }
 
 /// The span of an incoming call, child of the caller's.
-fn incoming_span<B>(request: &http::Request<B>) -> tracing::Span {
+pub(crate) fn incoming_span<B>(request: &http::Request<B>) -> tracing::Span {
     let path = request.uri().path();
     // Health probes come every few seconds and are nobody's trace.
     if path.starts_with("/grpc.") {
@@ -172,6 +169,26 @@ fn incoming_span<B>(request: &http::Request<B>) -> tracing::Span {
     // It fails when no span exporter is configured: then there is no trace to join.
     let _ = span.set_parent(parent);
     span
+}
+
+/// Runs `call` until the caller's deadline; what comes later is of no use to it.
+pub(crate) async fn within_deadline<B, F>(
+    request: http::Request<B>,
+    call: impl FnOnce(http::Request<B>) -> F,
+) -> axum::response::Response
+where
+    F: Future<Output = Result<axum::response::Response, Infallible>>,
+{
+    let timeout = timeout(request.headers().get("grpc-timeout"));
+    let call = call(request);
+    let response = match timeout {
+        // The code that tonic's own server has for it.
+        Some(timeout) => tokio::time::timeout(timeout, call)
+            .await
+            .unwrap_or_else(|_| Ok(tonic::Status::cancelled("Timeout expired").into_http())),
+        None => call.await,
+    };
+    response.unwrap_or_else(|never| match never {})
 }
 
 /// A channel that connects at the first call and again after each loss.
@@ -212,7 +229,11 @@ pub fn outgoing<T>(message: T, timeout: Duration) -> tonic::Request<T> {
 
 /// What is left of the caller's deadline, as it stood when the request arrived. `None` when it set none.
 pub fn deadline<T>(request: &tonic::Request<T>) -> Option<Duration> {
-    let value = request.metadata().get("grpc-timeout")?.to_str().ok()?;
+    timeout(request.metadata().as_ref().get("grpc-timeout"))
+}
+
+fn timeout(header: Option<&http::HeaderValue>) -> Option<Duration> {
+    let value = header?.to_str().ok()?;
     let (amount, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
     let amount: u64 = amount.parse().ok()?;
     // https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, "TimeoutUnit"

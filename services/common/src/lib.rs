@@ -2,15 +2,21 @@
 //!
 //! Invariant: this crate imports no service, and knows none of their messages.
 
+mod calls;
 pub mod clock;
 pub mod config;
+pub mod descriptors;
 pub mod exposition;
 pub mod grpc;
 pub mod health;
+pub mod lines;
 pub mod listen;
 pub mod prometheus;
 pub mod retry;
 pub mod service;
+pub mod serving;
+#[cfg(test)]
+mod serving_tests;
 pub mod shutdown;
 pub mod status;
 pub mod telemetry;

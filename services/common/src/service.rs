@@ -8,13 +8,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{ConfigError, Settings},
-    grpc,
+    descriptors, grpc,
     health::{self, Health},
     shutdown, telemetry,
 };
 
 /// Exit code for a bad configuration or bad arguments (`EX_USAGE`).
 pub const EXIT_USAGE: u8 = 64;
+
+/// What blocking work has to end in, after everything else has.
+const RUNTIME_END: Duration = Duration::from_secs(1);
 
 /// `--config`, the same for every binary.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -67,6 +70,7 @@ where
             Ok(guard) => guard,
             Err(error) => return usage_error(service, &error),
         };
+        descriptors::raise_limit();
         // AWS SDK, reqwest and tonic share this provider. A second call in one process says it is there already.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let shutdown = match shutdown::on_signal() {
@@ -102,12 +106,12 @@ pub fn report_health(service: &'static str, listen: SocketAddr) -> ExitCode {
 
 /// One line on stderr and exit code 64.
 pub fn usage_error(service: &str, error: &dyn Display) -> ExitCode {
-    eprintln!("{service}: {error}");
+    telemetry::say(&format!("{service}: {error}"));
     ExitCode::from(EXIT_USAGE)
 }
 
 fn failure(service: &str, error: &dyn Display) -> ExitCode {
-    eprintln!("{service}: {error}");
+    telemetry::say(&format!("{service}: {error}"));
     ExitCode::FAILURE
 }
 
@@ -116,7 +120,12 @@ fn with_runtime(service: &str, future: impl Future<Output = ExitCode>) -> ExitCo
         .enable_all()
         .build()
     {
-        Ok(runtime) => runtime.block_on(future),
+        Ok(runtime) => {
+            let code = runtime.block_on(future);
+            // A thread that waits for a dead disk must not keep the process.
+            runtime.shutdown_timeout(RUNTIME_END);
+            code
+        }
         Err(error) => failure(service, &error),
     }
 }

@@ -1,6 +1,12 @@
-//! Logs on stderr, for people or as JSON, and spans to an OTLP collector when one is configured.
+//! Logs on stderr, for people or as JSON and never waited for, and spans to an OTLP collector when one is configured.
 
-use std::io::IsTerminal as _;
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    panic,
+    sync::{OnceLock, mpsc},
+    thread,
+    time::Duration,
+};
 
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
@@ -8,6 +14,14 @@ use serde::{Deserialize, Serialize};
 use tracing_subscriber::{
     EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
+
+use crate::lines::{self, Lines};
+
+/// How long the end of the process waits for those who read its lines.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Where logs go once they are set up; panics and last words follow in their order.
+static STDERR: OnceLock<Lines> = OnceLock::new();
 
 /// Section `telemetry`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -45,11 +59,13 @@ pub enum TelemetryError {
     Filter(#[from] tracing_subscriber::filter::ParseError),
     #[error("OTEL_EXPORTER_OTLP_ENDPOINT is set, but spans can't be exported: {0}")]
     Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
+    #[error("logs can't be written to stderr: {0}")]
+    Stderr(#[from] io::Error),
     #[error("telemetry was set up twice in this process: {0}")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Flushes spans when dropped; keep it until the end of `main`.
+/// Flushes spans and lines when dropped, within a bound; keep it until the end of `main`.
 #[derive(Debug)]
 pub struct TelemetryGuard {
     provider: Option<SdkTracerProvider>,
@@ -61,6 +77,7 @@ impl Drop for TelemetryGuard {
             // Nothing is left to log to; spans that can't be delivered now are lost either way.
             let _ = provider.shutdown();
         }
+        lines::settle_all(LAST_WORDS);
     }
 }
 
@@ -78,9 +95,21 @@ pub fn init(
     };
     // The model library tells of every matrix.
     let filter = filter.add_directive("xgboost_rs=warn".parse()?);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let stderr = stderr()?;
+    panic::set_hook(Box::new(|panic| {
+        // The hook of the standard library waits for whoever reads stderr.
+        let backtrace = std::backtrace::Backtrace::capture();
+        let thread = thread::current();
+        let name = thread.name().unwrap_or("<unnamed>");
+        let mut text = format!("thread '{name}' {panic}");
+        if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
+            text = format!("{text}\n{backtrace}");
+        }
+        say(&text);
+    }));
+    let lines = tracing_subscriber::fmt::layer().with_writer(stderr.clone());
     let lines = match config.format {
-        LogFormat::Human => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Human => lines.with_ansi(io::stderr().is_terminal()).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
     let provider = match std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT") {
@@ -98,6 +127,32 @@ pub fn init(
         .with(spans)
         .try_init()?;
     Ok(TelemetryGuard { provider })
+}
+
+fn stderr() -> io::Result<&'static Lines> {
+    if let Some(stderr) = STDERR.get() {
+        return Ok(stderr);
+    }
+    let stderr = Lines::to_stream("stderr", io::stderr())?;
+    Ok(STDERR.get_or_init(|| stderr))
+}
+
+/// A line on stderr, behind the logs where there are logs. It waits for a reader for a second at most, then the line is
+/// given up: a program that can't say why it ends must still end.
+pub fn say(text: &str) {
+    let line = format!("{text}\n");
+    if let Some(stderr) = STDERR.get() {
+        stderr.push(line.as_bytes());
+        return;
+    }
+    let (done, written) = mpsc::channel();
+    let writing = thread::Builder::new().spawn(move || {
+        let _ = io::stderr().write_all(line.as_bytes());
+        let _ = done.send(());
+    });
+    if writing.is_ok() {
+        let _ = written.recv_timeout(LAST_WORDS);
+    }
 }
 
 fn span_exporter(service: &'static str) -> Result<SdkTracerProvider, TelemetryError> {

@@ -199,7 +199,7 @@ fn engine(
             events.clone(),
             measures.clone(),
         ),
-        report: Report::new(config),
+        report: Report::new(config).context("threads for decision lines")?,
         config: config.clone(),
         clock,
         clients,

@@ -1,86 +1,120 @@
 //! Decision lines: the seed's fields in the seed's order, then ours.
+//!
+//! Invariant: no tick waits for whoever reads them. Stdout may be a pipe that nobody reads, the file a FIFO or on a disk
+//! that hangs.
 
 use std::{
-    io::Write,
-    path::PathBuf,
-    sync::{Mutex, PoisonError},
+    fs, io,
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 
-use common::text::one_line;
-use tokio::io::AsyncWriteExt as _;
+use common::{lines::Lines, text::one_line};
 
 use crate::{config::Config, domain::TargetResult};
 
-type Output = Box<dyn Write + Send>;
+/// A tick gives its lines this long to be written, so that who waits for its end finds them. Once; a sink that did not
+/// take them in it is not waited for again before it has.
+const SETTLE: Duration = Duration::from_millis(100);
 
 /// Where decision lines go.
 pub struct Report {
-    output: Mutex<Option<Output>>,
-    file: Option<PathBuf>,
+    sinks: Vec<Sink>,
+}
+
+struct Sink {
+    lines: Lines,
+    /// For people: stdout, or the path.
+    name: String,
+    stalls: AtomicBool,
 }
 
 impl Report {
     /// Stdout and file, as the configuration says.
-    pub fn new(config: &Config) -> Self {
-        let output: Option<Output> = match config.print_decisions {
-            true => Some(Box::new(std::io::stdout())),
-            false => None,
-        };
-        Self::to(output, config.log_file.clone())
-    }
-
-    /// To any writer, and appended to `file`.
-    pub fn to(output: Option<Output>, file: Option<PathBuf>) -> Self {
-        Self {
-            output: Mutex::new(output),
-            file,
+    ///
+    /// # Errors
+    /// When the threads that write can't be started.
+    pub fn new(config: &Config) -> io::Result<Self> {
+        let mut sinks = Vec::new();
+        if config.print_decisions {
+            let lines = Lines::to_stream("stdout", io::stdout())?;
+            sinks.push(Sink::new("stdout".to_owned(), lines));
         }
+        if let Some(path) = &config.log_file {
+            sinks.push(Sink::new(path.display().to_string(), to_file(path)?));
+        }
+        Ok(Self { sinks })
     }
 
-    /// Writes a line for each result. A file that can't be written is reported and doesn't stop anything.
+    /// Hands over a line for each result. What can't be written is reported and doesn't stop anything.
     pub async fn write(&self, results: &[&TargetResult]) {
         let lines: String = results.iter().map(|result| line(result) + "\n").collect();
         if lines.is_empty() {
             return;
         }
-        if let Some(output) = self
-            .output
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_mut()
-        {
-            // Whoever reads stdout may be gone; the work goes on.
-            let _ = output
-                .write_all(lines.as_bytes())
-                .and_then(|()| output.flush());
-        }
-        if let Some(file) = &self.file
-            && let Err(error) = append(file, &lines).await
-        {
-            tracing::error!(
-                %error,
-                file = %file.display(),
-                "decision lines not written; check the folder's rights, or scheduler.log_file"
-            );
+        for sink in &self.sinks {
+            sink.write(lines.as_bytes()).await;
         }
     }
 }
 
+impl Sink {
+    fn new(name: String, lines: Lines) -> Self {
+        Self {
+            lines,
+            name,
+            stalls: AtomicBool::new(false),
+        }
+    }
+
+    async fn write(&self, text: &[u8]) {
+        let stalled = !self.lines.is_idle();
+        self.lines.push(text);
+        let lines = self.lines.clone();
+        let stalls = stalled
+            || !tokio::task::spawn_blocking(move || lines.settled(SETTLE))
+                .await
+                .unwrap_or(false);
+        if stalls && !self.stalls.swap(stalls, Ordering::Relaxed) {
+            tracing::warn!(
+                sink = self.name,
+                "decision lines wait for their reader; what does not fit into memory is dropped and counted in \
+                 log_lines_dropped_total. Is somebody reading, and does the disk answer?"
+            );
+        }
+        self.stalls.store(stalls, Ordering::Relaxed);
+    }
+}
+
+/// Opens and appends on the thread that writes: opening a FIFO, or a file on a dead mount, takes as long as writing to it.
+fn to_file(path: &Path) -> io::Result<Lines> {
+    let path: PathBuf = path.to_owned();
+    Lines::to_writer("log_file", move |lines| {
+        append(&path, lines).map_err(|error| {
+            tracing::error!(
+                %error,
+                file = %path.display(),
+                "decision lines not written; check the folder's rights, or scheduler.log_file"
+            );
+        })
+    })
+}
+
 // Opened anew each time, so that the file may be rotated.
-async fn append(file: &PathBuf, lines: &str) -> std::io::Result<()> {
+fn append(file: &Path, lines: &[u8]) -> io::Result<()> {
     if let Some(folder) = file
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
     {
-        tokio::fs::create_dir_all(folder).await?;
+        fs::create_dir_all(folder)?;
     }
-    let mut file = tokio::fs::OpenOptions::new()
+    let mut file = fs::OpenOptions::new()
         .create(true)
         .append(true)
-        .open(file)
-        .await?;
-    file.write_all(lines.as_bytes()).await?;
-    file.flush().await
+        .open(file)?;
+    file.write_all(lines)
 }
 
 /// The seed's word for an action.
@@ -177,14 +211,60 @@ mod tests {
         );
     }
 
+    fn to(path: &Path) -> Report {
+        Report::new(&Config {
+            print_decisions: false,
+            log_file: Some(path.to_owned()),
+            ..Config::default()
+        })
+        .unwrap()
+    }
+
     #[tokio::test]
     async fn lines_are_appended_to_a_file_whose_folder_need_not_exist() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("logs/autoscaler.log");
-        let report = Report::to(None, Some(file.clone()));
+        let report = to(&file);
         report.write(&[&result()]).await;
         report.write(&[]).await;
         report.write(&[&result(), &result()]).await;
-        assert_eq!(std::fs::read_to_string(file).unwrap().lines().count(), 3);
+        assert_eq!(fs::read_to_string(file).unwrap().lines().count(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_fifo_that_nobody_reads_holds_up_one_tick_for_a_moment_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("decisions");
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+        assert!(made.unwrap().success());
+        let report = to(&fifo);
+        let ticks = async {
+            for _ in 0..50 {
+                report.write(&[&result()]).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(2), ticks)
+            .await
+            .unwrap();
+        // Somebody comes to read, and nothing is lost.
+        let read = std::thread::spawn(move || {
+            use std::io::BufRead as _;
+            let mut count = 0;
+            while count < 50 {
+                let file = fs::File::open(&fifo).unwrap();
+                count += io::BufReader::new(file).lines().count();
+            }
+            count
+        });
+        assert_eq!(read.join().unwrap(), 50);
+    }
+
+    #[tokio::test]
+    async fn lines_for_a_file_that_can_not_be_opened_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let report = to(folder.path());
+        report.write(&[&result(), &result()]).await;
+        assert!(report.sinks[0].lines.settled(Duration::from_secs(5)));
+        assert_eq!(report.sinks[0].lines.dropped(), 2);
     }
 }

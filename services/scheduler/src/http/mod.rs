@@ -4,7 +4,7 @@ pub mod autoscale;
 pub mod guard;
 pub mod health;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -13,7 +13,10 @@ use axum::{
     middleware,
     response::{IntoResponse, Response},
 };
-use common::exposition;
+use common::{
+    exposition,
+    serving::{self, Protocol},
+};
 use prometheus_client::registry::Registry;
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -118,10 +121,8 @@ pub async fn serve(
     app: App,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
-    let server =
-        axum::serve(listener, service).with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    within_drain(server.into_future(), shutdown).await
+    let server = serving::serve(Protocol::Http, listener, router(app), shutdown.clone());
+    within_drain(server, shutdown).await
 }
 
 /// Runs `server` until it ends, or until the drain time after `shutdown` is over.

@@ -1,0 +1,381 @@
+//! The built binary while nobody reads what it says and a crowd holds its ports: a machine that is down comes up.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
+mod support;
+
+use std::{
+    io::Write as _,
+    net::TcpStream,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actuator::{
+    cloud::{InstanceState, Operation},
+    fake::{FakeCloud, Moment, Timing, wire},
+};
+use common::{
+    clock::SystemClock,
+    grpc,
+    health::{self, Health},
+};
+use support::{autoscaler::Autoscaler, process::free_port};
+use tempfile::TempDir;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+const ID: &str = "i-0123456789abcdef0";
+const SOON: Duration = Duration::from_secs(30);
+
+/// An EC2 that is quick, and a configuration whose log file nobody reads.
+struct Site {
+    folder: TempDir,
+    fake: FakeCloud,
+    autoscaler: Autoscaler,
+    metrics_port: u16,
+}
+
+impl Site {
+    async fn new(instances: &[&str], scheduler: &str) -> Self {
+        let fake = FakeCloud::new(Arc::new(SystemClock));
+        fake.set_timing(Timing::faster(100));
+        for instance in instances {
+            fake.add_instance(instance, "t2.small");
+        }
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(wire::serve(listener, fake.clone()));
+        let folder = tempfile::tempdir().unwrap();
+        let actuator =
+            "dry_run: false\npoll_seconds: 1\nsettle_seconds: 3\nmonitoring: {enabled: false}";
+        let sections = [("actuator", actuator), ("scheduler", scheduler)];
+        let autoscaler = Autoscaler::configure(folder.path(), "siege", &sections).with_aws(&url);
+        let metrics_port = free_port();
+        let autoscaler = autoscaler.with(
+            "AUTOSCALER__ACTUATOR__METRICS_LISTEN",
+            &format!("127.0.0.1:{metrics_port}"),
+        );
+        Self {
+            folder,
+            fake,
+            autoscaler,
+            metrics_port,
+        }
+    }
+
+    fn data(&self) -> std::path::PathBuf {
+        self.folder.path().join("siege")
+    }
+
+    fn log_on_a_fifo(self) -> Self {
+        let fifo = self.data().join("decisions");
+        let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
+        assert!(made.success());
+        Self {
+            autoscaler: self.autoscaler.with(
+                "AUTOSCALER__SCHEDULER__LOG_FILE",
+                &fifo.display().to_string(),
+            ),
+            ..self
+        }
+    }
+
+    /// `autoscaler run` with this many descriptors and no more, its output going into a pipe that is full.
+    fn run(&self, descriptors: u32, unread: bool) -> Running {
+        let run = self.autoscaler.command(&["run"]);
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "ulimit -n \"$1\"; shift; exec \"$@\"", "sh"])
+            .arg(descriptors.to_string())
+            .arg(run.get_program())
+            .args(run.get_args())
+            .current_dir(run.get_current_dir().unwrap())
+            .env_clear()
+            .envs(
+                run.get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .stdin(Stdio::null());
+        let mut pipe = None;
+        if unread {
+            let (reader, writer) = std::io::pipe().unwrap();
+            fill(writer.try_clone().unwrap());
+            command.stdout(writer.try_clone().unwrap()).stderr(writer);
+            pipe = Some(reader);
+        } else {
+            let log = std::fs::File::options()
+                .create(true)
+                .append(true)
+                .open(self.data().join("log"))
+                .unwrap();
+            command.stdout(log.try_clone().unwrap()).stderr(log);
+        }
+        Running {
+            child: command.spawn().unwrap(),
+            _pipe: pipe,
+        }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.data().join("log")).unwrap_or_default()
+    }
+
+    fn ports(&self) -> [u16; 6] {
+        let ports = &self.autoscaler.ports;
+        [
+            ports.predictor,
+            ports.decision,
+            ports.actuator,
+            ports.scheduler,
+            ports.http,
+            self.metrics_port,
+        ]
+    }
+
+    async fn actuator_serves(&self) {
+        let url = format!("http://127.0.0.1:{}", self.autoscaler.ports.actuator);
+        let channel = grpc::channel(&url).unwrap();
+        until("the actuator serves", async || {
+            health::check(channel.clone(), Duration::from_secs(2)).await == Health::Serving
+        })
+        .await;
+    }
+
+    fn resize(&self, instance: &str) -> Child {
+        let mut command = self
+            .autoscaler
+            .command(&["resize", instance, "t2.medium", "--yes"]);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    fn runs(&self, instance: &str) -> bool {
+        self.fake.state(instance) == Some(InstanceState::Running)
+    }
+
+    async fn page(&self, port: u16, path: &str) -> String {
+        let url = format!("http://127.0.0.1:{port}{path}");
+        let get = async { reqwest::get(url).await.unwrap().text().await.unwrap() };
+        tokio::time::timeout(SOON, get).await.unwrap()
+    }
+}
+
+struct Running {
+    child: Child,
+    _pipe: Option<std::io::PipeReader>,
+}
+
+impl Running {
+    fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    fn resident_megabytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .unwrap();
+        let kilobytes = line.split_whitespace().nth(1).unwrap();
+        kilobytes.parse::<u64>().unwrap() / 1_024
+    }
+
+    fn terminate(&mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").arg(pid).status().unwrap().success());
+        let start = Instant::now();
+        while start.elapsed() < SOON {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("it does not end");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Writes until the pipe takes no more; the writer then waits for ever, as a log driver's program does.
+fn fill(mut pipe: std::io::PipeWriter) {
+    let full = std::thread::spawn(move || while pipe.write_all(&[b'.'; 4_096]).is_ok() {});
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(!full.is_finished());
+}
+
+async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !condition().await {
+        assert!(start.elapsed() < SOON, "not within {SOON:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Idle connections, a part of them greeted as HTTP/2.
+fn crowd(ports: &[u16], connections: usize) -> Vec<TcpStream> {
+    let mut crowd = Vec::new();
+    for number in 0..connections {
+        let address = ([127, 0, 0, 1], ports[number % ports.len()]).into();
+        // The queue of a listener may be full for a moment.
+        let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_secs(5)) else {
+            continue;
+        };
+        if number % 3 == 0 {
+            let _ = stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
+        }
+        crowd.push(stream);
+    }
+    crowd
+}
+
+async fn gather(ports: [u16; 6], connections: usize) -> Vec<TcpStream> {
+    let crowd = tokio::task::spawn_blocking(move || crowd(&ports, connections));
+    let crowd = crowd.await.unwrap();
+    assert!(crowd.len() > connections * 9 / 10, "{}", crowd.len());
+    crowd
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_reads_and_a_machine_that_is_down_comes_up() {
+    let target = format!("targets: [{{id: web, instance_id: {ID}}}]");
+    let site = Site::new(&[ID], &target).await.log_on_a_fifo();
+    // More than the pipe, and the queue, hold.
+    let site = Site {
+        autoscaler: site.autoscaler.with("RUST_LOG", "trace"),
+        ..site
+    };
+    let held = site.fake.hold(Operation::ModifyType, 1, Moment::Before);
+    let mut running = site.run(1_024, true);
+    site.actuator_serves().await;
+    let mut command = site.resize(ID);
+    tokio::time::timeout(SOON, held.arrived()).await.unwrap();
+    assert!(!site.runs(ID));
+    running.kill();
+    let _ = command.kill();
+    let _ = command.wait();
+
+    let mut running = site.run(1_024, true);
+    until("the machine runs", async || site.runs(ID)).await;
+    site.actuator_serves().await;
+    drop(held);
+
+    // Ticks write decision lines, to stdout and to the FIFO.
+    until("the scheduler answers", async || {
+        let url = format!("http://127.0.0.1:{}/health", site.autoscaler.ports.http);
+        reqwest::get(url).await.is_ok()
+    })
+    .await;
+    for _ in 0..3 {
+        let output = site.autoscaler.output(&["tick"]).await;
+        // It holds: there is no Prometheus.
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains("web") && text.contains("hold"), "{output:?}");
+    }
+    until("dropped lines are counted", async || {
+        let text = site.page(site.metrics_port, "/metrics").await;
+        text.lines()
+            .filter_map(|line| {
+                line.strip_prefix(r#"autoscaler_actuator_log_lines_dropped_total{sink="stderr"} "#)
+            })
+            .any(|count| count != "0")
+    })
+    .await;
+    assert_eq!(running.terminate(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_holds_the_ports_and_a_machine_that_is_down_comes_up() {
+    common::descriptors::raise_limit();
+    let site = Site::new(&[ID], "").await;
+    let held = site.fake.hold(Operation::ModifyType, 1, Moment::Before);
+    let mut running = site.run(1_024, false);
+    site.actuator_serves().await;
+    let mut command = site.resize(ID);
+    tokio::time::timeout(SOON, held.arrived()).await.unwrap();
+    let before = gather(site.ports(), 2_000).await;
+    running.kill();
+    drop(before);
+    let _ = command.kill();
+    let _ = command.wait();
+    assert!(!site.runs(ID));
+
+    // The crowd is there before the call that starts the machine.
+    let start = site.fake.hold(Operation::Start, 1, Moment::Before);
+    let mut running = site.run(1_024, false);
+    tokio::time::timeout(SOON, start.arrived()).await.unwrap();
+    let _crowd = gather(site.ports(), 2_000).await;
+    // That call's answer is lost.
+    start.lose();
+    until("the machine runs", async || site.runs(ID)).await;
+    let open = std::fs::read_dir(format!("/proc/{}/fd", running.child.id())).unwrap();
+    let open = open.count();
+    assert!(open < 800, "{open} descriptors");
+    site.actuator_serves().await;
+
+    // And another one goes down and up, asked for through the crowd.
+    let output = tokio::task::spawn_blocking({
+        let command = site.resize(ID);
+        || command.wait_with_output().unwrap()
+    });
+    let output = output.await.unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(site.runs(ID), "{text}\n{}", site.log());
+    let metrics = site.page(site.metrics_port, "/metrics").await;
+    assert!(metrics.contains("log_lines_dropped_total"), "{metrics}");
+    assert!(site.log().contains("limit of open files"), "{}", site.log());
+    assert_eq!(running.terminate(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_are_bounded_over_all_connections_and_give_their_memory_back() {
+    common::descriptors::raise_limit();
+    let site = Site::new(&[ID], "").await;
+    let running = site.run(4_096, false);
+    site.actuator_serves().await;
+    let before = running.resident_megabytes();
+    let url = format!("http://127.0.0.1:{}", site.autoscaler.ports.actuator);
+    let mut tasks = Vec::new();
+    for _ in 0..300 {
+        let url = url.clone();
+        tasks.push(tokio::spawn(async move {
+            let channel = grpc::channel(&url).unwrap();
+            let mut streams = Vec::new();
+            for _ in 0..150 {
+                let mut client = HealthClient::new(channel.clone());
+                let watch = client.watch(HealthCheckRequest::default());
+                if let Ok(Ok(stream)) = tokio::time::timeout(SOON, watch).await {
+                    streams.push(stream.into_inner());
+                }
+            }
+            (channel, streams)
+        }));
+    }
+    let mut held = Vec::new();
+    for task in tasks {
+        held.push(task.await.unwrap());
+    }
+    let streams: usize = held.iter().map(|(_, streams)| streams.len()).sum();
+    let during = running.resident_megabytes();
+    println!("{streams} of 45000 streams; resident before {before} MB, during {during} MB");
+    assert!((1..=512).contains(&streams), "{streams}");
+    assert!(during < before + 150, "{before} MB grew to {during} MB");
+    site.actuator_serves().await;
+    drop(held);
+    // Others watch again.
+    let channel = grpc::channel(&url).unwrap();
+    until("a watch", async || {
+        let mut client = HealthClient::new(channel.clone());
+        client.watch(HealthCheckRequest::default()).await.is_ok()
+    })
+    .await;
+}
