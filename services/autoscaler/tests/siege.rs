@@ -379,3 +379,100 @@ async fn streams_are_bounded_over_all_connections_and_give_their_memory_back() {
     })
     .await;
 }
+
+/// How long each machine was not running, in one observation of ten resizes.
+async fn downtimes(fake: &FakeCloud, ids: &[String], ended: impl Fn() -> bool) -> Vec<Duration> {
+    let mut down = vec![Duration::ZERO; ids.len()];
+    let mut last = Instant::now();
+    let start = last;
+    loop {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let passed = last.elapsed();
+        last += passed;
+        let mut all_run = true;
+        for (id, down) in ids.iter().zip(&mut down) {
+            if fake.state(id) != Some(InstanceState::Running) {
+                *down += passed;
+                all_run = false;
+            }
+        }
+        if all_run && ended() {
+            return down;
+        }
+        assert!(start.elapsed() < SOON * 2, "down for {down:?}");
+    }
+}
+
+fn seconds(down: &[Duration]) -> String {
+    let seconds = down.iter().map(|down| format!("{:.1}", down.as_secs_f64()));
+    seconds.collect::<Vec<_>>().join(" ")
+}
+
+async fn ten_resizes(under_siege: bool) -> Vec<Duration> {
+    let ids: Vec<String> = (0..10)
+        .map(|n| format!("i-0123456789abcde{n:02}"))
+        .collect();
+    let names: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let site = Site::new(&names, "").await;
+    // Slow enough that the process can die while all are down.
+    site.fake.set_timing(Timing::faster(20));
+    let mut running = site.run(1_024, under_siege);
+    site.actuator_serves().await;
+    let crowd = match under_siege {
+        true => gather(site.ports(), 2_000).await,
+        false => Vec::new(),
+    };
+    let mut commands: Vec<Child> = names.iter().map(|id| site.resize(id)).collect();
+    let siege = async {
+        until("all have been stopped", async || {
+            names.iter().all(|id| !site.runs(id)) || site.fake.count(Operation::Stop) >= 10
+        })
+        .await;
+        if !under_siege {
+            return None;
+        }
+        running.kill();
+        drop(crowd);
+        for suffix in ["", "-wal", "-shm"] {
+            let file = site.data().join(format!("decision.db{suffix}"));
+            std::fs::write(file, b"garbage").unwrap();
+        }
+        let again = site.run(1_024, true);
+        // The ports that listen, for as long as they do.
+        let ports = site.ports();
+        let crowd = tokio::task::spawn_blocking(move || {
+            let mut crowd = Vec::new();
+            let start = Instant::now();
+            while crowd.len() < 2_000 && start.elapsed() < Duration::from_secs(10) {
+                for port in ports {
+                    crowd.extend(TcpStream::connect(("127.0.0.1", port)));
+                }
+            }
+            crowd
+        });
+        Some((again, crowd.await.unwrap()))
+    };
+    let stopped = || site.fake.count(Operation::Stop) >= 10;
+    let (down, _again) = tokio::join!(downtimes(&site.fake, &ids, stopped), siege);
+    assert!(down.iter().all(|down| !down.is_zero()), "{down:?}");
+    for command in &mut commands {
+        let _ = command.kill();
+        let _ = command.wait();
+    }
+    down
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_resizes_through_everything_at_once() {
+    common::descriptors::raise_limit();
+    let undisturbed = ten_resizes(false).await;
+    let besieged = ten_resizes(true).await;
+    println!("seconds down, undisturbed: {}", seconds(&undisturbed));
+    println!(
+        "seconds down, nobody reading, 2,000 connections, killed, a decision database of garbage: {}",
+        seconds(&besieged)
+    );
+    for (besieged, undisturbed) in besieged.iter().zip(&undisturbed) {
+        assert!(*besieged < *undisturbed + SOON, "{besieged:?}");
+    }
+}

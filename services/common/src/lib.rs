@@ -11,6 +11,7 @@ pub mod grpc;
 pub mod health;
 pub mod lines;
 pub mod listen;
+mod port_holder;
 pub mod prometheus;
 pub mod retry;
 pub mod service;

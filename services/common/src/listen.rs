@@ -1,8 +1,10 @@
 //! Where a service listens.
 
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr};
 
 use tokio::net::TcpListener;
+
+use crate::port_holder;
 
 /// The sockets of one service, bound by whoever starts it, so that tests can take port 0.
 #[derive(Debug)]
@@ -15,11 +17,34 @@ pub struct Listeners {
 
 /// An address that could not be bound.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} ({purpose}): {source}; is another process using the port?")]
+#[error("cannot listen on {address} ({purpose}): {source}; {remedy}")]
 pub struct BindError {
     address: SocketAddr,
     purpose: &'static str,
-    source: std::io::Error,
+    source: io::Error,
+    remedy: String,
+}
+
+impl BindError {
+    fn new(address: SocketAddr, purpose: &'static str, source: io::Error) -> Self {
+        let remedy = match source.kind() {
+            io::ErrorKind::AddrInUse => port_holder::describe(address)
+                .unwrap_or_else(|| "is another process using the port?".to_owned()),
+            io::ErrorKind::AddrNotAvailable => {
+                "no interface of this machine has the address; 0.0.0.0 is all of them".to_owned()
+            }
+            io::ErrorKind::PermissionDenied => {
+                "ports below 1024 need the right to bind them; configure a higher one".to_owned()
+            }
+            _ => "is the address right?".to_owned(),
+        };
+        Self {
+            address,
+            purpose,
+            source,
+            remedy,
+        }
+    }
 }
 
 impl Listeners {
@@ -45,9 +70,31 @@ impl Listeners {
 pub async fn bind(address: SocketAddr, purpose: &'static str) -> Result<TcpListener, BindError> {
     TcpListener::bind(address)
         .await
-        .map_err(|source| BindError {
-            address,
-            purpose,
-            source,
-        })
+        .map_err(|source| BindError::new(address, purpose, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_holds_a_port_is_named() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = taken.local_addr().unwrap();
+        let error = bind(address, "gRPC").await.unwrap_err().to_string();
+        let start = format!("cannot listen on {address} (gRPC): ");
+        assert!(error.starts_with(&start), "{error}");
+        let holder = format!("(pid {}) listens there", std::process::id());
+        assert!(error.contains(&holder), "{error}");
+
+        let outgoing = tokio::net::TcpStream::connect(address).await.unwrap();
+        let own_end = outgoing.local_addr().unwrap();
+        let error = bind(own_end, "gRPC").await.unwrap_err().to_string();
+        assert!(error.contains("an outgoing connection of "), "{error}");
+
+        let error = bind("192.0.2.1:0".parse().unwrap(), "gRPC")
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains("no interface"), "{error}");
+    }
 }

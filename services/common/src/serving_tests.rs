@@ -272,7 +272,8 @@ async fn an_answer_that_nobody_reads_ends_with_its_connection() {
     let mut greedy = TcpStream::connect(servers.http).await.unwrap();
     let request = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n";
     greedy.write_all(request).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    // Its patience and its farewell.
+    tokio::time::sleep(Duration::from_secs(4)).await;
     let mut bytes = Vec::new();
     // What the kernel took of it, and no more.
     let _ = timeout(SOON, greedy.read_to_end(&mut bytes)).await.unwrap();
