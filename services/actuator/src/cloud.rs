@@ -52,6 +52,8 @@ pub struct Instance {
     pub elastic_ip: bool,
     /// Such as `x86_64`.
     pub architecture: String,
+    /// By its CPU options; `None` when the cloud doesn't say.
+    pub vcpus: Option<u32>,
     /// `hvm` or `paravirtual`.
     pub virtualization: String,
     /// Whether the image has the ENA driver; `None` when the cloud doesn't say.

@@ -283,6 +283,7 @@ pub fn instance(instance: Instance) -> wire::Instance {
         root_device_type: instance.root_device_type,
         spot: instance.spot,
         tags: instance.tags.into_iter().collect(),
+        vcpus: instance.vcpus.unwrap_or_default(),
     }
 }
 

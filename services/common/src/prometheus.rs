@@ -204,7 +204,8 @@ impl Client {
             let to = header(&response, LOCATION).unwrap_or_else(|| "an unnamed place".to_owned());
             return Err(QueryError::Redirect { url, to });
         }
-        if !status.is_success() {
+        // 206 and the like say that a part is missing.
+        if status != StatusCode::OK {
             // The body is a courtesy: without it the status says enough.
             let body = self.body(base, &mut response, MOST_ERROR_BYTES).await;
             let said = body.ok().and_then(|body| wire::parse_error(&body));
@@ -219,8 +220,11 @@ impl Client {
             return Err(QueryError::NotJson { url, content_type });
         }
         let limit = self.bounds.max_body_bytes;
+        let limited = limited(response.headers());
         let body = self.body(base, &mut response, limit).await?;
-        wire::parse(&body).map_err(|why| QueryError::Answer { url, why })
+        let mut answer = wire::parse(&body).map_err(|why| QueryError::Answer { url, why })?;
+        answer.warnings.extend(limited);
+        Ok(answer)
     }
 
     /// The body after decompression, as long as it stays below `limit`.
@@ -254,6 +258,20 @@ impl Client {
     }
 }
 
+/// What the headers say of missing data: M3 names the limit that it ran into in `M3-Results-Limited`.
+fn limited(headers: &HeaderMap) -> Option<String> {
+    let says_so = |name: &str| {
+        ["results-limited", "partial", "incomplete"]
+            .iter()
+            .any(|word| name.contains(word))
+    };
+    headers.iter().find_map(|(name, value)| {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        (says_so(name.as_str()) && wire::is_yes(&value))
+            .then(|| one_line(&format!("the answer is partial ({name}: {value})")))
+    })
+}
+
 /// The URL without user, password and query.
 pub fn shown(url: &Url) -> String {
     let mut url = url.clone();
@@ -273,4 +291,24 @@ fn innermost(error: &reqwest::Error) -> String {
         cause = inner.source();
     }
     one_line(&last.unwrap_or_else(|| "the connection failed".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_say_that_an_answer_is_partial_too() {
+        let limited = |name: &'static str, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(name, HeaderValue::from_static(value));
+            super::limited(&headers)
+        };
+        let said = limited("m3-results-limited", "max_fetch_series_limit_applied").unwrap();
+        assert!(said.contains("max_fetch_series_limit_applied"), "{said}");
+        assert!(limited("x-partial-response", "true").is_some());
+        assert_eq!(limited("x-partial-response", "false"), None);
+        assert_eq!(limited("x-request-id", "partial"), None);
+    }
 }

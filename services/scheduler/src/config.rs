@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::{expressions, guard};
 
+pub use crate::units::{CpuUnit, MemoryUnit};
+
 /// Prometheus refuses ranges with more points than this for one series.
 const MOST_POINTS: u32 = 11_000;
 const MOST_ID_CHARACTERS: usize = 256;
@@ -112,6 +114,12 @@ pub struct PrometheusConfig {
     pub memory_query: String,
     /// PromQL for disk throughput, bytes per second.
     pub disk_query: String,
+    /// What `cpu_query` gives: `percent` of the machine, `ratio` (0 to 1), `cores` in use, or `core_percent` (100 for each
+    /// core). Unset: percent, and the machine is held where that can't be told. Default none.
+    pub cpu_unit: Option<CpuUnit>,
+    /// What `memory_query` gives: `percent` of the machine's memory, `ratio` (0 to 1), or `bytes` in use. Unset: percent, and
+    /// memory is unknown where that can't be told. Default none.
+    pub memory_unit: Option<MemoryUnit>,
     /// PromQL for the number of vCPUs.
     pub vcpus_query: String,
     /// PromQL for the memory of the machine, bytes.
@@ -145,6 +153,8 @@ impl Default for PrometheusConfig {
             cpu_query: expressions::CPU_PERCENT.to_owned(),
             memory_query: expressions::MEMORY_PERCENT.to_owned(),
             disk_query: expressions::DISK_BYTES_PER_SECOND.to_owned(),
+            cpu_unit: None,
+            memory_unit: None,
             vcpus_query: expressions::VCPUS.to_owned(),
             memory_total_query: expressions::MEMORY_TOTAL_BYTES.to_owned(),
             step_seconds: 300,

@@ -261,6 +261,7 @@ pub fn instance(instance: actuator::v1::Instance, dry_run: bool) -> Result<Insta
         private_ip: instance.private_ip,
         public_ip: instance.public_ip,
         dry_run,
+        vcpus: (instance.vcpus > 0).then_some(instance.vcpus),
     })
 }
 

@@ -32,6 +32,8 @@ pub struct Instance {
     pub public_ip: String,
     /// True when the actuator only pretends.
     pub dry_run: bool,
+    /// How many it has by its CPU options; absent when AWS doesn't say.
+    pub vcpus: Option<u32>,
 }
 
 impl Instance {

@@ -191,6 +191,12 @@ impl Engine {
                     .to_owned();
             return (result, None);
         }
+        let notes: Vec<String> = gathered
+            .notes
+            .iter()
+            .chain(&gathered.advice)
+            .cloned()
+            .collect();
         let question = Question {
             tick_id,
             target: gathered.target,
@@ -200,7 +206,7 @@ impl Engine {
             unknown: gathered.unknown.as_ref(),
             instance_types: gathering.types_for(gathered),
             lease_epoch,
-            notes: &gathered.notes,
+            notes: &notes,
         };
         let decision = match self.clients.decide(&question).await {
             Ok(decision) => decision,

@@ -33,6 +33,8 @@ pub struct Gathered<'a> {
     pub unknown: Option<Unknown>,
     /// What is missing without making the whole unknown.
     pub notes: Vec<String>,
+    /// What is worth knowing and no trouble.
+    pub advice: Vec<String>,
 }
 
 impl<'a> Gathered<'a> {
@@ -44,6 +46,7 @@ impl<'a> Gathered<'a> {
             forecast: None,
             unknown: Some(unknown),
             notes: Vec::new(),
+            advice: Vec::new(),
         }
     }
 }
@@ -106,20 +109,22 @@ pub async fn gather<'a>(
             };
             let rules = rules(engine, target, &policy, now);
             let current = types.get(&instance.instance_type).map(|info| CurrentType {
-                vcpus: info.vcpus,
+                // Its CPU options may leave it fewer than its type has.
+                vcpus: instance.vcpus.unwrap_or(info.vcpus),
                 memory_mib: info.memory_mib,
             });
             let known = measured.and_then(|measured| {
                 let known = observe(&measured.series, &rules, current)?;
-                Ok((known, measured.notes))
+                Ok((known, measured.notes, measured.advice))
             });
             match known {
-                Ok((mut known, mut notes)) => {
+                Ok((mut known, mut notes, mut advice)) => {
                     let trails = &engine.trails;
                     known.series.calibration_state =
                         trails.calibration(&target.id, &instance.instance_type, &known.series);
                     // The cause before the consequence.
-                    notes.extend(known.notes.iter().cloned());
+                    notes.append(&mut known.notes);
+                    advice.append(&mut known.advice);
                     Gathered {
                         target,
                         instance: Some(instance),
@@ -127,6 +132,7 @@ pub async fn gather<'a>(
                         forecast: None,
                         unknown: None,
                         notes,
+                        advice,
                     }
                 }
                 Err(why) => Gathered::unknown(target, Some(instance), Unknown::Metrics(why)),
@@ -162,6 +168,8 @@ fn rules(engine: &Engine, target: &Target, policy: &Policy, now: Timestamp) -> R
         warm_up_seconds: prometheus.warm_up_seconds,
         max_sample_age_seconds: policy.max_sample_age_seconds,
         last_resize: engine.state.resize_end(&target.id).flatten(),
+        cpu_unit: prometheus.cpu_unit,
+        memory_unit: prometheus.memory_unit,
     }
 }
 

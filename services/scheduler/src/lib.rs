@@ -24,11 +24,13 @@ pub mod metrics;
 mod observation;
 mod reconcile;
 mod report;
+mod sizes;
 mod state;
 #[cfg(test)]
 mod testing;
 mod ticker;
 mod trails;
+mod units;
 
 use std::sync::Arc;
 

@@ -10,24 +10,23 @@ use crate::{
     boots::Boots,
     demand,
     domain::{Evidence, Observation, Series},
+    sizes,
+    units::{self, CpuUnit, MemoryUnit, is_possible},
 };
 
-/// Percent points by which a rate may leave 0 to 100: Prometheus extrapolates rates to the edges of their window.
-const RATE_TOLERANCE: f64 = 1.0;
 /// From here on CPU is saturated and demand a lower bound (design rule 1).
 const SATURATED_PERCENT: f64 = 95.0;
 /// Samples at or after this many steps ago decide whether a series is too full of holes.
 const RECENT_STEPS: i64 = 12;
 /// How far back the peak of CPU looks.
 const PEAK_SECONDS: f64 = 3_600.0;
-const BYTES_PER_MIB: f64 = 1_048_576.0;
-
+pub const BYTES_PER_MIB: f64 = 1_048_576.0;
 /// The series of one machine, as Prometheus gave them. Empty where there was none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RawSeries {
-    /// Percent.
+    /// Percent, or what the rules say.
     pub cpu: Vec<Sample>,
-    /// Percent.
+    /// Percent, or what the rules say.
     pub memory: Vec<Sample>,
     /// Bytes per second.
     pub disk: Vec<Sample>,
@@ -52,12 +51,16 @@ pub struct Rules {
     pub max_sample_age_seconds: u32,
     /// End of the last resize that is known of.
     pub last_resize: Option<Timestamp>,
+    /// What the CPU series is in, when somebody said so.
+    pub cpu_unit: Option<CpuUnit>,
+    /// What the memory series is in, when somebody said so.
+    pub memory_unit: Option<MemoryUnit>,
 }
 
 /// The machine as it is now.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CurrentType {
-    /// vCPUs by the type's description.
+    /// vCPUs by its CPU options or the type's description.
     pub vcpus: u32,
     /// Memory by the type's description, MiB.
     pub memory_mib: u64,
@@ -72,6 +75,8 @@ pub struct Known {
     pub series: Series,
     /// What is missing without making the whole unknown, one line each.
     pub notes: Vec<String>,
+    /// What was left out and is no trouble, one line each.
+    pub advice: Vec<String>,
 }
 
 /// Judges the series of one machine. `current` is absent when its type is not described.
@@ -91,47 +96,37 @@ pub fn observe(
         );
     }
     let mut notes = Vec::new();
-    let vcpus = lenient("vCPU count", &raw.vcpus, rules, &mut notes, |value| {
-        value >= 1.0
+    let mut advice = Vec::new();
+    let mut lenient = |metric: &str, samples: &[Sample], good: fn(f64) -> bool| {
+        lenient(metric, samples, rules, (&mut notes, &mut advice), good)
+    };
+    let vcpus = lenient("vCPU count", &raw.vcpus, |value| value >= 1.0);
+    let memory_total = lenient("memory size", &raw.memory_total, |value| {
+        value >= BYTES_PER_MIB
     });
-    let memory_total = lenient(
-        "memory size",
-        &raw.memory_total,
-        rules,
-        &mut notes,
-        |value| value >= BYTES_PER_MIB,
-    );
-    let memory = lenient("memory", &raw.memory, rules, &mut notes, |value| {
-        (0.0..=100.0).contains(&value)
-    });
-    let disk = lenient("disk", &raw.disk, rules, &mut notes, |value| value >= 0.0);
+    let memory = lenient("memory", &raw.memory, f64::is_finite);
+    let disk = lenient("disk", &raw.disk, |value| value >= 0.0);
+    let (vcpus, memory_total) = sizes::settle(cpu, vcpus, memory_total, rules, current, &mut notes);
+    let resized = rules.last_resize.map(|end| end.as_second() as f64);
+    let vcpus_now = demand::vcpus_now(&vcpus, resized, current.map(|current| current.vcpus));
 
     let boots = Boots::find(cpu, &vcpus, &memory_total, rules);
-
-    let newest = cpu[cpu.len() - 1];
-    if !boots.is_warm_up(newest.at, rules)
-        && let Err(why) = percent(newest.value)
+    if matches!(rules.cpu_unit, Some(CpuUnit::Cores | CpuUnit::CorePercent)) && vcpus_now.is_none()
     {
-        return Err(format!(
-            "the last CPU sample {why}; is the CPU expression right?"
-        ));
+        return Err("the number of vCPUs is unknown, which scheduler.prometheus.cpu_unit needs; check vcpus_query".to_owned());
     }
-    // Without counts nobody knows the scale of what was before the last resize.
-    let begin = match rules.last_resize {
-        Some(end) if vcpus.is_empty() => end.as_second() as f64,
-        _ => f64::NEG_INFINITY,
-    };
-    let kept: Vec<Sample> = cpu
-        .iter()
-        .filter(|sample| sample.at >= begin && !boots.is_warm_up(sample.at, rules))
-        .filter_map(|sample| {
-            let value = percent(sample.value).ok()?;
-            Some(Sample {
-                at: sample.at,
-                value,
-            })
-        })
-        .collect();
+    let cpu = units::cpu_in_percent(cpu, rules.cpu_unit, |at| {
+        demand::step_value(&vcpus, at).or(vcpus_now)
+    });
+    let kept = usable(
+        &cpu,
+        &vcpus,
+        vcpus_now,
+        &boots,
+        rules,
+        (&mut notes, &mut advice),
+    )?;
+    let memory = memory_in_percent(memory, &memory_total, rules, current, &mut notes);
     if kept.len() < rules.min_samples as usize {
         return Err(format!(
             "only {} usable CPU samples in the window, {} are needed; history is still short, or samples were bad",
@@ -142,11 +137,6 @@ pub fn observe(
     check_age(&kept, &boots, rules)?;
     check_holes(&kept, &boots, rules)?;
 
-    let vcpus_now = demand::vcpus_now(
-        &vcpus,
-        rules.last_resize.map(|end| end.as_second() as f64),
-        current.map(|current| current.vcpus),
-    );
     let rescaled = demand::in_percent_of_current(&kept, &vcpus, vcpus_now);
     let last = kept.len() - 1;
     let align = |samples: &[Sample]| -> Vec<f64> {
@@ -191,7 +181,107 @@ pub fn observe(
         observation,
         series,
         notes,
+        advice,
     })
+}
+
+/// The CPU samples that count, in percent.
+fn usable(
+    cpu: &[Sample],
+    vcpus: &[Sample],
+    vcpus_now: Option<f64>,
+    boots: &Boots,
+    rules: &Rules,
+    (notes, advice): (&mut Vec<String>, &mut Vec<String>),
+) -> Result<Vec<Sample>, String> {
+    // Without counts nobody knows the scale of what was before the last resize.
+    let begin = match rules.last_resize {
+        Some(end) if vcpus.is_empty() => end.as_second() as f64,
+        _ => f64::NEG_INFINITY,
+    };
+    let candidates: Vec<Sample> = cpu
+        .iter()
+        .filter(|sample| sample.at >= begin && !boots.is_warm_up(sample.at, rules))
+        .copied()
+        .collect();
+    let most_vcpus = vcpus
+        .iter()
+        .map(|count| count.value.round())
+        .chain(vcpus_now)
+        .max_by(f64::total_cmp);
+    let checked = units::check_cpu(&candidates, rules.cpu_unit, most_vcpus);
+    let newest = cpu[cpu.len() - 1];
+    if !boots.is_warm_up(newest.at, rules)
+        && let Err(why) = percent(newest.value)
+    {
+        let all = checked.err().map(|why| format!("; {why}"));
+        return Err(format!(
+            "the last CPU sample {why}; is the CPU expression right?{}",
+            all.unwrap_or_default()
+        ));
+    }
+    checked?;
+    let mut kept: Vec<Sample> = candidates
+        .iter()
+        .filter_map(|sample| {
+            let value = percent(sample.value).ok()?;
+            Some(Sample {
+                at: sample.at,
+                value,
+            })
+        })
+        .collect();
+    let booting = cpu.len() - candidates.len();
+    if booting > 0 {
+        advice.push(format!(
+            "{booting} of {} CPU values are left out: from before the last resize, or from less than {} s after a start",
+            cpu.len(),
+            rules.warm_up_seconds
+        ));
+    }
+    left_out("CPU", candidates.len() - kept.len(), cpu.len(), advice);
+    if rules.cpu_unit.is_none() {
+        kept = units::settle_cpu(kept, most_vcpus, notes)?;
+    }
+    Ok(kept)
+}
+
+/// Memory in percent; empty, with a note, when it can't be told.
+fn memory_in_percent(
+    memory: Vec<Sample>,
+    memory_total: &[Sample],
+    rules: &Rules,
+    current: Option<CurrentType>,
+    notes: &mut Vec<String>,
+) -> Vec<Sample> {
+    let total_at = |at: f64| {
+        demand::step_value(memory_total, at)
+            .or(current.map(|current| current.memory_mib as f64 * BYTES_PER_MIB))
+    };
+    let memory = units::memory_in_percent(&memory, rules.memory_unit, total_at);
+    let all = memory.len();
+    let noted = notes.len();
+    match units::settle_memory(memory, rules.memory_unit, total_at, notes) {
+        Ok(memory) => {
+            if notes.len() == noted {
+                left_out("memory", all - memory.len(), all, notes);
+            }
+            memory
+        }
+        Err(why) => {
+            notes.push(why);
+            Vec::new()
+        }
+    }
+}
+
+/// Says how many values were left out because no percentage or size is like that.
+fn left_out(metric: &str, number: usize, all: usize, said: &mut Vec<String>) {
+    if number > 0 {
+        said.push(format!(
+            "{number} of {all} {metric} values are left out: they are no number, or impossible"
+        ));
+    }
 }
 
 /// The samples, if their times can be believed.
@@ -225,15 +315,19 @@ fn lenient(
     metric: &str,
     samples: &[Sample],
     rules: &Rules,
-    notes: &mut Vec<String>,
-    good: impl Fn(f64) -> bool,
+    (notes, advice): (&mut Vec<String>, &mut Vec<String>),
+    good: fn(f64) -> bool,
 ) -> Vec<Sample> {
     match in_order(metric, samples, rules) {
-        Ok(samples) => samples
-            .iter()
-            .filter(|sample| sample.value.is_finite() && good(sample.value))
-            .copied()
-            .collect(),
+        Ok(samples) => {
+            let kept: Vec<Sample> = samples
+                .iter()
+                .filter(|sample| sample.value.is_finite() && good(sample.value))
+                .copied()
+                .collect();
+            left_out(metric, samples.len() - kept.len(), samples.len(), advice);
+            kept
+        }
         Err(why) => {
             notes.push(why);
             Vec::new()
@@ -246,7 +340,7 @@ fn percent(value: f64) -> Result<f64, String> {
     if value.is_nan() {
         return Err("is NaN".to_owned());
     }
-    if !(-RATE_TOLERANCE..=100.0 + RATE_TOLERANCE).contains(&value) {
+    if !is_possible(value) {
         return Err(format!("is {value}, outside 0 to 100 percent"));
     }
     Ok(value.clamp(0.0, 100.0))

@@ -14,6 +14,8 @@ fn rules() -> Rules {
         warm_up_seconds: 120,
         max_sample_age_seconds: 600,
         last_resize: None,
+        cpu_unit: None,
+        memory_unit: None,
     }
 }
 
@@ -125,6 +127,7 @@ fn the_peak_of_the_last_hour_is_demand_on_the_current_type() {
     let raw = RawSeries {
         cpu: samples(|age| Some(if age > 5 { 80.0 } else { 90.0 })),
         vcpus: samples(|age| Some(if age > 5 { 4.0 } else { 2.0 })),
+        memory_total: samples(|age| Some(if age > 5 { 8192.0 } else { 4096.0 } * BYTES_PER_MIB)),
         ..healthy()
     };
     assert_eq!(peak(&raw), Some(160.0));
@@ -394,4 +397,166 @@ fn the_peak_of_memory_counts_bytes_across_types() {
             .memory_peak_mib,
         None
     );
+}
+
+#[test]
+fn a_unit_that_cant_be_told_is_unknown_until_it_is_said() {
+    let raw = RawSeries {
+        cpu: samples(|age| Some(0.88 + 0.001 * age as f64)),
+        ..healthy()
+    };
+    let why = unknown(&raw);
+    for words in [
+        "all 24 CPU values lie between 0.880 and 0.903",
+        "multiply the query by 100",
+        "scheduler.prometheus.cpu_unit to ratio",
+        "set it to percent",
+    ] {
+        assert!(why.contains(words), "{why} lacks {words}");
+    }
+    let said = |unit| {
+        let rules = Rules {
+            cpu_unit: Some(unit),
+            ..rules()
+        };
+        let known = observe(&raw, &rules, MEDIUM).unwrap();
+        assert!(known.notes.is_empty(), "{:?}", known.notes);
+        known.observation.cpu_percent
+    };
+    assert_eq!(said(CpuUnit::Percent), 0.88);
+    assert_eq!(said(CpuUnit::Ratio), 88.0);
+    assert_eq!(said(CpuUnit::Cores), 44.0);
+    // What is said must still be possible.
+    let rules = Rules {
+        cpu_unit: Some(CpuUnit::Ratio),
+        ..rules()
+    };
+    let why = observe(&healthy(), &rules, MEDIUM).unwrap_err();
+    assert!(why.contains("cpu_unit says ratio"), "{why}");
+    // Cores can't be converted by a number that nobody knows.
+    let rules = Rules {
+        cpu_unit: Some(CpuUnit::Cores),
+        ..rules
+    };
+    let raw = RawSeries {
+        vcpus: Vec::new(),
+        ..raw
+    };
+    let why = observe(&raw, &rules, None).unwrap_err();
+    assert!(why.contains("number of vCPUs is unknown"), "{why}");
+}
+
+#[test]
+fn memory_in_a_doubtful_unit_is_no_peak() {
+    let raw = RawSeries {
+        memory: always(0.88),
+        ..healthy()
+    };
+    let known = observe(&raw, &rules(), MEDIUM).unwrap();
+    assert_eq!(known.observation.memory_peak_mib, None);
+    assert_eq!(known.observation.memory_percent, None);
+    let note = &known.notes[0];
+    assert!(note.contains("memory_unit to ratio"), "{note}");
+    let rules = Rules {
+        memory_unit: Some(MemoryUnit::Ratio),
+        ..rules()
+    };
+    let known = observe(&raw, &rules, MEDIUM).unwrap();
+    let peak = known.observation.memory_peak_mib.unwrap();
+    assert!((peak - 0.88 * 4096.0).abs() < 0.01, "{peak}");
+}
+
+#[test]
+fn a_substantial_share_of_impossible_values_is_unknown_and_a_small_one_is_said() {
+    let raw = |impossible: i64| RawSeries {
+        cpu: samples(|age| {
+            Some(if (1..=impossible).contains(&age) {
+                120.0
+            } else {
+                40.0
+            })
+        }),
+        ..healthy()
+    };
+    let why = unknown(&raw(2));
+    assert!(why.contains("2 of 24 CPU values lie above 100"), "{why}");
+    assert!(why.contains("percent of the machine"), "{why}");
+    let known = observe(&raw(1), &rules(), MEDIUM).unwrap();
+    assert_eq!(known.observation.samples, POINTS as u32 - 1);
+    let said = "1 of 24 CPU values are left out";
+    assert!(known.advice[0].contains(said), "{:?}", known.advice);
+}
+
+#[test]
+fn cpus_counted_twice_change_nothing_and_are_said() {
+    // Two jobs scraped the same exporter until two steps ago.
+    let raw = RawSeries {
+        cpu: always(64.0),
+        vcpus: samples(|age| Some(if age >= 2 { 4.0 } else { 2.0 })),
+        ..healthy()
+    };
+    let known = observe(&raw, &rules(), MEDIUM).unwrap();
+    assert!(
+        known.series.cpu_percent.iter().all(|cpu| *cpu == 64.0),
+        "{:?}",
+        known.series.cpu_percent
+    );
+    assert_eq!(known.series.capacity_percent, 100.0);
+    assert_eq!(known.observation.samples, POINTS as u32);
+    let said = "22 of 24 vCPU counts are 4, but the machine has 2";
+    assert!(known.notes[0].contains(said), "{:?}", known.notes);
+    // Throughout: the same.
+    let raw = RawSeries {
+        vcpus: always(4.0),
+        ..raw
+    };
+    let known = observe(&raw, &rules(), MEDIUM).unwrap();
+    assert_eq!(known.observation.cpu_percent, 64.0);
+    assert_eq!(known.notes.len(), 1, "{:?}", known.notes);
+    // With its CPU options a machine of two vCPUs has one.
+    let options = Some(CurrentType {
+        vcpus: 1,
+        memory_mib: 4_096,
+    });
+    let raw = RawSeries {
+        vcpus: samples(|age| Some(if age >= 2 { 2.0 } else { 1.0 })),
+        ..raw
+    };
+    let known = observe(&raw, &rules(), options).unwrap();
+    assert_eq!(known.series.cpu_percent[0], 64.0);
+}
+
+#[test]
+fn a_larger_type_before_a_start_still_counts() {
+    let halved = |memory_before: f64, hole: Option<i64>| RawSeries {
+        cpu: samples(|age| (Some(age) != hole).then_some(40.0)),
+        vcpus: samples(|age| Some(if age >= 8 { 4.0 } else { 2.0 })),
+        memory_total: samples(|age| {
+            Some(if age >= 8 { memory_before } else { 4_000.0 } * BYTES_PER_MIB)
+        }),
+        ..healthy()
+    };
+    let first =
+        |raw: &RawSeries, rules: &Rules| observe(raw, rules, MEDIUM).unwrap().series.cpu_percent[0];
+    assert_eq!(first(&halved(8_000.0, None), &rules()), 80.0, "memory");
+    assert_eq!(first(&halved(4_010.0, None), &rules()), 80.0, "a little");
+    assert_eq!(first(&halved(4_000.0, Some(8)), &rules()), 80.0, "a hole");
+    let resized = Rules {
+        last_resize: Some(Timestamp::from_second(NOW - 7 * STEP - 100).unwrap()),
+        ..rules()
+    };
+    assert_eq!(first(&halved(4_000.0, None), &resized), 80.0, "known");
+    assert_eq!(first(&halved(4_000.0, None), &rules()), 40.0, "by nothing");
+}
+
+#[test]
+fn a_memory_size_that_cant_be_is_the_types() {
+    let raw = RawSeries {
+        memory_total: samples(|age| Some(if age >= 2 { 8_192.0 } else { 4_000.0 } * BYTES_PER_MIB)),
+        ..healthy()
+    };
+    let known = observe(&raw, &rules(), MEDIUM).unwrap();
+    assert_eq!(known.observation.memory_peak_mib, Some(2_048.0));
+    let said = "22 of 24 memory sizes are 8192 MiB, but the machine has 4096";
+    assert!(known.notes[0].contains(said), "{:?}", known.notes);
 }

@@ -312,6 +312,137 @@ async fn fault_42_api_warnings_hold() {
     .await;
 }
 
+/// A good answer with further fields.
+fn with(query: &Query, fields: serde_json::Value) -> serde_json::Value {
+    let labels = labels(&[("instance", "10.0.0.1:9100")]);
+    let series = series(query, labels, |_| Some(value(query, 50.0).to_string()));
+    let mut body = json!({
+        "status": "success",
+        "data": {"resultType": "matrix", "result": [series]},
+    });
+    let body_fields = body.as_object_mut().unwrap();
+    body_fields.extend(fields.as_object().unwrap().clone());
+    body
+}
+
+#[tokio::test]
+async fn fault_42_an_answer_that_says_in_any_form_that_it_is_partial_holds() {
+    for fields in [
+        json!({"isPartial": true}),
+        json!({"pageInfo": {"nextPageToken": "abc"}}),
+        json!({"warnings": "store gateway eu-1 unavailable"}),
+    ] {
+        all_unknown(
+            move |query| json_body(&with(query, fields.clone())),
+            &["incomplete"],
+        )
+        .await;
+    }
+    all_unknown(
+        |query| {
+            let limit = [("m3-results-limited", "max_fetch_series_limit_applied")];
+            (limit, json_body(&with(query, json!({})))).into_response()
+        },
+        &["incomplete", "max_fetch_series_limit_applied"],
+    )
+    .await;
+    all_unknown(
+        |query| {
+            let part = axum::http::StatusCode::PARTIAL_CONTENT;
+            (part, json_body(&with(query, json!({})))).into_response()
+        },
+        &["206"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn fault_42_only_what_is_incomplete_is_unknown() {
+    let world = eager().await;
+    world.prometheus.answer(|query| match query.query.as_str() {
+        expressions::MEMORY_PERCENT => json_body(&with(query, json!({"isPartial": true}))),
+        _ => fleet(query, &[50.0, 50.0, 50.0]),
+    });
+    let scheduler = world.scheduler("").await;
+    let tick = scheduler.tick().await;
+    assert_eq!(result(&tick, "web").action, "scale_up");
+    assert_eq!(result(&tick, "web").memory_percent, None);
+    assert!(result(&tick, "web").error.contains("incomplete"));
+}
+
+#[tokio::test]
+async fn advice_about_the_expression_is_no_missing_data() {
+    let advice = "PromQL info: metric might not be a counter";
+    for fields in [json!({"warnings": [advice]}), json!({"infos": [advice]})] {
+        let world = eager().await;
+        world
+            .prometheus
+            .answer(move |query| json_body(&with(query, fields.clone())));
+        let scheduler = world.scheduler("").await;
+        let tick = scheduler.tick().await;
+        assert_eq!(result(&tick, "web").action, "scale_up");
+        assert_eq!(result(&tick, "web").error, "");
+        assert_eq!(world.decision.last_request("web").notes, [advice]);
+    }
+}
+
+#[tokio::test]
+async fn cpu_as_a_share_is_unknown_until_the_unit_is_said() {
+    all_unknown(
+        |query| fleet(query, &[0.88, 0.88, 0.88]),
+        &["multiply the query by 100", "scheduler.prometheus.cpu_unit"],
+    )
+    .await;
+    let world = eager().await;
+    world.prometheus.cpu(&[0.88, 0.003, 0.5]);
+    let lines = format!(
+        "prometheus: {{url: '{}', cpu_unit: ratio}}",
+        world.prometheus.url
+    );
+    let scheduler = world.scheduler(&lines).await;
+    let tick = scheduler.tick().await;
+    assert_eq!(result(&tick, "web").cpu_percent, Some(88.0));
+    assert_eq!(result(&tick, "api").cpu_percent, Some(0.3));
+    let sent = world.predictor.last("job").unwrap();
+    assert!(sent.cpu.iter().all(|cpu| *cpu == 50.0));
+}
+
+#[tokio::test]
+async fn what_is_left_out_and_what_contradicts_goes_with_the_question() {
+    let world = eager().await;
+    world
+        .actuator
+        .change(WEB, |instance| instance.instance_type = "t2.medium".into());
+    // Two vCPUs by its type, one by its CPU options, and an exporter that is scraped twice.
+    world.actuator.change(WEB, |instance| instance.vcpus = 1);
+    world.prometheus.answer(|query| {
+        let labels = labels(&[("instance", "10.0.0.1:9100")]);
+        let one = series(query, labels, |at| {
+            Some(match query.query.as_str() {
+                expressions::CPU_PERCENT if at == query.end - 3_600 => "NaN".to_owned(),
+                expressions::VCPUS => "2".to_owned(),
+                _ => value(query, 64.0).to_string(),
+            })
+        });
+        matrix(vec![one])
+    });
+    let scheduler = world.scheduler("").await;
+    let tick = scheduler.tick().await;
+    assert_eq!(result(&tick, "web").cpu_percent, Some(64.0));
+    let contradiction = "577 of 577 vCPU counts are 2, but the machine has 1";
+    let error = &result(&tick, "web").error;
+    assert!(error.contains(contradiction), "{error}");
+    let request = world.decision.last_request("web");
+    assert!(request.notes[0].contains(contradiction), "{request:#?}");
+    let left_out = "1 of 577 CPU values are left out";
+    assert!(request.notes[1].contains(left_out), "{request:#?}");
+    let seen = request.observation.unwrap();
+    assert_eq!(seen.cpu_spanned_seconds, 172_800);
+    assert_eq!(seen.cpu_observed_seconds, 172_500);
+    assert_eq!(seen.memory_spanned_seconds, 172_800);
+    assert_eq!(seen.cpu_peak_last_hour_percent, Some(64.0));
+}
+
 #[tokio::test]
 async fn fault_43_after_a_resize_history_is_on_the_new_scale_and_the_boot_is_left_out() {
     let world = World::start().await;

@@ -26,6 +26,7 @@ pub(super) fn instance(found: &ec2::Instance) -> Instance {
         // Addresses that AWS lends belong to "amazon"; Elastic IPs belong to the account.
         elastic_ip: owner.is_some_and(|owner| owner != "amazon"),
         architecture: text(found.architecture().map(ec2::ArchitectureValues::as_str)),
+        vcpus: Some(vcpus(found)).filter(|vcpus| *vcpus > 0),
         virtualization: text(
             found
                 .virtualization_type()

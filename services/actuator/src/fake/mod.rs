@@ -110,6 +110,7 @@ impl FakeCloud {
             public_ip: None,
             elastic_ip: false,
             architecture: "x86_64".to_owned(),
+            vcpus: None,
             virtualization: "hvm".to_owned(),
             ena: Some(true),
             root_device_type: "ebs".to_owned(),

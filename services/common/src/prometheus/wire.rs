@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, de};
+use serde_json::Value;
 
 use crate::text::one_line;
 
@@ -41,9 +42,16 @@ impl LabelledSeries {
 pub struct RangeAnswer {
     /// One for each combination of labels.
     pub series: Vec<LabelledSeries>,
-    /// What the server warned of, one line each: the data may be incomplete.
+    /// How the server says that data may be missing, one line each.
     pub warnings: Vec<String>,
+    /// What it says about the expression, one line each; the data is complete.
+    pub advice: Vec<String>,
 }
+
+/// How the annotations of Prometheus begin that are no more than advice; 2.48 to 2.53 send them among the warnings.
+const ADVICE: &str = "PromQL info:";
+/// So many of them are kept.
+const MOST_ADVICE: usize = 4;
 
 #[derive(Deserialize)]
 struct Envelope {
@@ -53,8 +61,80 @@ struct Envelope {
     error_type: String,
     #[serde(default)]
     error: String,
+    // In whatever form: only an absent, null or empty one says nothing.
     #[serde(default)]
-    warnings: Vec<String>,
+    warnings: Value,
+    #[serde(default)]
+    infos: Value,
+    // VictoriaMetrics: a storage node did not answer.
+    #[serde(rename = "isPartial", default)]
+    is_partial: Value,
+    // The same by other names.
+    #[serde(default)]
+    partial: Value,
+    #[serde(rename = "partialResponse", default)]
+    partial_response: Value,
+    // Servers that hand out an answer page by page.
+    #[serde(rename = "pageInfo", default)]
+    page_info: Value,
+}
+
+impl Envelope {
+    /// How the answer says that data may be missing, and what it only advises.
+    fn remarks(&self) -> (Vec<String>, Vec<String>) {
+        let (mut advice, mut warnings): (Vec<String>, Vec<String>) = texts(&self.warnings)
+            .into_iter()
+            .partition(|text| text.starts_with(ADVICE));
+        advice.extend(texts(&self.infos));
+        advice.truncate(MOST_ADVICE);
+        for (name, value) in [
+            ("isPartial", &self.is_partial),
+            ("partial", &self.partial),
+            ("partialResponse", &self.partial_response),
+        ] {
+            if says_yes(value) {
+                warnings.push(format!("the answer is partial ({name})"));
+            }
+        }
+        let next_page = self.page_info.get("nextPageToken");
+        if next_page.is_some_and(says_yes) {
+            warnings.push("the answer is partial (it has further pages)".to_owned());
+        }
+        (warnings, advice)
+    }
+}
+
+/// The lines in a list, or in anything else that isn't nothing.
+fn texts(value: &Value) -> Vec<String> {
+    let text = |value: &Value| match value {
+        Value::String(text) => one_line(text),
+        other => one_line(&other.to_string()),
+    };
+    match value {
+        Value::Array(all) => all.iter().filter(|one| says_yes(one)).map(text).collect(),
+        one if says_yes(one) => vec![text(one)],
+        _ => Vec::new(),
+    }
+}
+
+/// False for what means no in some language.
+fn says_yes(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(yes) => *yes,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => is_yes(text),
+        Value::Array(all) => !all.is_empty(),
+        Value::Object(all) => !all.is_empty(),
+    }
+}
+
+/// The same for a text.
+pub(super) fn is_yes(text: &str) -> bool {
+    !matches!(
+        text.trim().to_lowercase().as_str(),
+        "" | "false" | "0" | "no"
+    )
 }
 
 #[derive(Deserialize)]
@@ -116,6 +196,7 @@ pub fn parse(body: &[u8]) -> Result<RangeAnswer, String> {
             one_line(&envelope.error)
         ));
     }
+    let (warnings, advice) = envelope.remarks();
     let data = envelope.data.ok_or("has no data")?;
     if data.result_type != "matrix" {
         return Err(format!(
@@ -137,11 +218,8 @@ pub fn parse(body: &[u8]) -> Result<RangeAnswer, String> {
         .collect();
     Ok(RangeAnswer {
         series,
-        warnings: envelope
-            .warnings
-            .iter()
-            .map(|text| one_line(text))
-            .collect(),
+        warnings,
+        advice,
     })
 }
 
@@ -175,6 +253,68 @@ mod tests {
         assert!(answer.series[1].samples.is_empty());
         assert_eq!(answer.warnings, ["part missing"]);
         assert_eq!(answer.series[0].name(), r#"{instance="a:9100"}"#);
+    }
+
+    /// What an answer with these further fields warns of and advises.
+    fn remarks(fields: &str) -> (Vec<String>, Vec<String>) {
+        let body = format!(
+            r#"{{"status":"success",{fields}"data":{{"resultType":"matrix","result":[]}}}}"#
+        );
+        let answer = parse(body.as_bytes()).unwrap();
+        (answer.warnings, answer.advice)
+    }
+
+    #[test]
+    fn an_answer_says_in_many_forms_that_it_is_incomplete() {
+        for (fields, expected) in [
+            (r#""isPartial":true,"#, "the answer is partial (isPartial)"),
+            (
+                r#""isPartial":"true","#,
+                "the answer is partial (isPartial)",
+            ),
+            (r#""partial":true,"#, "the answer is partial (partial)"),
+            (
+                r#""partialResponse":1,"#,
+                "the answer is partial (partialResponse)",
+            ),
+            (
+                r#""pageInfo":{"nextPageToken":"abc","pageSize":50},"#,
+                "the answer is partial (it has further pages)",
+            ),
+            (r#""warnings":"a store is down","#, "a store is down"),
+            (r#""warnings":["a store is down"],"#, "a store is down"),
+            (r#""warnings":[{"store":"a"}],"#, r#"{"store":"a"}"#),
+            // Prometheus leaves elements out of the result and says so.
+            (
+                r#""warnings":["PromQL warning: encountered a mix"],"#,
+                "PromQL warning: encountered a mix",
+            ),
+        ] {
+            assert_eq!(remarks(fields).0, [expected], "{fields}");
+        }
+    }
+
+    #[test]
+    fn advice_is_no_sign_of_missing_data() {
+        for (fields, advice) in [
+            ("", &[][..]),
+            (r#""warnings":null,"infos":null,"isPartial":null,"#, &[]),
+            (r#""warnings":[],"isPartial":false,"partial":"false","#, &[]),
+            (r#""pageInfo":{"nextPageToken":"","pageSize":50},"#, &[]),
+            (
+                r#""stats":{"seriesFetched":"0"},"trace":{"partial":true},"#,
+                &[],
+            ),
+            (r#""warnings":["PromQL info: a"],"#, &["PromQL info: a"]),
+            (r#""infos":["PromQL info: b"],"#, &["PromQL info: b"]),
+        ] {
+            let (warnings, advised) = remarks(fields);
+            assert!(warnings.is_empty(), "{fields}: {warnings:?}");
+            assert_eq!(advised, advice, "{fields}");
+        }
+        let (warnings, advice) = remarks(r#""warnings":["PromQL info: a","a store is down"],"#);
+        assert_eq!(warnings, ["a store is down"]);
+        assert_eq!(advice, ["PromQL info: a"]);
     }
 
     #[test]

@@ -31,7 +31,15 @@ pub struct Answers {
     memory_total: Answer,
 }
 
-type Answer = Result<Index, String>;
+type Answer = Result<Complete, String>;
+
+/// A complete answer.
+#[derive(Debug)]
+struct Complete {
+    index: Index,
+    /// What Prometheus says about the expression.
+    advice: Vec<String>,
+}
 
 /// The series of one target, and what is missing without making the whole unknown.
 #[derive(Debug, Default)]
@@ -40,6 +48,8 @@ pub struct Measured {
     pub series: RawSeries,
     /// One line each.
     pub notes: Vec<String>,
+    /// What is worth knowing and no trouble, one line each.
+    pub advice: Vec<String>,
 }
 
 /// Where metrics come from.
@@ -130,10 +140,11 @@ impl Metrics {
             let query = expressions::with_instances(expression, labels.clone());
             async move {
                 match self.prometheus.query_range(url, &query, window).await {
-                    Ok(answer) if answer.warnings.is_empty() => {
-                        Ok(Index::new(answer.series, &self.config.instance_label))
-                    }
-                    // A warning is how a federated store says that part of the data is missing.
+                    Ok(answer) if answer.warnings.is_empty() => Ok(Complete {
+                        index: Index::new(answer.series, &self.config.instance_label),
+                        advice: answer.advice,
+                    }),
+                    // That is how a federated store says that part of the data is missing.
                     Ok(answer) => Err(format!(
                         "Prometheus at {} warns that its answer may be incomplete: {}",
                         shown(url),
@@ -186,13 +197,30 @@ impl Answers {
             vcpus,
         };
         notes.dedup();
-        Ok(Measured { series, notes })
+        let answers = [
+            &self.cpu,
+            &self.vcpus,
+            &self.memory,
+            &self.disk,
+            &self.memory_total,
+        ];
+        let mut advice: Vec<String> = answers
+            .into_iter()
+            .flatten()
+            .flat_map(|answer| answer.advice.iter().cloned())
+            .collect();
+        advice.dedup();
+        Ok(Measured {
+            series,
+            notes,
+            advice,
+        })
     }
 }
 
 fn find(answer: &Answer, wanted: &Wanted<'_>) -> Result<Vec<Sample>, String> {
-    let index = answer.as_ref().map_err(Clone::clone)?;
-    let found = index.find(wanted)?;
+    let answer = answer.as_ref().map_err(Clone::clone)?;
+    let found = answer.index.find(wanted)?;
     Ok(found
         .map(|series| series.samples.clone())
         .unwrap_or_default())
