@@ -15,7 +15,7 @@ use crate::{
     cloud::{CloudError, ErrorKind, Instance, InstanceState, InstanceType},
     config::Config,
     guard::{KillSwitch, Objection, Rail, Standings, Used},
-    journal::{Record, Refusal, Request, StepRecord, StoreError},
+    journal::{Record, Refusal, Request, StepRecord, StoreError, fence},
     monitoring::SetUp,
     preflight::{Check, Verdict},
     resize::{Monitoring, Outcome, Phase},
@@ -133,6 +133,26 @@ pub fn request(message: wire::StartResizeRequest) -> Result<Request, Status> {
     })
 }
 
+/// An epoch that no clock can have given out: were it believed, it would shut everybody out.
+///
+/// # Errors
+/// INVALID_ARGUMENT.
+pub fn check_epoch(epoch: u64, now: Timestamp) -> Result<(), Status> {
+    let mut fields = Fields::default();
+    if fence::is_ahead(epoch, now) {
+        fields.no(
+            "lease_epoch",
+            &format!(
+                "{epoch} is the time in milliseconds of a moment more than {} minutes ahead of this machine's clock, {}; \
+                 acquire the lease again, and see that the clocks of decision service and actuator agree",
+                fence::TOLERANCE.as_secs() / 60,
+                now.as_millisecond()
+            ),
+        );
+    }
+    fields.check()
+}
+
 /// A refusal of the journal.
 fn refusal(refusal: &Refusal, now: Timestamp) -> Status {
     let message = refusal.to_string();
@@ -218,6 +238,7 @@ pub fn limits(standings: Standings, config: &Config) -> wire::GetLimitsResponse 
             })
             .collect(),
         instance_limit: config.limits.instance_per_day,
+        fence_epoch: 0,
         active: 0,
         dry_run: config.dry_run,
         max_concurrent: u32::try_from(config.max_concurrent).unwrap_or(u32::MAX),

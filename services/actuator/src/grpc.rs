@@ -116,6 +116,7 @@ impl Service {
 
     async fn start(&self, message: wire::StartResizeRequest) -> Answer<wire::StartResizeResponse> {
         let request = convert::request(message)?;
+        convert::check_epoch(request.lease_epoch, self.clock.now())?;
         let gate = Gate {
             cloud: Arc::clone(&self.cloud),
             clock: Arc::clone(&self.clock),
@@ -154,6 +155,8 @@ impl Service {
         let active = active.map_err(|error| convert::store_error(&error))?;
         let mut answer = convert::limits(standings, &self.config);
         answer.active = u32::try_from(active.len()).unwrap_or(u32::MAX);
+        let fence = self.journal.fence().await;
+        answer.fence_epoch = fence.map_err(|error| convert::store_error(&error))?;
         Ok(Response::new(answer))
     }
 

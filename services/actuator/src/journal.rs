@@ -3,6 +3,7 @@
 //! The store keeps it through a crash. Beside it stand, in memory, the resizes that are under way: for those who watch,
 //! and for the time when the store can't be written. A machine that is down is never kept waiting for a disk.
 
+pub mod fence;
 mod record;
 mod sql;
 mod store;
@@ -22,6 +23,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::watch;
 
 pub use self::{
@@ -79,6 +81,7 @@ pub struct Journal {
     /// Held while the store is written, so that no older state comes after a newer one.
     writing: tokio::sync::Mutex<()>,
     failing: AtomicBool,
+    fence_resets: Counter,
 }
 
 /// A resize that has not ended, or whose end is not written yet.
@@ -102,6 +105,11 @@ impl Live {
 }
 
 impl Record {
+    /// Only what acts does, and only under a lease.
+    fn moves_the_fence(&self) -> bool {
+        self.request.lease_epoch != 0 && !self.dry_run
+    }
+
     /// What counts for budgets.
     fn recent(&self) -> Recent {
         Recent {
@@ -121,7 +129,14 @@ impl Journal {
             live: Mutex::default(),
             writing: tokio::sync::Mutex::default(),
             failing: AtomicBool::new(false),
+            fence_resets: Counter::default(),
         }
+    }
+
+    /// Counts fences that were reset in `counter`.
+    pub fn counting_fence_resets(mut self, counter: Counter) -> Self {
+        self.fence_resets = counter;
+        self
     }
 
     /// Every resize that has not ended, as the last process left it. To be called once, at the start.
@@ -161,8 +176,18 @@ impl Journal {
         rails: Option<&Rails<'_>>,
     ) -> Result<Admission, Refusal> {
         let _writing = self.writing.lock().await;
+        let fence = within(self.store.fence()).await?;
         let admission = within(self.store.admit(&record, rails)).await??;
         if let Admission::New(record) = &admission {
+            if record.moves_the_fence() && fence::is_ahead(fence, record.created_at) {
+                self.fence_resets.inc();
+                tracing::error!(
+                    fence,
+                    epoch = record.request.lease_epoch,
+                    "the highest lease epoch seen lay ahead of this machine's clock and was reset: a clock was ahead, or \
+                     somebody asked with an epoch of their own making"
+                );
+            }
             let resize_id = record.request.resize_id.clone();
             self.live().insert(resize_id, Live::new(record.clone()));
         }
@@ -306,6 +331,14 @@ impl Journal {
     /// The store can't be read.
     pub async fn recent(&self, since: Timestamp) -> Result<Vec<Recent>, StoreError> {
         within(self.store.recent(since)).await
+    }
+
+    /// The highest lease epoch under which something was taken on; 0 before the first.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn fence(&self) -> Result<u64, StoreError> {
+        within(self.store.fence()).await
     }
 
     /// What persons decided, and whether the store is where that is kept.

@@ -73,7 +73,9 @@ pub async fn serve(
     let Some(store) = boot::open(&config, &shutdown).await? else {
         return Ok(());
     };
-    let journal = Arc::new(Journal::new(Arc::clone(&store)));
+    let journal = Arc::new(
+        Journal::new(Arc::clone(&store)).counting_fence_resets(metrics.fence_resets.clone()),
+    );
     let guard = Arc::new(Guard::new(&config, Arc::clone(&journal)));
     let cloud = guard.stand_before(deps.cloud, Arc::clone(&deps.clock), &config);
     let deps = Deps {

@@ -41,6 +41,8 @@ pub struct Metrics {
     breaker_open: Gauge,
     fleet_used: Gauge,
     fleet_limit: Gauge,
+    /// Fences that lay ahead of the clock: page on it, a clock is wrong or somebody plays.
+    pub fence_resets: Counter,
 }
 
 impl Metrics {
@@ -65,6 +67,7 @@ impl Metrics {
             breaker_open: Gauge::default(),
             fleet_used: Gauge::default(),
             fleet_limit: Gauge::default(),
+            fence_resets: Counter::default(),
         };
         registry.register(
             "resizes",
@@ -140,6 +143,11 @@ impl Metrics {
         ] {
             registry.register(name, help, gauge.clone());
         }
+        registry.register(
+            "fence_resets",
+            "Highest lease epochs that lay minutes ahead of this machine's clock and were reset",
+            metrics.fence_resets.clone(),
+        );
         metrics
     }
 

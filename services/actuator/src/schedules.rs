@@ -116,6 +116,10 @@ impl Store for CrashingStore {
         self.inner.recent(since).await
     }
 
+    async fn fence(&self) -> Result<u64, StoreError> {
+        self.inner.fence().await
+    }
+
     async fn decisions(&self) -> Result<Option<String>, StoreError> {
         self.inner.decisions().await
     }

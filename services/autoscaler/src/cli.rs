@@ -35,7 +35,7 @@ enum Command {
     CheckConfig,
     /// Runs a tick now and shows what was decided
     Tick {
-        /// Only these targets
+        /// Only these targets, by their names or their instances' ids
         #[arg(value_name = "TARGET")]
         targets: Vec<String>,
         /// Waits until the resizes that this tick started have ended
@@ -46,7 +46,7 @@ enum Command {
     Status,
     /// Lists decisions, newest first
     Decisions {
-        /// Only of this target
+        /// Only of this target, by its name or its instance's id
         #[arg(long)]
         target: Option<String>,
         /// How many
@@ -61,9 +61,9 @@ enum Command {
         /// The decision's id
         id: String,
     },
-    /// Forbids actions, for one target or for all
+    /// Forbids actions, for one target or for all; a target has one pause, and the next replaces it
     Pause {
-        /// The target [default: all]
+        /// The target, by its name or its instance's id [default: all]
         target: Option<String>,
         /// Why, for whoever finds it
         #[arg(long, default_value = "")]
@@ -77,8 +77,26 @@ enum Command {
     },
     /// Takes a pause back
     Resume {
-        /// The target [default: the pause of the whole fleet]
+        /// The target, by its name or its instance's id [default: the pause of the whole fleet]
         target: Option<String>,
+    },
+    /// Lists the pauses in force: of whom, by whom, why, until when
+    Pauses,
+    /// Lists resizes, newest first, or follows one to its end
+    #[command(after_help = "Exit codes of --follow: those of `resize`.")]
+    Resizes {
+        /// Only of this instance
+        #[arg(long, conflicts_with = "follow")]
+        instance: Option<String>,
+        /// Only those that have not ended
+        #[arg(long, conflicts_with = "follow")]
+        active: bool,
+        /// How many
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        limit: u32,
+        /// Shows the steps of this one until it has ended
+        #[arg(long, value_name = "ID")]
+        follow: Option<String>,
     },
     /// Resizes an instance by hand, and shows each step with its time; the last line says what runs now
     #[command(
@@ -244,6 +262,16 @@ pub fn main() -> ExitCode {
                     direction,
                 } => client.pause(target, reason, duration, direction).await,
                 Command::Resume { target } => client.resume(target).await,
+                Command::Pauses => client.pauses().await,
+                Command::Resizes {
+                    instance,
+                    active,
+                    limit,
+                    follow,
+                } => match follow {
+                    Some(resize_id) => client.follow_resize(resize_id).await,
+                    None => client.resizes(instance, active, limit).await,
+                },
                 Command::Resize {
                     instance,
                     instance_type,
@@ -295,5 +323,6 @@ mod tests {
         assert_eq!(parse_duration("1h30m").unwrap().as_secs(), 5_400);
         assert!(parse_duration("soon").is_err());
         assert!(parse_duration("-5m").is_err());
+        assert!(parse_duration("99999999999999999999h").is_err());
     }
 }

@@ -284,3 +284,49 @@ async fn what_lost_its_resize_is_listed_and_brought_back() {
     }
     panic!("{:?} {:?}", stage.fake.state(ID), stage.fake.tags(ID));
 }
+
+#[tokio::test]
+async fn ctrl_c_ends_the_looking_on_and_not_the_resize() {
+    let stage = stage("dry_run: false").await;
+    // The stop takes its time, so that there is something to interrupt.
+    let hold = stage.fake.hold(Operation::Stop, 1, Moment::Before);
+    let command = ["resize", ID, "t2.medium", "--yes"];
+    let mut child = tokio::process::Command::from(stage.autoscaler.command(&command));
+    let child = child
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    hold.arrived().await;
+    let pid = child.id().unwrap().to_string();
+    let kill = std::process::Command::new("kill")
+        .args(["-INT", &pid])
+        .status();
+    assert!(kill.unwrap().success());
+    let (code, out, error) = told(&child.wait_with_output().await.unwrap());
+    assert_eq!(code, Some(130), "{out}{error}");
+    assert!(error.contains("the resize goes on"), "{error}");
+    let (_, follow) = error
+        .split_once("autoscaler resizes --follow ")
+        .unwrap_or_else(|| panic!("{error}"));
+    let id = follow.trim();
+
+    let (code, list, _) = told(&stage.autoscaler.output(&["resizes"]).await);
+    assert_eq!(code, Some(0), "{list}");
+    assert!(list.contains(id) && list.contains("stopping"), "{list}");
+    let (_, active, _) = told(&stage.autoscaler.output(&["resizes", "--active"]).await);
+    assert!(active.contains(id), "{active}");
+    hold.release();
+    let (code, out, error) = told(&stage.autoscaler.output(&["resizes", "--follow", id]).await);
+    assert_eq!(code, Some(0), "{out}{error}");
+    let last = out.lines().last().unwrap_or_default();
+    assert!(last.contains("runs t2.medium (it was t2.small)"), "{out}");
+
+    let (_, active, _) = told(&stage.autoscaler.output(&["resizes", "--active"]).await);
+    assert_eq!(active.trim(), "no resize is under way");
+    let command = ["resizes", "--follow", "nobody-knows"];
+    let (code, _, error) = told(&stage.autoscaler.output(&command).await);
+    assert_eq!(code, Some(66), "{error}");
+    let answer = stage.autoscaler.json(&["resizes", "--instance", ID]).await;
+    assert_eq!(answer["resizes"][0]["resizeId"], id, "{answer}");
+}

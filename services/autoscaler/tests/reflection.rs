@@ -44,6 +44,8 @@ fn requests(instance_id: &str, client: &str) -> BTreeMap<&'static str, (Value, &
     let decide = json!({
         "tick_id": "tick-1", "target_id": "web", "instance_id": instance_id, "instance_type": "t2.small",
         "unknown_reason": "nothing was measured", "unknown_reason_code": "REASON_CODE_METRICS_UNKNOWN",
+        // Without a lease, as a person asks.
+        "dry_run": true,
     });
     let unknown_decision = json!({"decision_id": "019ac000-0000-7000-8000-000000000000"});
     let outcome = json!({
@@ -66,7 +68,8 @@ fn requests(instance_id: &str, client: &str) -> BTreeMap<&'static str, (Value, &
         ("Resume", (json!({"target_id": "web"}), "OK")),
         ("GetTargetState", (json!({"target_id": "web"}), "OK")),
         ("AcquireLease", (acquire, "OK")),
-        ("RenewLease", (lease, "OK")),
+        // An epoch is a time: this one was never given out.
+        ("RenewLease", (lease, "ABORTED")),
         ("ReleaseLease", (release, "OK")),
         (
             "DescribeInstance",
@@ -173,7 +176,11 @@ async fn two_clients_call_every_method_by_reflection() {
             }
             let data = request.to_string();
             // `buf curl` exits with the code shifted left by three.
-            let exit = if *code == "OK" { 0 } else { 5 << 3 };
+            let exit = match *code {
+                "OK" => 0,
+                "ABORTED" => 10 << 3,
+                _ => 5 << 3,
+            };
             buf_curl(&servers, &["--data", &data, &url], exit);
         }
     }

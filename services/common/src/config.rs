@@ -166,6 +166,14 @@ impl Settings {
         })
     }
 
+    /// True when the file or the environment sets a key of this section, other than those in `except`.
+    pub fn sets_any_of(&self, section: &str, except: &[&str]) -> bool {
+        match self.layers.find_value(section) {
+            Ok(Value::Dict(_, keys)) => keys.keys().any(|key| !except.contains(&key.as_str())),
+            Ok(_) | Err(_) => false,
+        }
+    }
+
     fn check_sections(&self) -> Result<(), ConfigError> {
         let tree: BTreeMap<String, Value> =
             self.layers.extract().map_err(|error| ConfigError::Value {

@@ -3,8 +3,13 @@
 //! Every server has health and reflection, carries trace context in, and drains within a bound. Every client call
 //! carries a deadline and the trace context out.
 
-use std::{convert::Infallible, net::SocketAddr, time::Duration};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
+use axum::extract::ConnectInfo;
 use opentelemetry::propagation::{Extractor, Injector};
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
@@ -225,6 +230,12 @@ pub fn outgoing<T>(message: T, timeout: Duration) -> tonic::Request<T> {
         propagator.inject_context(&context, &mut Metadata(request.metadata_mut()));
     });
     request
+}
+
+/// Where a call comes from; `None` where the server doesn't say.
+pub fn caller<T>(request: &tonic::Request<T>) -> Option<IpAddr> {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    peer.map(|ConnectInfo(address)| address.ip())
 }
 
 /// What is left of the caller's deadline, as it stood when the request arrived. `None` when it set none.

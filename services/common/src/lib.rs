@@ -11,6 +11,7 @@ pub mod grpc;
 pub mod health;
 pub mod lines;
 pub mod listen;
+pub mod names;
 mod port_holder;
 pub mod prometheus;
 pub mod retry;

@@ -21,6 +21,11 @@ pub struct Config {
     pub retention_days: u32,
     /// Days that decisions to hold are kept, 1 to 3650: about 1 MB per target and day at a tick of five minutes.
     pub hold_retention_days: u32,
+    /// Decisions of one caller that are stored in a minute at most, 20 to 1,000,000; without the lease a twentieth of it.
+    pub decisions_per_minute: u32,
+    /// Nothing may be applied over the policy: `policy.source`, or what the section `policy` sets, says so.
+    #[serde(skip)]
+    pub policy_is_pinned: bool,
 }
 
 impl Default for Config {
@@ -31,6 +36,8 @@ impl Default for Config {
             database: PathBuf::from("data/decision.db"),
             retention_days: 90,
             hold_retention_days: 7,
+            decisions_per_minute: 20_000,
+            policy_is_pinned: false,
         }
     }
 }
@@ -41,7 +48,7 @@ impl Config {
     /// # Errors
     /// Names the key that is wrong.
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
-        let config: Self = settings.section("decision")?;
+        let mut config: Self = settings.section("decision")?;
         if config.database.as_os_str().is_empty() {
             return Err(invalid("decision.database", "is empty; name a file"));
         }
@@ -53,8 +60,40 @@ impl Config {
                 return Err(invalid(key, format!("{days} is not between 1 and 3650")));
             }
         }
+        if !(20..=1_000_000).contains(&config.decisions_per_minute) {
+            return Err(invalid(
+                "decision.decisions_per_minute",
+                format!(
+                    "{} is not between 20 and 1000000",
+                    config.decisions_per_minute
+                ),
+            ));
+        }
+        let Sourced { source } = settings.section("policy")?;
+        config.policy_is_pinned = match source {
+            Some(Source::File) => true,
+            Some(Source::Store) => false,
+            None => settings.sets_any_of("policy", &[]),
+        };
         Ok(config)
     }
+}
+
+/// Whose policy decides.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The configuration's; none is applied over it.
+    File,
+    /// The one that ApplyPolicy put in force; the configuration's until then.
+    Store,
+}
+
+/// The one key of section `policy` that is no part of the policy.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Sourced {
+    source: Option<Source>,
 }
 
 impl Policy {
@@ -63,7 +102,11 @@ impl Policy {
     /// # Errors
     /// Names the first key that is wrong.
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
-        let policy: Self = settings.section("policy")?;
+        // Whose policy decides is no part of it.
+        let policy = Self {
+            source: None,
+            ..settings.section("policy")?
+        };
         match policy.violations().into_iter().next() {
             Some(violation) => Err(invalid(
                 &format!("policy.{}", violation.field),
@@ -107,6 +150,14 @@ mod tests {
                 "configuration key `decision.database`: is empty",
             ),
             (
+                "policy: {source: files}",
+                "configuration key `policy.source`: unknown variant",
+            ),
+            (
+                "decision: {decisions_per_minute: 0}",
+                "configuration key `decision.decisions_per_minute`: 0 is not between",
+            ),
+            (
                 "policy: {min_confidence: 0.9}\ndecision: {metrics_listen: null}",
                 "",
             ),
@@ -124,5 +175,33 @@ mod tests {
                 "{yaml}: {message:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_the_file_sets_is_the_files_unless_it_says_store() {
+        for (yaml, pinned) in [
+            ("", false),
+            ("policy:", false),
+            ("policy: {scale_up_cpu: 80}", true),
+            ("policy: {ladder: [t2.small, t2.medium]}", true),
+            ("policy: {source: store}", false),
+            ("policy: {source: store, scale_up_cpu: 80}", false),
+            ("policy: {source: file}", true),
+        ] {
+            let settings = Settings::from_yaml_text(yaml).unwrap();
+            let config = Config::read(&settings).unwrap();
+            assert_eq!(config.policy_is_pinned, pinned, "{yaml}");
+            // The document and its version don't know.
+            let policy = Policy::read(&settings).unwrap();
+            assert_eq!(policy.source, None);
+            let same = Policy {
+                source: Some(Source::Store),
+                ..policy.clone()
+            };
+            assert_eq!(policy.version(), same.version());
+        }
+        let settings = Settings::from_yaml_text("").unwrap();
+        let settings = settings.with("policy.min_confidence", 0.9);
+        assert!(Config::read(&settings).unwrap().policy_is_pinned);
     }
 }

@@ -25,6 +25,7 @@ const MAX_NOTES: usize = 16;
 const MAX_PAGE_SIZE: u32 = 1_000;
 const DEFAULT_PAGE_SIZE: u32 = 50;
 const MAX_TTL_SECONDS: u32 = 3_600;
+const TOKEN_MARK: char = '>';
 
 /// Collects what is wrong with a message.
 #[derive(Debug, Default)]
@@ -110,6 +111,26 @@ impl Fields {
         if size == 0 { DEFAULT_PAGE_SIZE } else { size }
     }
 
+    /// How many pauses a page holds.
+    pub fn pauses_page_size(&mut self, size: u32) -> u32 {
+        match self.page_size(size) {
+            _ if size == 0 => MAX_PAGE_SIZE,
+            size => size,
+        }
+    }
+
+    /// The name after which a page of pauses begins; `None` for the first.
+    pub fn pause_token(&mut self, token: &str) -> Option<String> {
+        if token.is_empty() {
+            return None;
+        }
+        let name = token.strip_prefix(TOKEN_MARK);
+        if name.is_none() {
+            self.bad("page_token", "is not one that ListPauses returned");
+        }
+        name.map(str::to_owned)
+    }
+
     /// Where a page begins; `None` for the first.
     pub fn page_token(&mut self, token: &str) -> Option<i64> {
         if token.is_empty() {
@@ -193,6 +214,7 @@ impl Fields {
             memory_margin_percent: message.memory_margin_percent,
             saturation_seconds: message.saturation_seconds,
             max_sample_age_seconds: message.max_sample_age_seconds,
+            source: None,
         };
         for violation in policy.violations() {
             self.bad(format!("policy.{}", violation.field), violation.description);
@@ -218,6 +240,11 @@ impl Fields {
         }
         name
     }
+}
+
+/// The token of the page of pauses after `name`, which is empty for the fleet.
+pub fn pause_token(name: &str) -> String {
+    format!("{TOKEN_MARK}{name}")
 }
 
 /// One line of at most a thousand characters: what others say goes into tables and logs, and must not be refused.

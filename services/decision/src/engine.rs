@@ -4,6 +4,11 @@ mod actions;
 mod leases;
 mod upkeep;
 
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
 use common::clock::SharedClock;
 use jiff::Timestamp;
 
@@ -11,9 +16,10 @@ pub use self::upkeep::Retention;
 use crate::{
     cooldown::Direction,
     input::{Pause, PauseDirection},
-    lease::LeaseError,
+    lease::{self, LeaseError},
     metrics::Metrics,
     policy::Policy,
+    quota::Quota,
     record::{Decision, OutcomeError},
     stopwatch::Stopwatches,
     store::{Filter, Page, Store, StoreError, Stored, decisions, fleet, policies, targets},
@@ -32,17 +38,54 @@ pub enum EngineError {
     /// The lease is somebody else's.
     #[error(transparent)]
     Lease(#[from] LeaseError),
-    /// The caller's lease was lost to a newer holder.
+    /// The caller's lease was lost, or is not one of this store.
     #[error(
-        "lease epoch {given} is older than {highest}, under which target {target_id} was decided already; acquire the lease again"
+        "lease epoch {given} is not the one that is held, {held}, so nothing is decided about {target_id}; acquire the lease again"
     )]
     StaleEpoch {
         /// For which target.
         target_id: String,
         /// The caller's.
         given: u64,
-        /// The one that counts.
-        highest: u64,
+        /// The one that counts; 0 while nobody holds the lease.
+        held: u64,
+    },
+    /// No clock can have given it out.
+    #[error(
+        "{given} is the time in milliseconds of a moment more than {} minutes ahead of this machine's clock; acquire the lease \
+         again", lease::TOLERANCE.as_secs() / 60
+    )]
+    FutureEpoch {
+        /// The caller's.
+        given: u64,
+    },
+    /// The configuration sets the policy.
+    #[error(
+        "the configuration sets the policy, so another one is not applied: change its section `policy`, or set `policy.source: \
+         store` there and apply again"
+    )]
+    PolicyOfTheFile,
+    /// A bound that no normal work meets.
+    #[error(
+        "there are {limit} {what} already, and no more are taken; those that are not needed go by themselves"
+    )]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many there may be.
+        limit: u64,
+        /// When it may look different.
+        retry_after: Duration,
+    },
+    /// More decisions than a minute may have.
+    #[error(
+        "{limit} decisions of this caller within a minute are the most that are stored; see decision.decisions_per_minute"
+    )]
+    TooFast {
+        /// How many.
+        limit: u32,
+        /// When the minute is over.
+        retry_after: Duration,
     },
     /// No such decision; it may have been deleted for its age.
     #[error("there is no decision {0}; it may be older than the retention")]
@@ -61,6 +104,20 @@ pub struct PolicyInForce {
     pub version: String,
     /// When ApplyPolicy put it in force; `None` when it is the configuration's.
     pub applied_at: Option<Timestamp>,
+}
+
+/// Policies that are kept.
+const MAX_POLICIES: i64 = 10_000;
+/// Pauses of names that nothing was decided about; those of the fleet and of its targets are never refused.
+const MAX_UNKNOWN_PAUSES: i64 = 10_000;
+
+/// A pause, and the one that it took the place of.
+#[derive(Clone, Debug)]
+pub struct Paused {
+    /// In force now.
+    pub pause: Pause,
+    /// In force before.
+    pub replaced: Option<Pause>,
 }
 
 /// What is known of one target.
@@ -87,7 +144,19 @@ pub struct Engine {
     clock: ClockHandle,
     stopwatches: Stopwatches,
     configured: Policy,
+    /// The configuration's policy decides, whatever was applied.
+    pinned: bool,
+    quota: Arc<Mutex<Quota>>,
     metrics: Metrics,
+}
+
+/// What an engine is told besides the policy.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// Nothing may be applied over the configuration's policy.
+    pub pinned: bool,
+    /// Decisions that whoever holds the lease may have stored in a minute.
+    pub decisions_per_minute: u32,
 }
 
 #[derive(Clone)]
@@ -108,6 +177,7 @@ impl Engine {
         store: Store,
         clock: SharedClock,
         configured: Policy,
+        rules: Rules,
         metrics: Metrics,
     ) -> Result<Self, StoreError> {
         let engine = Self {
@@ -115,6 +185,8 @@ impl Engine {
             stopwatches: Stopwatches::new(clock.clone()),
             clock: ClockHandle(clock),
             configured,
+            pinned: rules.pinned,
+            quota: Arc::new(Mutex::new(Quota::new(rules.decisions_per_minute))),
             metrics,
         };
         engine.restart_timers().await?;
@@ -172,7 +244,11 @@ impl Engine {
         &self,
         connection: &mut sqlx::SqliteConnection,
     ) -> Result<PolicyInForce, StoreError> {
-        Ok(match policies::applied(connection).await? {
+        let applied = match self.pinned {
+            true => None,
+            false => policies::applied(connection).await?,
+        };
+        Ok(match applied {
             Some(applied) => PolicyInForce {
                 policy: applied.policy,
                 version: applied.version,
@@ -186,14 +262,40 @@ impl Engine {
         })
     }
 
-    /// Puts a valid policy in force, across restarts. Returns its version.
+    /// When a policy was applied that the configuration's hides.
     ///
     /// # Errors
     /// The store.
+    pub async fn hidden_policy(&self) -> Result<Option<Timestamp>, EngineError> {
+        if !self.pinned {
+            return Ok(None);
+        }
+        let mut transaction = self.store.read().await?;
+        let applied = policies::applied(&mut transaction).await?;
+        Ok(applied.map(|applied| applied.at))
+    }
+
+    /// Puts a valid policy in force, across restarts. Returns its version.
+    ///
+    /// # Errors
+    /// The store; or the configuration sets the policy.
     pub async fn apply_policy(&self, policy: &Policy) -> Result<String, EngineError> {
+        if self.pinned {
+            return Err(EngineError::PolicyOfTheFile);
+        }
         let now = self.now();
         let version = policy.version();
         let mut transaction = self.store.write().await?;
+        if policies::count(&mut transaction).await? >= MAX_POLICIES {
+            policies::forget_unused(&mut transaction).await?;
+            if policies::count(&mut transaction).await? >= MAX_POLICIES {
+                return Err(EngineError::TooMany {
+                    what: "policies that decisions refer to",
+                    limit: MAX_POLICIES.unsigned_abs(),
+                    retry_after: Duration::from_secs(3_600),
+                });
+            }
+        }
         policies::remember(&mut transaction, &version, policy, now).await?;
         policies::apply(&mut transaction, &version, now).await?;
         Store::commit(transaction).await?;
@@ -202,17 +304,18 @@ impl Engine {
         Ok(version)
     }
 
-    /// Forbids actions. Pausing again changes reason and end, and keeps the begin.
+    /// Forbids actions. A target has one pause: pausing again replaces it, and keeps the begin when it forbids the same.
     ///
     /// # Errors
-    /// The store, or an end that has passed.
+    /// The store, an end that has passed, or too many pauses of names that nothing was decided about.
     pub async fn pause(
         &self,
         target_id: String,
         direction: PauseDirection,
         reason: String,
         until: Option<Timestamp>,
-    ) -> Result<Pause, EngineError> {
+        by: String,
+    ) -> Result<Paused, EngineError> {
         let now = self.now();
         if let Some(until) = until
             && until <= now
@@ -223,10 +326,22 @@ impl Engine {
             ));
         }
         let mut transaction = self.store.write().await?;
-        let since = fleet::pauses_in_force(&mut transaction, Some(&target_id), now)
+        if !fleet::is_known(&mut transaction, &target_id).await?
+            && fleet::count_unknown_pauses(&mut transaction, now).await? >= MAX_UNKNOWN_PAUSES
+        {
+            return Err(EngineError::TooMany {
+                what: "pauses of names that nothing was ever decided about",
+                limit: MAX_UNKNOWN_PAUSES.unsigned_abs(),
+                retry_after: Duration::from_secs(3_600),
+            });
+        }
+        let replaced = fleet::pauses_in_force(&mut transaction, [&target_id; 2], now)
             .await?
             .into_iter()
-            .find(|pause| pause.target_id == target_id && pause.direction == direction)
+            .find(|pause| pause.target_id == target_id);
+        let since = replaced
+            .as_ref()
+            .filter(|pause| pause.direction == direction)
             .map_or(now, |pause| pause.since);
         let pause = Pause {
             target_id,
@@ -234,11 +349,21 @@ impl Engine {
             reason,
             since,
             until: until.map(micros),
+            by,
         };
         fleet::set_pause(&mut transaction, &pause).await?;
         Store::commit(transaction).await?;
         self.show_standing().await;
-        Ok(pause)
+        Ok(Paused { pause, replaced })
+    }
+
+    /// The pauses in force of names after `after`, by name.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn pauses(&self, after: Option<&str>, limit: u32) -> Result<Vec<Pause>, EngineError> {
+        let mut transaction = self.store.read().await?;
+        Ok(fleet::pauses_after(&mut transaction, after, self.now(), limit).await?)
     }
 
     /// Takes back the pauses of a target, or with an empty id the fleet's. Says whether there was one.
@@ -275,18 +400,20 @@ impl Engine {
             limit: 1,
             ..Filter::default()
         };
+        let last = decisions::list(connection, &of_target(false))
+            .await?
+            .decisions
+            .pop();
+        let instance_id = last.as_ref().map_or(target_id, |last| &last.instance_id);
         Ok(TargetState {
             cooldown_up_until: until(Direction::Up),
             cooldown_down_until: until(Direction::Down),
-            pauses: fleet::pauses_in_force(connection, Some(target_id), now).await?,
+            pauses: fleet::pauses_in_force(connection, [target_id, instance_id], now).await?,
             pending: decisions::list(connection, &of_target(true))
                 .await?
                 .decisions
                 .pop(),
-            last: decisions::list(connection, &of_target(false))
-                .await?
-                .decisions
-                .pop(),
+            last,
             recent_resizes: targets::recent_resizes(connection, target_id).await?,
         })
     }

@@ -7,7 +7,7 @@ use std::{
 
 use common::{
     exposition::CallMetrics,
-    grpc::{GrpcServer, deadline},
+    grpc::{GrpcServer, caller, deadline},
     status::{self, FieldViolation},
 };
 use proto::decision::v1::{
@@ -20,7 +20,7 @@ use tracing::Instrument as _;
 
 use crate::{
     convert::{self, Fields},
-    engine::{Engine, EngineError},
+    engine::{Engine, EngineError, Paused},
     explain,
     lease::LeaseError,
     store::{self, Filter, StoreError},
@@ -107,6 +107,15 @@ fn refuse(engine: &Engine, error: &EngineError) -> Status {
             ErrorDetails::with_retry_info(Some(*remaining)),
         ),
         EngineError::Lease(LeaseError::Lost { .. }) => Status::aborted(text),
+        EngineError::FutureEpoch { .. } => {
+            status::invalid_argument(&[FieldViolation::new("lease_epoch", text)])
+        }
+        EngineError::PolicyOfTheFile => {
+            status::failed_precondition("POLICY_SOURCE", "policy.source", &text)
+        }
+        EngineError::TooMany { retry_after, .. } | EngineError::TooFast { retry_after, .. } => {
+            status::resource_exhausted(text, *retry_after)
+        }
         EngineError::PauseInThePast(..) => {
             status::invalid_argument(&[FieldViolation::new("until", text)])
         }
@@ -124,13 +133,14 @@ impl DecisionService for Service {
         request: Request<message::DecideRequest>,
     ) -> Result<Response<message::DecideResponse>, Status> {
         let deadline = deadline(&request);
+        let caller = caller(&request);
         self.calls
             .observe("Decide", async {
                 let input = convert::decide_request(request.into_inner()).map_err(invalid)?;
                 let decided = self
                     .write(deadline, move |engine| {
                         let input = input.clone();
-                        async move { engine.decide(input).await }
+                        async move { engine.decide(input, caller).await }
                     })
                     .await?;
                 tracing::debug!(
@@ -326,17 +336,25 @@ impl DecisionService for Service {
                 let target_id = fields.id_or_empty("target_id", request.target_id);
                 let direction = fields.direction(request.direction);
                 let until = fields.time("until", request.until);
+                let by = fields.id_or_empty("by", request.by);
                 let reason = convert::one_line(&request.reason);
                 fields.finish(()).map_err(invalid)?;
-                let pause = self
+                let Paused { pause, replaced } = self
                     .write(deadline, move |engine| {
                         let (target_id, reason) = (target_id.clone(), reason.clone());
-                        async move { engine.pause(target_id, direction, reason, until).await }
+                        let by = by.clone();
+                        async move { engine.pause(target_id, direction, reason, until, by).await }
                     })
                     .await?;
-                tracing::info!(target_id = pause.target_id, reason = pause.reason, "paused");
+                tracing::info!(
+                    target_id = pause.target_id,
+                    reason = pause.reason,
+                    by = pause.by,
+                    "paused"
+                );
                 Ok(Response::new(message::PauseResponse {
                     pause: Some(convert::pause(&pause)),
+                    replaced: replaced.as_ref().map(convert::pause),
                 }))
             })
             .await
@@ -360,6 +378,32 @@ impl DecisionService for Service {
                     })
                     .await?;
                 Ok(Response::new(message::ResumeResponse { resumed }))
+            })
+            .await
+    }
+
+    async fn list_pauses(
+        &self,
+        request: Request<message::ListPausesRequest>,
+    ) -> Result<Response<message::ListPausesResponse>, Status> {
+        self.calls
+            .observe("ListPauses", async {
+                let request = request.into_inner();
+                let mut fields = Fields::default();
+                let after = fields.pause_token(&request.page_token);
+                let limit = fields.pauses_page_size(request.page_size);
+                fields.finish(()).map_err(invalid)?;
+                let pauses = self
+                    .read(self.engine.pauses(after.as_deref(), limit))
+                    .await?;
+                let full = u32::try_from(pauses.len()).is_ok_and(|length| length == limit);
+                let last = pauses.last().filter(|_| full);
+                Ok(Response::new(message::ListPausesResponse {
+                    next_page_token: last
+                        .map(|last| convert::pause_token(&last.target_id))
+                        .unwrap_or_default(),
+                    pauses: pauses.iter().map(convert::pause).collect(),
+                }))
             })
             .await
     }

@@ -206,6 +206,9 @@ pub struct Pause {
     pub since: Timestamp,
     /// When it ends by itself; `None` means at Resume.
     pub until: Option<Timestamp>,
+    /// Who paused, as they call themselves; empty when nobody said.
+    #[serde(default)]
+    pub by: String,
 }
 
 /// What a pause forbids.

@@ -1,8 +1,17 @@
-//! Leases: one actor for a resource at a time, fenced by an epoch that grows and never falls.
+//! Leases: one actor for a resource at a time, fenced by an epoch that grows with each.
+//!
+//! An epoch is the time at which the lease was had, in milliseconds, or one more than the last where the clock says less:
+//! so it is above every earlier one also when the database that knew those is lost, or comes from a backup. It falls only
+//! when it lies ahead of every clock, which no actuator would take.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
+
+/// The resource that stands for all targets: whoever decides holds it.
+pub const FLEET: &str = "fleet";
+/// How far ahead of this machine's clock an epoch may be: a clock that was set back by less is waited for.
+pub const TOLERANCE: Duration = Duration::from_secs(600);
 
 /// Who may act for a resource. A released lease has no holder, but keeps its epoch.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -11,7 +20,7 @@ pub struct Lease {
     pub resource: String,
     /// Empty when it was released.
     pub holder: String,
-    /// 1 for the first holder.
+    /// Milliseconds since the Unix epoch, about: when the holder had it.
     pub epoch: u64,
     /// Wall time.
     pub expires_at: Timestamp,
@@ -58,13 +67,39 @@ impl Lease {
         set_back
     }
 
-    fn live(&self, now: Timestamp) -> bool {
+    /// Whether its holder may decide under `epoch`. One that ran out is its holder's until somebody else takes it.
+    pub fn is_held_under(&self, epoch: u64) -> bool {
+        !self.holder.is_empty() && self.epoch == epoch
+    }
+
+    /// Whether somebody holds it at `now`.
+    pub fn live(&self, now: Timestamp) -> bool {
         !self.holder.is_empty() && self.expires_at > now
     }
 }
 
+/// True for an epoch that no clock can have given out yet: a clock was ahead, or somebody made it up.
+pub fn is_ahead(epoch: u64, now: Timestamp) -> bool {
+    let latest = now.saturating_add(TOLERANCE).unwrap_or(Timestamp::MAX);
+    // Before 1970 only the small numbers are epochs that were given out before they were times.
+    epoch > milliseconds(latest).max(u64::from(u32::MAX))
+}
+
+fn milliseconds(time: Timestamp) -> u64 {
+    u64::try_from(time.as_millisecond()).unwrap_or(0)
+}
+
+/// The epoch of the next holder.
+fn next_epoch(last: u64, now: Timestamp) -> u64 {
+    let clock = milliseconds(now).max(1);
+    match is_ahead(last, now) {
+        true => clock,
+        false => clock.max(last.saturating_add(1)),
+    }
+}
+
 /// The lease that `holder` gets. Asking again while it is held extends it under the same epoch, so that a lost reply
-/// does no harm; after it ran out, the same holder is a new one.
+/// does no harm; after it ran out, the same holder is a new one. So it is when its epoch lies ahead of the clock.
 ///
 /// # Errors
 /// Somebody else holds it.
@@ -76,8 +111,11 @@ pub fn acquire(
     now: Timestamp,
 ) -> Result<Lease, LeaseError> {
     let epoch = match current {
-        None => 1,
-        Some(lease) if !lease.live(now) => lease.epoch.saturating_add(1),
+        None => next_epoch(0, now),
+        Some(lease) if !lease.live(now) => next_epoch(lease.epoch, now),
+        Some(lease) if lease.holder == holder && is_ahead(lease.epoch, now) => {
+            next_epoch(lease.epoch, now)
+        }
         Some(lease) if lease.holder == holder => lease.epoch,
         Some(lease) => {
             return Err(LeaseError::Held {
@@ -101,7 +139,7 @@ pub fn acquire(
 /// The lease extended. One that ran out, but that nobody else took, is still the holder's: its epoch is the highest.
 ///
 /// # Errors
-/// It has another holder or another epoch.
+/// It has another holder or another epoch, or one that lies ahead of the clock: that is to be acquired again.
 pub fn renew(
     current: Option<&Lease>,
     resource: &str,
@@ -111,11 +149,13 @@ pub fn renew(
     now: Timestamp,
 ) -> Result<Lease, LeaseError> {
     match current {
-        Some(lease) if lease.holder == holder && lease.epoch == epoch => Ok(Lease {
-            expires_at: after(now, ttl_seconds),
-            ttl_seconds,
-            ..lease.clone()
-        }),
+        Some(lease) if lease.holder == holder && lease.epoch == epoch && !is_ahead(epoch, now) => {
+            Ok(Lease {
+                expires_at: after(now, ttl_seconds),
+                ttl_seconds,
+                ..lease.clone()
+            })
+        }
         _ => Err(LeaseError::Lost {
             resource: resource.to_owned(),
             holder: holder.to_owned(),
@@ -153,6 +193,7 @@ mod tests {
     #[test]
     fn one_holder_at_a_time() {
         let first = acquire(None, "fleet", "a", 30, at(0)).unwrap();
+        // A clock that stands at the beginning of time counts.
         assert_eq!((first.epoch, first.expires_at), (1, at(30)));
         let held = acquire(Some(&first), "fleet", "b", 30, at(10)).unwrap_err();
         assert_eq!(
@@ -162,7 +203,7 @@ mod tests {
         let again = acquire(Some(&first), "fleet", "a", 30, at(10)).unwrap();
         assert_eq!((again.epoch, again.expires_at), (1, at(40)));
         let second = acquire(Some(&first), "fleet", "b", 30, at(30)).unwrap();
-        assert_eq!((second.epoch, second.holder.as_str()), (2, "b"));
+        assert_eq!((second.epoch, second.holder.as_str()), (30_000, "b"));
         assert!(renew(Some(&second), "fleet", "a", 1, 30, at(31)).is_err());
         assert_eq!(release(Some(&second), "a", 1, at(31)), None);
     }
@@ -176,14 +217,14 @@ mod tests {
             acquire(Some(&released), "fleet", "b", 30, at(5))
                 .unwrap()
                 .epoch,
-            2
+            5_000
         );
         // The same holder, started again, is a new one.
         assert_eq!(
             acquire(Some(&released), "fleet", "a", 30, at(5))
                 .unwrap()
                 .epoch,
-            2
+            5_000
         );
         assert!(renew(Some(&released), "fleet", "a", 1, 30, at(6)).is_err());
     }
@@ -193,6 +234,41 @@ mod tests {
         let first = acquire(None, "fleet", "a", 30, at(0)).unwrap();
         let renewed = renew(Some(&first), "fleet", "a", 1, 30, at(100)).unwrap();
         assert_eq!((renewed.epoch, renewed.expires_at), (1, at(130)));
+    }
+
+    #[test]
+    fn an_epoch_is_above_all_before_it_also_without_their_memory() {
+        let now = at(1_800_000_000);
+        let taken = |epoch, now| {
+            let last = Lease {
+                resource: "fleet".into(),
+                holder: String::new(),
+                epoch,
+                expires_at: now,
+                ttl_seconds: 30,
+            };
+            acquire(Some(&last), "fleet", "a", 30, now).unwrap().epoch
+        };
+        let lost = acquire(None, "fleet", "a", 30, now).unwrap().epoch;
+        assert_eq!(lost, 1_800_000_000_000);
+        // Small ones from before epochs were times, and a backup's.
+        assert_eq!(taken(6, now), lost);
+        assert_eq!(taken(lost - 86_400_000, now), lost);
+        // A clock that was set back by minutes: one more than the last.
+        assert_eq!(taken(lost, now), lost + 1);
+        assert_eq!(taken(lost + 540_000, now), lost + 540_001);
+        // By a year: no clock will see that epoch for long.
+        assert_eq!(taken(lost + 365 * 86_400_000, now), lost);
+        assert_eq!(taken(u64::MAX, now), lost);
+    }
+
+    #[test]
+    fn a_holder_whose_epoch_lies_ahead_gets_a_new_one_and_no_renewal() {
+        let ahead = acquire(None, "fleet", "a", 30, at(1_800_000_000)).unwrap();
+        let back = at(1_700_000_000);
+        assert!(renew(Some(&ahead), "fleet", "a", ahead.epoch, 30, back).is_err());
+        let again = acquire(Some(&ahead), "fleet", "a", 30, back).unwrap();
+        assert_eq!(again.epoch, 1_700_000_000_000);
     }
 
     #[test]

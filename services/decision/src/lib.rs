@@ -19,6 +19,7 @@ mod metrics;
 mod outlook;
 mod policy;
 mod probability;
+mod quota;
 mod record;
 mod stopwatch;
 mod store;
@@ -35,9 +36,12 @@ use common::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use crate::{config::Config, policy::Policy};
+pub use crate::{
+    config::{Config, Source},
+    policy::Policy,
+};
 use crate::{
-    engine::{Engine, Retention},
+    engine::{Engine, Retention, Rules},
     metrics::Metrics,
     store::Store,
 };
@@ -77,7 +81,11 @@ pub async fn serve(
     let calls = CallMetrics::register(&mut registry);
     let metrics = Metrics::register(&mut registry);
     let store = Store::open(&config.database, deps.clock.now()).await?;
-    let engine = Engine::new(store.clone(), deps.clock.clone(), policy, metrics).await?;
+    let rules = Rules {
+        pinned: config.policy_is_pinned,
+        decisions_per_minute: config.decisions_per_minute,
+    };
+    let engine = Engine::new(store.clone(), deps.clock.clone(), policy, rules, metrics).await?;
     say_which_policy(&engine).await?;
     tracing::info!(
         listen = %listeners.grpc.local_addr()?,
@@ -115,6 +123,15 @@ pub async fn serve(
 /// A policy that was applied over gRPC hides the configuration's: say so, or the next edit of the file surprises.
 async fn say_which_policy(engine: &Engine) -> Result<(), engine::EngineError> {
     let in_force = engine.policy().await?;
+    if let Some(at) = engine.hidden_policy().await? {
+        tracing::warn!(
+            version = in_force.version,
+            applied_at = %text::time(at),
+            "the policy of the configuration is in force; the one that was applied over gRPC is not used: set `policy.source: \
+             store` for that"
+        );
+        return Ok(());
+    }
     match in_force.applied_at {
         Some(at) => tracing::warn!(
             version = in_force.version,

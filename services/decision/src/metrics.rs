@@ -34,11 +34,13 @@ pub struct Metrics {
     store_errors: Family<ErrorLabels, Counter>,
     pending: Gauge,
     pauses: Gauge,
+    lease_epoch: Gauge,
+    epoch_resets: Counter,
 }
 
 impl Metrics {
     /// Registers `decisions_total{action,reason,dry_run}`, `outcomes_total{action,outcome}`,
-    /// `store_errors_total{kind}`, `pending_actions` and `pauses_in_force`.
+    /// `store_errors_total{kind}`, `pending_actions`, `pauses_in_force`, `lease_epoch` and `epoch_resets_total`.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
         registry.register("decisions", "Decisions made", metrics.decisions.clone());
@@ -57,6 +59,16 @@ impl Metrics {
             "pauses_in_force",
             "Pauses of targets and of the fleet",
             metrics.pauses.clone(),
+        );
+        registry.register(
+            "lease_epoch",
+            "Epoch of the fleet's lease, about the time in milliseconds at which it was had",
+            metrics.lease_epoch.clone(),
+        );
+        registry.register(
+            "epoch_resets",
+            "Lease epochs that lay minutes ahead of this machine's clock and were reset",
+            metrics.epoch_resets.clone(),
         );
         metrics
     }
@@ -85,6 +97,17 @@ impl Metrics {
     /// Counts an attempt that failed.
     pub fn store_failed(&self, kind: &'static str) {
         self.store_errors.get_or_create(&ErrorLabels { kind }).inc();
+    }
+
+    /// The fleet's lease was had or extended under this epoch.
+    pub fn leased(&self, epoch: u64) {
+        self.lease_epoch
+            .set(i64::try_from(epoch).unwrap_or(i64::MAX));
+    }
+
+    /// An epoch ahead of the clock was reset.
+    pub fn epoch_reset(&self) {
+        self.epoch_resets.inc();
     }
 
     /// Sets the gauges.

@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::config::Source;
+
 /// Longest times that a policy may name, in seconds: a week of cooldown, a day of looking ahead.
 const MAX_COOLDOWN_SECONDS: u32 = 7 * 86_400;
 const MAX_LOOKAHEAD_SECONDS: u32 = 86_400;
@@ -38,6 +40,10 @@ pub struct Policy {
     pub saturation_seconds: u32,
     /// Samples older than this are unknown.
     pub max_sample_age_seconds: u32,
+    /// `file`: nothing is applied over this section; `store`: ApplyPolicy is, and wins over it. Without it the section is
+    /// `file` as soon as it sets anything. No part of the document that is stored.
+    #[serde(skip_serializing)]
+    pub source: Option<Source>,
 }
 
 /// How a forecast becomes an action.
@@ -66,6 +72,7 @@ impl Default for Policy {
             memory_margin_percent: 20.0,
             saturation_seconds: 300,
             max_sample_age_seconds: 300,
+            source: None,
         }
     }
 }

@@ -22,22 +22,25 @@ use common::{
 use jiff::Timestamp;
 use proto::{
     actuator::v1::{
-        DescribeInstanceRequest, DescribeInstancesRequest, GetResizeRequest,
+        DescribeInstanceRequest, DescribeInstancesRequest, GetLimitsRequest, GetResizeRequest,
         ListInstanceTypesRequest, StartResizeRequest, WatchResizeRequest, WatchResizeResponse,
         actuator_service_client::ActuatorServiceClient,
     },
     decision::v1::{
         AcquireLeaseRequest, GetPolicyRequest, GetTargetStateRequest, ListDecisionsRequest,
-        ReleaseLeaseRequest, RenewLeaseRequest, decision_service_client::DecisionServiceClient,
+        ListPausesRequest, ReleaseLeaseRequest, RenewLeaseRequest,
+        decision_service_client::DecisionServiceClient,
     },
     predictor::v1::{ForecastRequest, predictor_service_client::PredictorServiceClient},
 };
 use tonic::{Code, Response, Status, Streaming, transport::Channel};
+use tonic_types::StatusExt as _;
 
 use crate::{
     config::Config,
     convert::{self, BadAnswer, Forecast},
     domain::{Decision, Ending, Instance, Policy, Question, Resize, Series, TypeInfo},
+    standing::{Limits, Pause},
 };
 
 /// So long a health probe may take.
@@ -58,6 +61,8 @@ pub enum Failure {
     NotFound,
     /// Somebody else has it.
     Taken,
+    /// The lease epoch that it was asked under is not the one that counts.
+    Stale,
     /// Nobody knows whether it happened.
     Unsure,
 }
@@ -285,6 +290,32 @@ impl Clients {
             })
             .await?;
         Ok(answer.recent_resizes.first().and_then(from_proto))
+    }
+
+    /// What may be stopped now, as the actuator says; asked once, within the time of a health probe.
+    ///
+    /// # Errors
+    /// When it can't be asked.
+    pub async fn limits(&self) -> Result<Limits, CallError> {
+        let mut client = ActuatorServiceClient::new(self.actuator.channel.clone());
+        let call = client.get_limits(outgoing(GetLimitsRequest {}, HEALTH_TIMEOUT));
+        let answer = probed(&self.actuator, call).await?;
+        Ok(convert::limits(answer))
+    }
+
+    /// The pauses in force, the fleet's first, 1,000 at most; asked once, within the time of a health probe.
+    ///
+    /// # Errors
+    /// When they can't be asked for.
+    pub async fn pauses(&self) -> Result<Vec<Pause>, CallError> {
+        let request = ListPausesRequest {
+            page_size: PAGE,
+            page_token: String::new(),
+        };
+        let mut client = DecisionServiceClient::new(self.decision.channel.clone());
+        let call = client.list_pauses(outgoing(request, HEALTH_TIMEOUT));
+        let answer = probed(&self.decision, call).await?;
+        Ok(answer.pauses.into_iter().map(Pause::from).collect())
     }
 
     /// Makes `holder` the one actor; returns the epoch.
@@ -575,8 +606,41 @@ impl ResizeSteps {
     }
 }
 
+/// One attempt: whoever asks how things stand must not wait for them to get better.
+async fn probed<T>(
+    peer: &Peer,
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<T, CallError> {
+    match tokio::time::timeout(HEALTH_TIMEOUT, call).await {
+        Ok(Ok(response)) => Ok(response.into_inner()),
+        Ok(Err(status)) => Err(failed(peer, &status)),
+        Err(_) => Err(CallError {
+            service: peer.service,
+            url: peer.url.clone(),
+            message: format!("no answer within {} s", HEALTH_TIMEOUT.as_secs()),
+            failure: Failure::Unsure,
+        }),
+    }
+}
+
+/// An epoch that is too old, not held, or ahead of the other's clock.
+fn is_about_the_lease(status: &Status) -> bool {
+    let details = status.get_error_details();
+    let kinds = details.precondition_failure().into_iter();
+    let fields = details.bad_request().into_iter();
+    kinds
+        .flat_map(|failure| &failure.violations)
+        .any(|violation| matches!(violation.r#type.as_str(), "LEASE_EPOCH" | "LEASE_LOST"))
+        || fields
+            .flat_map(|request| &request.field_violations)
+            .any(|violation| violation.field == "lease_epoch")
+}
+
 fn failed(peer: &Peer, status: &Status) -> CallError {
     let failure = match status.code() {
+        Code::InvalidArgument | Code::FailedPrecondition if is_about_the_lease(status) => {
+            Failure::Stale
+        }
         Code::InvalidArgument | Code::OutOfRange => Failure::Invalid,
         Code::NotFound => Failure::NotFound,
         Code::Aborted => Failure::Taken,

@@ -13,10 +13,13 @@ use crate::{
         Target, TargetResult, TickReport, TypeInfo, Unknown,
     },
     hindsight::{Issued, Promise},
+    standing::{KillSwitch, Limits, Pause, Standing},
 };
 
 /// Notes that go with a question.
 const MOST_NOTES: usize = 16;
+/// Pauses in one status; `autoscaler pauses` lists all.
+const PAUSES_SHOWN: usize = 100;
 
 /// A message that lacks what the contract promises, or holds what it doesn't know.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -335,6 +338,79 @@ fn describe_end(resize: &actuator::v1::Resize, outcome: Outcome) -> String {
         text += "; monitoring is degraded";
     }
     text
+}
+
+/// What the actuator says may be stopped.
+pub fn limits(message: actuator::v1::GetLimitsResponse) -> Limits {
+    let breaker = message.breaker.unwrap_or_default();
+    let switch = message.kill_switch.unwrap_or_default();
+    Limits {
+        kill_switch: switch.on.then(|| KillSwitch {
+            reason: one_line(&switch.reason),
+            since: switch.since.as_ref().and_then(from_proto),
+        }),
+        breaker_open_until: breaker.open_until.as_ref().and_then(from_proto),
+        failures: breaker.failures,
+        failures_limit: breaker.limit,
+        fence_epoch: message.fence_epoch,
+        journal_degraded: String::new(),
+    }
+}
+
+impl From<decision::v1::PauseState> for Pause {
+    fn from(message: decision::v1::PauseState) -> Self {
+        Self {
+            direction: short_name(message.direction().as_str_name(), "PAUSE_DIRECTION_"),
+            target_id: message.target_id,
+            reason: message.reason,
+            by: message.by,
+            since: message.since.as_ref().and_then(from_proto),
+            until: message.until.as_ref().and_then(from_proto),
+        }
+    }
+}
+
+/// What holds resizes back, as the scheduler's API shows it.
+pub fn standing(standing: &Standing) -> scheduler::v1::Standing {
+    let limits = standing.limits.as_ref().ok();
+    let pauses = standing.pauses.as_ref().map_or(&[][..], Vec::as_slice);
+    scheduler::v1::Standing {
+        dry_run: standing.dry_run,
+        kill_switch: limits.map(|limits| match &limits.kill_switch {
+            None => scheduler::v1::KillSwitchStanding::default(),
+            Some(switch) => scheduler::v1::KillSwitchStanding {
+                on: true,
+                reason: switch.reason.clone(),
+                since: switch.since.map(to_proto),
+            },
+        }),
+        breaker: limits.map(|limits| scheduler::v1::BreakerStanding {
+            open_until: limits.breaker_open_until.map(to_proto),
+            failures: limits.failures,
+            limit: limits.failures_limit,
+        }),
+        pauses: pauses
+            .iter()
+            .take(PAUSES_SHOWN)
+            .map(|pause| scheduler::v1::PauseStanding {
+                target_id: pause.target_id.clone(),
+                direction: pause.direction.clone(),
+                reason: pause.reason.clone(),
+                by: pause.by.clone(),
+                since: pause.since.map(to_proto),
+                until: pause.until.map(to_proto),
+            })
+            .collect(),
+        pauses_in_force: u32::try_from(pauses.len()).unwrap_or(u32::MAX),
+        journal_degraded: limits
+            .map(|limits| limits.journal_degraded.clone())
+            .unwrap_or_default(),
+        prometheus: standing.prometheus.name().to_owned(),
+        prometheus_detail: standing.prometheus.detail.clone(),
+        lease_epoch: standing.lease_epoch.unwrap_or(0),
+        fence_epoch: limits.map_or(0, |limits| limits.fence_epoch),
+        unknown: standing.unknown(),
+    }
 }
 
 /// A tick as the scheduler's API shows it.

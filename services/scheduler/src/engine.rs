@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use common::clock::SharedClock;
+use common::{clock::SharedClock, names};
 use futures::FutureExt as _;
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -24,6 +24,7 @@ use crate::{
     metrics::Metrics,
     reconcile,
     report::Report,
+    standing::Standing,
     state::State,
     trails::Trails,
 };
@@ -48,6 +49,31 @@ pub struct Engine {
     pub events: Events,
     pub report: Report,
     pub measures: Measures,
+}
+
+impl Engine {
+    /// The target of that name, else the one with that instance.
+    ///
+    /// # Errors
+    /// There is none; the end of a sentence with the nearest names.
+    pub fn target(&self, name: &str) -> Result<&Target, String> {
+        let mut by_name = self.targets.iter().filter(|target| target.id == name);
+        let mut by_instance = self
+            .targets
+            .iter()
+            .filter(|target| target.instance_id == name);
+        by_name
+            .next()
+            .or_else(|| by_instance.next())
+            .ok_or_else(|| {
+                let known: Vec<&str> = self
+                    .targets
+                    .iter()
+                    .map(|target| target.id.as_str())
+                    .collect();
+                names::hint(name, &known)
+            })
+    }
 }
 
 /// A finished tick, and the resizes that it left running.
@@ -211,6 +237,10 @@ impl Engine {
         let decision = match self.clients.decide(&question).await {
             Ok(decision) => decision,
             Err(error) => {
+                if error.failure == Failure::Stale {
+                    // What comes of it is said at the next tick.
+                    let _ = self.lease.renounce(lease_epoch).await;
+                }
                 self.measures.trouble(Trouble::Decision);
                 result.reason_code = "decision_unavailable".to_owned();
                 result.reason = format!("no decision, so nothing is done: {error}");
@@ -286,6 +316,18 @@ impl Engine {
         };
         match self.clients.start_resize(decision, epoch).await {
             Ok(resize) => Some(self.started(decision, result, resize)),
+            // No fault of the target, and nothing was done: it needs no backoff.
+            Err(error) if error.failure == Failure::Stale => {
+                let next = match self.lease.renounce(epoch).await {
+                    Ok(now) if now == epoch => String::new(),
+                    Ok(_) => "; the lease was acquired anew, and the next tick acts".to_owned(),
+                    Err(no_lease) => format!("; {no_lease}"),
+                };
+                let why = format!("{error}{next}");
+                self.not_done(decision, result, Outcome::NotStarted, why)
+                    .await;
+                None
+            }
             Err(error)
                 if matches!(
                     error.failure,
@@ -356,6 +398,7 @@ impl Engine {
     }
 
     async fn conclude(&self, report: &Arc<TickReport>, took: Duration) {
+        Standing::ask(self).await;
         self.state.tick_ended(report);
         self.measures.tick(report, took.as_secs_f64());
         let last = self

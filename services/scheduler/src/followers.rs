@@ -122,11 +122,13 @@ impl Followers {
         while let Err(error) = self.clients.report_outcome(&decision.id, ending).await {
             match error.failure {
                 // A dry run is not pending: nobody waits for its end.
-                Failure::Refused | Failure::Invalid | Failure::NotFound if decision.dry_run => {
+                Failure::Refused | Failure::Invalid | Failure::NotFound | Failure::Stale
+                    if decision.dry_run =>
+                {
                     tracing::debug!(%error, "end of a dry run not stored");
                     break;
                 }
-                Failure::Refused | Failure::Invalid | Failure::NotFound => {
+                Failure::Refused | Failure::Invalid | Failure::NotFound | Failure::Stale => {
                     tracing::error!(%error, outcome = %ending.outcome, "outcome refused; see `autoscaler explain`");
                     self.measures.trouble(Trouble::Reconcile);
                     break;

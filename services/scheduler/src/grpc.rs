@@ -19,7 +19,7 @@ use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use crate::{clients::ServiceState, convert, engine::Engine, ticker::Ticker};
+use crate::{clients::ServiceState, convert, engine::Engine, standing::Standing, ticker::Ticker};
 
 /// Full name, for health and reflection.
 pub const NAME: &str = "autoscaler.scheduler.v1.SchedulerService";
@@ -49,45 +49,42 @@ impl Api {
         })
     }
 
-    fn check_target(&self, field: &str, target_id: &str) -> Result<(), FieldViolation> {
-        if self
-            .engine
-            .targets
-            .iter()
-            .any(|target| target.id == target_id)
-        {
-            return Ok(());
+    /// The name of the target that `name` stands for.
+    fn target_id(&self, field: &str, name: &str) -> Result<String, FieldViolation> {
+        match self.engine.target(name) {
+            Ok(target) => Ok(target.id.clone()),
+            Err(hint) => Err(FieldViolation::new(
+                field,
+                format!(
+                    "{:?} is no configured target{hint}",
+                    common::text::shortened(name)
+                ),
+            )),
         }
-        Err(FieldViolation::new(
-            field,
-            format!(
-                "{:?} is no configured target; ListTargets names them",
-                common::text::shortened(target_id)
-            ),
-        ))
     }
 
     async fn tick(&self, request: Request<RunTickRequest>) -> Result<RunTickResponse, Status> {
         let begin = Instant::now();
         let deadline = deadline(&request).map(|left| begin + left.saturating_sub(MARGIN));
         let request = request.into_inner();
-        let violations: Vec<FieldViolation> = request
-            .target_ids
-            .iter()
-            .enumerate()
-            .filter_map(|(position, id)| {
-                self.check_target(&format!("target_ids[{position}]"), id)
-                    .err()
-            })
-            // One is enough for a person; a million would be an answer of many megabytes.
-            .take(10)
-            .collect();
+        let mut target_ids = Vec::new();
+        let mut violations = Vec::new();
+        for (position, name) in request.target_ids.iter().enumerate() {
+            match self.target_id(&format!("target_ids[{position}]"), name) {
+                Ok(id) => target_ids.push(id),
+                Err(violation) => violations.push(violation),
+            }
+            // A few are enough for a person; a million would be an answer of many megabytes.
+            if violations.len() == 10 {
+                break;
+            }
+        }
         if !violations.is_empty() {
             return Err(status::invalid_argument(&violations));
         }
         let outcome = self
             .ticker
-            .run(&request.target_ids)
+            .run(&target_ids)
             .await
             .map_err(|error| status::unavailable(error.to_string(), RETRY_AFTER))?;
         if request.wait_for_resizes {
@@ -104,10 +101,10 @@ impl Api {
             }
         }
         let mut report = outcome.current();
-        if !request.target_ids.is_empty() {
+        if !target_ids.is_empty() {
             report
                 .results
-                .retain(|result| request.target_ids.contains(&result.target_id));
+                .retain(|result| target_ids.contains(&result.target_id));
         }
         Ok(RunTickResponse {
             tick: Some(convert::tick(&report)),
@@ -116,8 +113,10 @@ impl Api {
 
     async fn status(&self) -> GetStatusResponse {
         let summary = self.engine.state.summary();
-        let services = self.engine.clients.health().await;
+        let (services, standing) =
+            futures::join!(self.engine.clients.health(), Standing::ask(&self.engine));
         GetStatusResponse {
+            standing: Some(convert::standing(&standing)),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: Some(to_proto(summary.started_at)),
             ticks: summary.ticks,
@@ -195,10 +194,11 @@ impl SchedulerService for Api {
         request: Request<WatchEventsRequest>,
     ) -> Result<Response<Self::WatchEventsStream>, Status> {
         let calls = &self.engine.measures.calls;
-        let wanted = request.into_inner().target_id;
+        let mut wanted = request.into_inner().target_id;
         let answer = async {
             if !wanted.is_empty() {
-                self.check_target("target_id", &wanted)
+                wanted = self
+                    .target_id("target_id", &wanted)
                     .map_err(|violation| status::invalid_argument(&[violation]))?;
             }
             // Subscribed before the call returns, so that nothing after it is missed.

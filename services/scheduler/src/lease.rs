@@ -19,6 +19,8 @@ pub struct LeaseKeeper {
     holder: String,
     ttl_seconds: u32,
     held: Mutex<Option<Held>>,
+    /// Held while the lease changes hands, so that nobody gets an epoch that is being given back.
+    changing: tokio::sync::Mutex<()>,
 }
 
 /// The lease as this process sees it.
@@ -50,6 +52,7 @@ impl LeaseKeeper {
             holder,
             ttl_seconds,
             held: Mutex::new(None),
+            changing: tokio::sync::Mutex::new(()),
         }
     }
 
@@ -58,6 +61,28 @@ impl LeaseKeeper {
     /// # Errors
     /// Then nothing may be done.
     pub async fn ensure(&self) -> Result<u64, NoLease> {
+        let _changing = self.changing.lock().await;
+        self.renew_or_acquire().await
+    }
+
+    /// Gives the lease back and acquires it anew: somebody says that `epoch`, which is held, is not the one that counts (a
+    /// decision database from a backup, a clock that was ahead). Renewing would keep it.
+    ///
+    /// # Errors
+    /// Then nothing may be done.
+    pub async fn renounce(&self, epoch: u64) -> Result<u64, NoLease> {
+        let _changing = self.changing.lock().await;
+        if self.held().is_some_and(|held| held.epoch == epoch) {
+            tracing::warn!(
+                epoch,
+                "the lease's epoch is called stale; acquiring it anew"
+            );
+            self.give_back().await;
+        }
+        self.renew_or_acquire().await
+    }
+
+    async fn renew_or_acquire(&self) -> Result<u64, NoLease> {
         let asked_at = self.clock.now();
         if let Some(held) = self.held() {
             match self
@@ -112,6 +137,16 @@ impl LeaseKeeper {
 
     /// Gives it back, so that another scheduler need not wait.
     pub async fn release(&self) {
+        let _changing = self.changing.lock().await;
+        self.give_back().await;
+    }
+
+    /// The epoch under which it is held, as far as this process knows.
+    pub fn epoch(&self) -> Option<u64> {
+        self.held().map(|held| held.epoch)
+    }
+
+    async fn give_back(&self) {
         let Some(held) = self.held() else { return };
         self.set(None);
         if let Err(error) = self.clients.release_lease(&self.holder, held.epoch).await {

@@ -25,6 +25,7 @@ mod observation;
 mod reconcile;
 mod report;
 mod sizes;
+mod standing;
 mod state;
 #[cfg(test)]
 mod testing;

@@ -14,7 +14,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::domain::{Action, Outcome, TickReport};
+use crate::{
+    domain::{Action, Outcome, TickReport},
+    standing::Standing,
+};
 pub use forecasts::Forecasts;
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -36,6 +39,11 @@ struct ActionLabel {
 struct DecisionLabels {
     action: &'static str,
     reason_code: String,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct PartLabel {
+    part: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -92,6 +100,10 @@ pub struct Measures {
     resizes: Family<OutcomeLabel, Counter>,
     resizes_active: Gauge,
     lease_held: Gauge,
+    standing: Family<PartLabel, Gauge>,
+    pauses: Gauge,
+    lease_epoch: Gauge,
+    fence_epoch: Gauge,
 }
 
 impl Measures {
@@ -110,6 +122,10 @@ impl Measures {
             resizes: Family::default(),
             resizes_active: Gauge::default(),
             lease_held: Gauge::default(),
+            standing: Family::default(),
+            pauses: Gauge::default(),
+            lease_epoch: Gauge::default(),
+            fence_epoch: Gauge::default(),
         };
         registry.register(
             "ticks",
@@ -151,6 +167,27 @@ impl Measures {
             "lease_held",
             "1 while this scheduler is the one actor",
             measures.lease_held.clone(),
+        );
+        registry.register(
+            "holds_back",
+            "1 while this holds resizes back (kill_switch, breaker, fleet_pause, dry_run, journal_degraded, \
+             prometheus_unreachable), 0 while it does not, -1 while nobody can tell",
+            measures.standing.clone(),
+        );
+        registry.register(
+            "pauses",
+            "Pauses in force, of targets and of the fleet; -1 while nobody can tell",
+            measures.pauses.clone(),
+        );
+        registry.register(
+            "lease_epoch",
+            "Epoch under which this scheduler is the one actor; 0 while it is not",
+            measures.lease_epoch.clone(),
+        );
+        registry.register(
+            "fence_epoch",
+            "Highest epoch under which the actuator took a resize on; -1 while it can't be asked",
+            measures.fence_epoch.clone(),
         );
         measures
     }
@@ -226,6 +263,50 @@ impl Measures {
                 outcome: outcome.name(),
             })
             .inc();
+    }
+
+    /// What holds resizes back.
+    pub fn standing(&self, standing: &Standing) {
+        let limits = standing.limits.as_ref().ok();
+        let pauses = standing.pauses.as_ref().ok();
+        let prometheus = match standing.prometheus.name() {
+            "unknown" => None,
+            name => Some(name == "unreachable"),
+        };
+        for (part, holds) in [
+            (
+                "kill_switch",
+                limits.map(|limits| limits.kill_switch.is_some()),
+            ),
+            (
+                "breaker",
+                limits.map(|limits| limits.breaker_open_until.is_some()),
+            ),
+            (
+                "journal_degraded",
+                limits.map(|limits| !limits.journal_degraded.is_empty()),
+            ),
+            (
+                "fleet_pause",
+                pauses.map(|pauses| pauses.iter().any(|pause| pause.target_id.is_empty())),
+            ),
+            ("dry_run", standing.dry_run),
+            ("prometheus_unreachable", prometheus),
+        ] {
+            self.standing
+                .get_or_create(&PartLabel { part })
+                .set(holds.map_or(-1, i64::from));
+        }
+        let number = |value: Option<u64>| match value {
+            Some(value) => i64::try_from(value).unwrap_or(i64::MAX),
+            None => -1,
+        };
+        self.pauses
+            .set(number(pauses.map(|pauses| pauses.len() as u64)));
+        self.lease_epoch
+            .set(number(Some(standing.lease_epoch.unwrap_or(0))));
+        self.fence_epoch
+            .set(number(limits.map(|limits| limits.fence_epoch)));
     }
 
     /// Whether this scheduler is the one actor.

@@ -171,6 +171,11 @@ impl State {
         self.inner().dry_run.unwrap_or(true)
     }
 
+    /// The same; `None` as long as it said nothing.
+    pub fn known_dry_run(&self) -> Option<bool> {
+        self.inner().dry_run
+    }
+
     /// The actuator said this.
     pub fn note_dry_run(&self, dry_run: bool) {
         self.inner().dry_run = Some(dry_run);

@@ -14,6 +14,7 @@ use crate::{
     domain::Target,
     engine::{Engine, TickOutcome},
     lease::NoLease,
+    standing::Standing,
 };
 
 /// How often the services are asked whether they are up, before the first tick.
@@ -195,6 +196,8 @@ impl Ticker {
             if let Err(NoLease::Unknown(error)) = lease {
                 tracing::warn!(%error, "lease not renewed");
             }
+            // Between ticks, too, the metrics say what holds resizes back.
+            Standing::ask(engine).await;
         }
     }
 

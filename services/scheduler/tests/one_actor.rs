@@ -98,6 +98,44 @@ async fn fault_53_a_holder_that_noticed_nothing_is_fenced_and_the_target_needs_n
 }
 
 #[tokio::test]
+async fn a_stale_answer_makes_the_holder_acquire_anew_and_the_next_tick_acts() {
+    let world = eager().await;
+    let scheduler = world.scheduler("").await;
+    // As after a restored decision database: the lease is held, under an epoch that was overtaken.
+    world.actuator.fence(2);
+    let tick = scheduler.tick().await;
+    let web = result(&tick, "web");
+    assert_eq!(web.action_taken, "not_started", "{web:#?}");
+    assert!(web.error.contains("acquired anew"), "{}", web.error);
+    assert_eq!(
+        world.decision.outcomes(),
+        [("web".to_owned(), Outcome::NotStarted)]
+    );
+    let tick = scheduler.tick().await;
+    assert_eq!(result(&tick, "web").action_taken, "started", "{tick:#?}");
+    assert_eq!(world.decision.last_request("web").lease_epoch, 2);
+}
+
+#[tokio::test]
+async fn an_epoch_that_the_decision_service_does_not_hold_is_acquired_anew() {
+    let world = eager().await;
+    let scheduler = world.scheduler("").await;
+    let lost = common::status::failed_precondition("LEASE_LOST", "web", "not the one that is held");
+    world
+        .decision
+        .refuse
+        .lock()
+        .unwrap()
+        .insert("web".to_owned(), lost);
+    let tick = scheduler.tick().await;
+    assert_eq!(result(&tick, "web").reason_code, "decision_unavailable");
+    world.decision.refuse.lock().unwrap().clear();
+    let tick = scheduler.tick().await;
+    assert_eq!(result(&tick, "web").action_taken, "started", "{tick:#?}");
+    assert_eq!(world.decision.last_request("web").lease_epoch, 2);
+}
+
+#[tokio::test]
 async fn fault_54_a_tick_that_overruns_delays_the_next_and_never_overlaps() {
     let world = World::start().await;
     *world.decision.slow.lock().unwrap() = Duration::from_millis(700);

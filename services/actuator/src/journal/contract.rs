@@ -90,17 +90,23 @@ async fn admission(store: &dyn Store) {
     // A person has no lease.
     let by_hand = record("c", "i-2", "t2.medium", 0);
     assert!(admit(store, &by_hand).await.is_ok());
-    // A refused one has shown its epoch all the same.
+    // Neither a refused one nor a dry run shuts anybody out.
     assert!(
         admit(store, &record("d", "i-1", "t2.medium", 9))
             .await
             .is_err()
     );
+    let mut rehearsal = record("dry", "i-4", "t2.medium", 9);
+    rehearsal.dry_run = true;
+    assert!(admit(store, &rehearsal).await.is_ok());
+    assert_eq!(store.fence().await.unwrap(), 3);
+    end(store, rehearsal, 50).await;
+    let stale = admit(store, &record("e", "i-3", "t2.medium", 2)).await;
     assert!(matches!(
-        admit(store, &record("e", "i-3", "t2.medium", 8)).await,
+        stale,
         Err(Refusal::StaleEpoch {
-            given: 8,
-            highest: 9
+            given: 2,
+            highest: 3
         })
     ));
     end(store, first, 60).await;
@@ -109,9 +115,35 @@ async fn admission(store: &dyn Store) {
             .await
             .is_ok()
     );
+    assert_eq!(store.fence().await.unwrap(), 9);
     assert_eq!(ids(store, None, true).await, ["b", "c"]);
     assert_eq!(ids(store, Some("i-1"), false).await, ["b", "a"]);
     assert_eq!(ids(store, Some("i-1"), true).await, ["b"]);
+}
+
+/// A fence that lies ahead of the clock shuts nobody out for ever; a stale one still does.
+async fn fencing(store: &dyn Store) {
+    let now = at(0).as_millisecond().unsigned_abs();
+    let year = 365 * 86_400_000;
+    for (number, (epoch, passes, fence)) in [
+        (now + year, true, now + year),
+        (now - 5, true, now - 5),
+        (now - 6, false, now - 5),
+        (now + 60_000, true, now + 60_000),
+        (now, false, now + 60_000),
+        (u64::MAX, true, i64::MAX.unsigned_abs()),
+        (now, true, now),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = number.to_string();
+        let admission = admit(store, &record(&id, &format!("i-{id}"), "t2.medium", epoch)).await;
+        assert_eq!(admission.is_ok(), passes, "{epoch}: {admission:?}");
+        let found = store.fence().await.unwrap();
+        // As much of it as the column holds.
+        assert_eq!(found.min(i64::MAX.unsigned_abs()), fence, "{epoch}");
+    }
 }
 
 /// What was written reads back to the letter, lines in their order, each once.
@@ -248,6 +280,7 @@ async fn in_memory() {
     race(vec![Arc::new(MemoryStore::default()) as Arc<dyn Store>; 16]).await;
     decisions(&MemoryStore::default()).await;
     admission(&MemoryStore::default()).await;
+    fencing(&MemoryStore::default()).await;
     writing(&MemoryStore::default()).await;
     memory(&MemoryStore::default()).await;
 }
@@ -261,6 +294,7 @@ async fn sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let open = async |name: &str| SqlStore::open(&path(&folder, name)).await.unwrap();
     admission(&open("new/folder/a.db").await).await;
+    fencing(&open("new/folder/fence.db").await).await;
     writing(&open("b.db").await).await;
     memory(&open("c.db").await).await;
     memory(&SqlStore::open(":memory:").await.unwrap()).await;
@@ -460,6 +494,7 @@ async fn postgresql() {
         return;
     };
     admission(&server.store("a").await.0).await;
+    fencing(&server.store("fence").await.0).await;
     writing(&server.store("b").await.0).await;
     rails(&server.store("d").await.0).await;
     decisions(&server.store("e").await.0).await;

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
-    Admission, Line, Record, Refusal,
+    Admission, Line, Record, Refusal, fence,
     store::{Rails, Recent, Store, StoreError},
 };
 
@@ -93,7 +93,9 @@ impl Store for MemoryStore {
         if let Some(known) = content.resizes.iter().find(same) {
             return Ok(Admission::of_known(known.clone(), request));
         }
-        if request.lease_epoch != 0 && request.lease_epoch < content.epoch {
+        if request.lease_epoch != 0
+            && fence::is_stale(request.lease_epoch, content.epoch, record.created_at)
+        {
             return Ok(Err(Refusal::StaleEpoch {
                 given: request.lease_epoch,
                 highest: content.epoch,
@@ -105,7 +107,6 @@ impl Store for MemoryStore {
                 return Ok(Err(Refusal::Objection(objection)));
             }
         }
-        content.epoch = content.epoch.max(request.lease_epoch);
         let busy = |known: &&Record| {
             known.request.instance_id == request.instance_id && known.finished_at.is_none()
         };
@@ -114,6 +115,9 @@ impl Store for MemoryStore {
                 instance_id: request.instance_id.clone(),
                 active: active.request.resize_id.clone(),
             }));
+        }
+        if record.moves_the_fence() {
+            content.epoch = request.lease_epoch;
         }
         content.resizes.push(record.clone());
         Ok(Ok(Admission::New(record.clone())))
@@ -195,6 +199,10 @@ impl Store for MemoryStore {
         self.room()?;
         self.content().decisions = Some(document.to_owned());
         Ok(())
+    }
+
+    async fn fence(&self) -> Result<u64, StoreError> {
+        Ok(self.content().epoch)
     }
 
     async fn forget(&self, ended_before: Timestamp) -> Result<u64, StoreError> {

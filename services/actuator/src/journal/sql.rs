@@ -23,7 +23,7 @@ use sqlx::{
 use tokio::sync::Mutex;
 
 use super::{
-    Admission, Line, Record, Refusal,
+    Admission, Line, Record, Refusal, fence,
     store::{Rails, Recent, Store, StoreError},
 };
 
@@ -321,6 +321,14 @@ async fn get(
     row.as_ref().map(record).transpose()
 }
 
+async fn highest_epoch(connection: &mut AnyConnection) -> Result<u64, StoreError> {
+    let epoch: i64 = sqlx::query("SELECT COALESCE(MAX(epoch), 0) FROM fences")
+        .fetch_one(connection)
+        .await?
+        .try_get(0)?;
+    Ok(u64::try_from(epoch).unwrap_or(0))
+}
+
 async fn recent(
     connection: &mut AnyConnection,
     since: Timestamp,
@@ -352,18 +360,11 @@ impl Store for SqlStore {
             return Ok(Admission::of_known(known, request));
         }
         if request.lease_epoch != 0 {
-            let raised = sqlx::query("UPDATE fences SET epoch = $1 WHERE epoch <= $1")
-                .bind(signed(request.lease_epoch))
-                .execute(&mut *connection)
-                .await?;
-            if raised.rows_affected() == 0 {
-                let highest: i64 = sqlx::query("SELECT epoch FROM fences")
-                    .fetch_one(&mut *connection)
-                    .await?
-                    .try_get(0)?;
+            let highest = highest_epoch(&mut connection).await?;
+            if fence::is_stale(request.lease_epoch, highest, new.created_at) {
                 return Ok(Err(Refusal::StaleEpoch {
                     given: request.lease_epoch,
-                    highest: highest.unsigned_abs(),
+                    highest,
                 }));
             }
         }
@@ -397,12 +398,16 @@ impl Store for SqlStore {
             .await?
             .try_get(0)?;
             let instance_id = request.instance_id.clone();
-            // The epoch has been seen all the same.
-            commit(connection).await?;
             return Ok(Err(Refusal::Busy {
                 instance_id,
                 active,
             }));
+        }
+        if new.moves_the_fence() {
+            sqlx::query("UPDATE fences SET epoch = $1")
+                .bind(signed(request.lease_epoch))
+                .execute(&mut *connection)
+                .await?;
         }
         commit(connection).await?;
         Ok(Ok(Admission::New(new.clone())))
@@ -525,6 +530,11 @@ impl Store for SqlStore {
         .execute(&self.pool)
         .await?;
         Ok(())
+    }
+
+    async fn fence(&self) -> Result<u64, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        highest_epoch(&mut connection).await
     }
 
     async fn forget(&self, ended_before: Timestamp) -> Result<u64, StoreError> {

@@ -53,11 +53,13 @@ impl fmt::Debug for Rails<'_> {
 
 /// Resizes and their lines. Every call is one transaction, and what it answered is on the disk.
 ///
-/// Invariant: at most one resize of an instance is active, and the epoch never falls.
+/// Invariant: at most one resize of an instance is active, and the fence never falls behind a clock.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Takes a resize on, or says why not. What is known already is not judged again; without `rails`, what brings a
     /// machine back and what changes nothing.
+    ///
+    /// Only what is taken on, acts, and has a lease moves the fence: a dry run or a refused request must not shut anybody out.
     async fn admit(
         &self,
         record: &Record,
@@ -93,6 +95,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Keeps what persons decided.
     async fn decide(&self, document: &str) -> Result<(), StoreError>;
+
+    /// The highest lease epoch under which something was taken on; 0 before the first.
+    async fn fence(&self) -> Result<u64, StoreError>;
 
     /// Forgets resizes that ended before; returns how many.
     async fn forget(&self, ended_before: Timestamp) -> Result<u64, StoreError>;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
 mod calls;
+mod epochs;
 mod faults;
 mod limits;
 mod restart;

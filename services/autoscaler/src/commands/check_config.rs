@@ -50,8 +50,16 @@ fn merged(settings: &Settings) -> Result<Value, ConfigError> {
         telemetry: settings.section("telemetry")?,
         services: Configuration::read(settings)?,
     };
+    let source = match merged.services.decision.policy_is_pinned {
+        true => "file",
+        false => "store",
+    };
     let mut value = serde_json::to_value(merged)
         .map_err(|error| invalid("(merged configuration)", error.to_string()))?;
+    // As it comes out, not as it was written: it depends on what the section sets.
+    if let Some(Value::Object(policy)) = value.get_mut("policy") {
+        policy.insert("source".to_owned(), Value::from(source));
+    }
     mask(&mut value);
     Ok(value)
 }

@@ -3,32 +3,26 @@
 use std::{process::ExitCode, time::Duration};
 
 use common::{
-    clock::{Clock as _, SystemClock},
     config::{Settings, invalid},
     grpc::{channel, local_url, outgoing},
     health::{self, Health},
-    time::to_proto,
 };
 use owo_colors::OwoColorize as _;
 use proto::{
     actuator::v1::actuator_service_client::ActuatorServiceClient,
     decision::v1::{
         Decision, ExplainDecisionRequest, ListDecisionsRequest, ListDecisionsResponse,
-        PauseDirection, PauseRequest, PauseState, ResumeRequest,
         decision_service_client::DecisionServiceClient,
     },
     scheduler::v1::{
-        GetStatusRequest, RunTickRequest, TargetResult, Tick,
+        GetStatusRequest, RunTickRequest, Standing, Target, TargetResult, Tick,
         scheduler_service_client::SchedulerServiceClient,
     },
 };
 use tonic::transport::Channel;
 
-use super::Failure;
-use crate::{
-    cli::Direction,
-    output::{line, percent, print_json, short, table, time},
-};
+use super::{Failure, standing, targets::warn};
+use crate::output::{json, line, percent, print_json, short, table, time};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// A tick may wait for a slow Prometheus; with `--wait` for whole resizes.
@@ -43,6 +37,8 @@ pub struct Client {
     decision: (String, Channel),
     actuator: (String, Channel),
     predictor: (String, Channel),
+    /// Of this machine's configuration, which need not be the scheduler's.
+    pub(super) targets: Vec<Target>,
     pub(super) json: bool,
 }
 
@@ -54,6 +50,12 @@ impl Client {
             Ok(channel) => Ok((url, channel)),
             Err(error) => Err(invalid(key, format!("{url:?} is no URL: {error}"))),
         };
+        let targets = config.targets.iter().map(|target| Target {
+            target_id: target.id.clone(),
+            instance_id: target.instance_id.clone(),
+            ..Target::default()
+        });
+        let targets = targets.collect();
         let scheduler = connect("scheduler.listen", local_url(config.listen))?;
         let predictor = connect("scheduler.predictor_url", config.predictor_url)?;
         let decision = connect("scheduler.decision_url", config.decision_url)?;
@@ -63,15 +65,16 @@ impl Client {
             decision,
             actuator,
             predictor,
+            targets,
             json,
         })
     }
 
-    fn scheduler(&self) -> SchedulerServiceClient<Channel> {
+    pub(super) fn scheduler(&self) -> SchedulerServiceClient<Channel> {
         SchedulerServiceClient::new(self.scheduler.1.clone())
     }
 
-    fn decision(&self) -> DecisionServiceClient<Channel> {
+    pub(super) fn decision(&self) -> DecisionServiceClient<Channel> {
         DecisionServiceClient::new(self.decision.1.clone())
     }
 
@@ -83,16 +86,20 @@ impl Client {
         |status| Failure::from_status("actuator", &self.actuator.0, &status)
     }
 
-    fn scheduler_failure(&self) -> impl FnOnce(tonic::Status) -> Failure + '_ {
+    pub(super) fn scheduler_failure(&self) -> impl FnOnce(tonic::Status) -> Failure + '_ {
         |status| Failure::from_status("scheduler", &self.scheduler.0, &status)
     }
 
-    fn decision_failure(&self) -> impl FnOnce(tonic::Status) -> Failure + '_ {
+    pub(super) fn decision_failure(&self) -> impl FnOnce(tonic::Status) -> Failure + '_ {
         |status| Failure::from_status("decision", &self.decision.0, &status)
     }
 
     /// Runs a tick; exit 1 when a target had an error.
-    pub async fn tick(&self, target_ids: Vec<String>, wait_for_resizes: bool) -> Answer {
+    pub async fn tick(&self, names: Vec<String>, wait_for_resizes: bool) -> Answer {
+        let mut target_ids = Vec::new();
+        for name in &names {
+            target_ids.push(self.find_target(name).await?.id);
+        }
         let timeout = match wait_for_resizes {
             true => TICK_AND_RESIZE_TIMEOUT,
             false => TICK_TIMEOUT,
@@ -143,6 +150,9 @@ impl Client {
                 .into_iter()
                 .map(|service| [service.service, service.state, service.detail]),
         );
+        if let Some(standing) = &status.standing {
+            standing::print(standing);
+        }
         if let Some(tick) = &status.last_tick {
             print_tick(tick);
         }
@@ -151,18 +161,28 @@ impl Client {
 
     /// Decisions, newest first.
     pub async fn decisions(&self, target: Option<String>, limit: u32, actions: bool) -> Answer {
-        let request = ListDecisionsRequest {
-            target_id: target.unwrap_or_default(),
-            page_size: limit,
-            actions_only: actions,
-            ..Default::default()
+        let response = match target {
+            None => self.list_decisions(String::new(), limit, actions).await?,
+            Some(name) => match self.find_target(&name).await {
+                Ok(found) => {
+                    let response = self.list_decisions(found.id, limit, actions).await?;
+                    if let (Some(why), true) = (found.unchecked, response.decisions.is_empty()) {
+                        warn(&format!(
+                            "whether there is a target {name} is not known ({why})"
+                        ));
+                    }
+                    response
+                }
+                // One that was taken out of the configuration has a history all the same.
+                Err(failure) => {
+                    let response = self.list_decisions(name, limit, actions).await?;
+                    if response.decisions.is_empty() {
+                        return Err(failure);
+                    }
+                    response
+                }
+            },
         };
-        let response: ListDecisionsResponse = self
-            .decision()
-            .list_decisions(outgoing(request, TIMEOUT))
-            .await
-            .map_err(self.decision_failure())?
-            .into_inner();
         if self.json {
             print_json(&response)?;
             return Ok(ExitCode::SUCCESS);
@@ -188,6 +208,26 @@ impl Client {
         Ok(ExitCode::SUCCESS)
     }
 
+    async fn list_decisions(
+        &self,
+        target_id: String,
+        page_size: u32,
+        actions_only: bool,
+    ) -> Result<ListDecisionsResponse, Failure> {
+        let request = ListDecisionsRequest {
+            target_id,
+            page_size,
+            actions_only,
+            ..Default::default()
+        };
+        let response = self
+            .decision()
+            .list_decisions(outgoing(request, TIMEOUT))
+            .await
+            .map_err(self.decision_failure())?;
+        Ok(response.into_inner())
+    }
+
     /// One decision in words.
     pub async fn explain(&self, decision_id: String) -> Answer {
         let response = self
@@ -200,62 +240,6 @@ impl Client {
             print_json(&response)?;
         } else {
             line(response.text.trim_end());
-        }
-        Ok(ExitCode::SUCCESS)
-    }
-
-    /// Forbids actions.
-    pub async fn pause(
-        &self,
-        target: Option<String>,
-        reason: String,
-        duration: Option<Duration>,
-        direction: Direction,
-    ) -> Answer {
-        let until = duration.and_then(|duration| SystemClock.now().checked_add(duration).ok());
-        let request = PauseRequest {
-            target_id: target.unwrap_or_default(),
-            direction: match direction {
-                Direction::Both => PauseDirection::Both,
-                Direction::Up => PauseDirection::Up,
-                Direction::Down => PauseDirection::Down,
-            }
-            .into(),
-            reason,
-            until: until.map(to_proto),
-        };
-        let response = self
-            .decision()
-            .pause(outgoing(request, TIMEOUT))
-            .await
-            .map_err(self.decision_failure())?
-            .into_inner();
-        if self.json {
-            print_json(&response)?;
-        } else {
-            line(describe_pause(&response.pause.unwrap_or_default()));
-        }
-        Ok(ExitCode::SUCCESS)
-    }
-
-    /// Takes a pause back.
-    pub async fn resume(&self, target: Option<String>) -> Answer {
-        let whom = target.clone().unwrap_or_else(|| "the fleet".to_owned());
-        let request = ResumeRequest {
-            target_id: target.unwrap_or_default(),
-        };
-        let response = self
-            .decision()
-            .resume(outgoing(request, TIMEOUT))
-            .await
-            .map_err(self.decision_failure())?
-            .into_inner();
-        if self.json {
-            print_json(&response)?;
-        } else if response.resumed {
-            line(format!("resumed: {whom}"));
-        } else {
-            line(format!("{whom} was not paused"));
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -279,6 +263,7 @@ impl Client {
             };
             rows.push([name.to_owned(), health.to_string(), url.clone(), detail]);
         }
+        let standing = self.ask_standing().await;
         if self.json {
             let services: Vec<_> = rows
                 .iter()
@@ -286,11 +271,24 @@ impl Client {
                     serde_json::json!({"service": name, "state": state, "url": url, "detail": detail})
                 })
                 .collect();
-            line(serde_json::json!({"ok": all_serve, "services": services}));
+            let standing = standing.as_ref().map(json).transpose()?;
+            line(serde_json::json!({"ok": all_serve, "services": services, "standing": standing}));
         } else {
             table(["SERVICE", "STATE", "URL", "DETAIL"], rows);
+            if let Some(standing) = &standing {
+                standing::print(standing);
+            }
         }
         Ok(ExitCode::from(u8::from(!all_serve)))
+    }
+
+    /// What holds resizes back, when the scheduler can say.
+    async fn ask_standing(&self) -> Option<Standing> {
+        let status = self
+            .scheduler()
+            .get_status(outgoing(GetStatusRequest {}, TIMEOUT))
+            .await;
+        status.ok()?.into_inner().standing
     }
 }
 
@@ -341,19 +339,4 @@ fn coloured_action(result: &TargetResult) -> String {
         "scale_down" => result.action.cyan().to_string(),
         _ => result.action.clone(),
     }
-}
-
-fn describe_pause(pause: &PauseState) -> String {
-    let whom = match pause.target_id.as_str() {
-        "" => "the fleet",
-        target => target,
-    };
-    let until = match &pause.until {
-        Some(until) => format!("until {}", time(Some(until))),
-        None => "until resumed".to_owned(),
-    };
-    format!(
-        "paused: {whom}, {}, {until}",
-        short(pause.direction().as_str_name(), "PAUSE_DIRECTION")
-    )
 }

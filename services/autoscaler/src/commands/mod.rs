@@ -5,7 +5,10 @@ mod client;
 mod limits;
 mod recover;
 pub mod resize;
+pub mod resizes;
 pub mod run;
+mod standing;
+mod targets;
 
 use std::{fmt, future::Future, process::ExitCode};
 
@@ -22,6 +25,8 @@ const EXIT_REFUSED: u8 = 3;
 const EXIT_ROLLED_BACK: u8 = 4;
 const EXIT_FELL_BACK: u8 = 5;
 const EXIT_GONE: u8 = 6;
+/// Ended by Ctrl-C, as shells write it.
+const EXIT_INTERRUPTED: u8 = 130;
 
 /// A command that did not do what it should: one line, and the exit code for scripts.
 #[derive(Debug)]
@@ -66,6 +71,14 @@ impl Failure {
         Self {
             message,
             code: EXIT_USAGE,
+        }
+    }
+
+    /// There is no such thing.
+    pub fn not_found(message: String) -> Self {
+        Self {
+            message,
+            code: EXIT_NOT_FOUND,
         }
     }
 

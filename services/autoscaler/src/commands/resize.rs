@@ -1,6 +1,7 @@
 //! `resize` and `preflight`: one instance, by hand, with the progress as it happens.
 
 use std::{
+    future::Future,
     io::{IsTerminal as _, Write as _},
     process::ExitCode,
     time::{Duration, Instant},
@@ -14,7 +15,9 @@ use proto::actuator::v1::{
 };
 use tonic::Code;
 
-use super::{Client, EXIT_FELL_BACK, EXIT_GONE, EXIT_REFUSED, EXIT_ROLLED_BACK, Failure};
+use super::{
+    Client, EXIT_FELL_BACK, EXIT_GONE, EXIT_INTERRUPTED, EXIT_REFUSED, EXIT_ROLLED_BACK, Failure,
+};
 use crate::output::{line, print_json, short, table};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -103,13 +106,33 @@ impl Client {
             dry_run: request.dry_run,
             reason: request.reason,
         };
-        let begun = self.actuator().start_resize(outgoing(start, TIMEOUT)).await;
+        // From here on Ctrl-C ends the looking on, not the resize.
+        let resize_id = start.resize_id.clone();
+        let mut interrupted = std::pin::pin!(interrupted());
+        let mut actuator = self.actuator();
+        let begun = tokio::select! {
+            begun = actuator.start_resize(outgoing(start, TIMEOUT)) => begun,
+            () = &mut interrupted => return Ok(goes_on(&resize_id, "the resize may have begun")),
+        };
         let begun = begun.map_err(|status| match status.code() {
             Code::FailedPrecondition | Code::ResourceExhausted => Failure::refused(&status),
             _ => self.actuator_failure()(status),
         })?;
         let resize = begun.into_inner().resize.unwrap_or_default();
-        let resize = self.follow(resize).await?;
+        self.follow_to_the_end(resize, interrupted).await
+    }
+
+    /// Shows the steps, and tells how it ended; or, when Ctrl-C comes first, that it goes on.
+    pub(super) async fn follow_to_the_end(
+        &self,
+        resize: Resize,
+        interrupted: impl Future<Output = ()>,
+    ) -> Answer {
+        let resize_id = resize.resize_id.clone();
+        let resize = tokio::select! {
+            resize = self.follow(resize) => resize?,
+            () = interrupted => return Ok(goes_on(&resize_id, "the resize goes on")),
+        };
         if self.json {
             let response = GetResizeResponse {
                 resize: Some(resize.clone()),
@@ -184,6 +207,28 @@ impl Client {
         }
         Ok(resize)
     }
+}
+
+/// Ends with Ctrl-C or SIGTERM. Without handlers for them it never does, and they end the process.
+pub(super) async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let kinds = (SignalKind::interrupt(), SignalKind::terminate());
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(kinds.0), signal(kinds.1)) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Says that nobody needs to look on, and how to look again.
+fn goes_on(resize_id: &str, what: &str) -> ExitCode {
+    anstream::eprintln!(
+        "\n{what} at the actuator, which brings the instance up whatever happens here\n\
+         to follow it: autoscaler resizes --follow {resize_id}"
+    );
+    ExitCode::from(EXIT_INTERRUPTED)
 }
 
 /// Asks a person; without a terminal nobody can answer.
@@ -360,7 +405,7 @@ fn conclusion(resize: &Resize) -> String {
 }
 
 /// `0.4 s`, `12.0 s`, `2 m 05 s`.
-fn duration(duration: Duration) -> String {
+pub(super) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     if seconds < 60.0 {
         return format!("{seconds:.1} s");

@@ -197,6 +197,7 @@ pub fn pause(pause: &Pause) -> message::PauseState {
         reason: pause.reason.clone(),
         since: Some(timestamp(pause.since)),
         until: pause.until.map(timestamp),
+        by: pause.by.clone(),
     }
 }
 

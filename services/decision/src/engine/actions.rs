@@ -1,5 +1,7 @@
 //! Deciding, and hearing how it ended.
 
+use std::{net::IpAddr, sync::PoisonError};
+
 use jiff::Timestamp;
 use uuid::{NoContext, Uuid};
 
@@ -7,18 +9,25 @@ use super::{Engine, EngineError, PolicyInForce, micros};
 use crate::{
     cooldown::{Cooldowns, Direction},
     input::Input,
+    lease::{self, FLEET, Lease},
+    quota::Caller,
     record::{Decision, End, Outcome},
-    store::{Store, Stored, decisions, policies, targets},
+    store::{Store, Stored, decisions, fleet, policies, targets},
     threshold,
     verdict::Action,
 };
 
 impl Engine {
-    /// Decides and stores, or returns what was decided for the same tick and target before.
+    /// Decides and stores, or returns what was decided for the same tick and target before. Without a lease (epoch 0) a
+    /// dry run is decided, and anything while nobody holds it.
     ///
     /// # Errors
-    /// The store, or a lease epoch that is not the newest.
-    pub async fn decide(&self, input: Input) -> Result<Decision, EngineError> {
+    /// The store, a lease epoch that is not the one held, or more decisions than a caller may have.
+    pub async fn decide(
+        &self,
+        input: Input,
+        caller: Option<IpAddr>,
+    ) -> Result<Decision, EngineError> {
         let now = self.now();
         let mut transaction = self.store.write().await?;
         let connection = &mut *transaction;
@@ -27,14 +36,12 @@ impl Engine {
         {
             return Ok(decision);
         }
-        let highest = targets::highest_epoch(connection, &input.target_id).await?;
-        if input.lease_epoch < highest {
-            return Err(EngineError::StaleEpoch {
-                target_id: input.target_id,
-                given: input.lease_epoch,
-                highest,
-            });
-        }
+        let lease = fleet::lease(connection, FLEET).await?;
+        self.check_epoch(&input, lease.as_ref(), now)?;
+        self.take_from_quota(Caller {
+            address: caller,
+            holds_the_lease: input.lease_epoch != 0,
+        })?;
         let PolicyInForce {
             policy, version, ..
         } = self.policy_within(connection).await?;
@@ -69,9 +76,6 @@ impl Engine {
             end: None,
         };
         policies::remember(connection, &decision.policy_version, &policy, now).await?;
-        if input.lease_epoch > highest {
-            targets::raise_epoch(connection, &input.target_id, input.lease_epoch).await?;
-        }
         let stored = Stored {
             decision,
             input,
@@ -86,6 +90,42 @@ impl Engine {
             self.show_standing().await;
         }
         Ok(decision)
+    }
+
+    /// Only the one actor decides: its epoch is the one that this store gave out last.
+    fn check_epoch(
+        &self,
+        input: &Input,
+        lease: Option<&Lease>,
+        now: Timestamp,
+    ) -> Result<(), EngineError> {
+        let given = input.lease_epoch;
+        if lease::is_ahead(given, now) {
+            return Err(EngineError::FutureEpoch { given });
+        }
+        let may = match given {
+            0 => input.dry_run || !lease.is_some_and(|lease| lease.live(now)),
+            given => lease.is_some_and(|lease| lease.is_held_under(given)),
+        };
+        if may {
+            return Ok(());
+        }
+        let held = lease.filter(|lease| !lease.holder.is_empty());
+        Err(EngineError::StaleEpoch {
+            target_id: input.target_id.clone(),
+            given,
+            held: held.map_or(0, |lease| lease.epoch),
+        })
+    }
+
+    fn take_from_quota(&self, caller: Caller) -> Result<(), EngineError> {
+        let mut quota = self.quota.lock().unwrap_or_else(PoisonError::into_inner);
+        quota
+            .take(caller, self.now())
+            .map_err(|retry_after| EngineError::TooFast {
+                limit: quota.limit(caller),
+                retry_after,
+            })
     }
 
     /// Records how an action ended, and starts the cooldown.

@@ -8,7 +8,7 @@ use super::Engine;
 use crate::{
     cooldown::{Cooldowns, Direction},
     policy::Policy,
-    store::{Store, StoreError, decisions, fleet, targets},
+    store::{Store, StoreError, decisions, fleet, policies, targets},
 };
 
 /// Days that decisions are kept.
@@ -33,9 +33,8 @@ impl Engine {
     pub async fn refresh_gauges(&self) -> Result<(), StoreError> {
         let mut transaction = self.store.read().await?;
         let pending = decisions::count_pending(&mut transaction).await?;
-        let pauses = fleet::pauses_in_force(&mut transaction, None, self.now()).await?;
-        self.metrics
-            .standing(pending, i64::try_from(pauses.len()).unwrap_or(i64::MAX));
+        let pauses = fleet::count_pauses(&mut transaction, self.now()).await?;
+        self.metrics.standing(pending, pauses);
         Ok(())
     }
 
@@ -66,6 +65,9 @@ impl Engine {
             Store::commit(transaction).await?;
             deleted += batch;
             if batch < BATCH.into() {
+                let mut transaction = self.store.write().await?;
+                policies::forget_unused(&mut transaction).await?;
+                Store::commit(transaction).await?;
                 return Ok(deleted);
             }
         }

@@ -6,6 +6,9 @@ use sqlx::{Row as _, SqliteConnection};
 use super::{StoreError, rows};
 use crate::policy::Policy;
 
+/// Of the newest calls of ApplyPolicy.
+const APPLICATIONS_KEPT: i64 = 100;
+
 /// A policy that was applied over gRPC.
 #[derive(Clone, Debug)]
 pub struct Applied {
@@ -62,5 +65,32 @@ pub async fn apply(
         .bind(now.as_microsecond())
         .execute(connection)
         .await?;
+    Ok(())
+}
+
+/// How many policies are kept.
+pub async fn count(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
+    let row = sqlx::query("SELECT count(*) FROM policies")
+        .fetch_one(connection)
+        .await?;
+    Ok(row.try_get(0)?)
+}
+
+/// Forgets what was applied long ago, and the policies that neither a decision nor what is left refers to.
+pub async fn forget_unused(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM policy_applications
+         WHERE sequence <= (SELECT max(sequence) FROM policy_applications) - ?1",
+    )
+    .bind(APPLICATIONS_KEPT)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "DELETE FROM policies
+         WHERE NOT EXISTS (SELECT 1 FROM decisions WHERE policy_version = version)
+           AND NOT EXISTS (SELECT 1 FROM policy_applications AS kept WHERE kept.version = policies.version)",
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }

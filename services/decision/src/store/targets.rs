@@ -1,4 +1,4 @@
-//! What is remembered of one target: cooldowns, the action under way, the highest epoch.
+//! What is remembered of one target: cooldowns and the action under way.
 
 use jiff::Timestamp;
 use sqlx::{Row as _, SqliteConnection};
@@ -19,7 +19,7 @@ pub async fn state(
 ) -> Result<State, StoreError> {
     Ok(State {
         pending: pending(&mut *connection, target_id, instance_id).await?,
-        pauses: fleet::pauses_in_force(&mut *connection, Some(target_id), now).await?,
+        pauses: fleet::pauses_in_force(&mut *connection, [target_id, instance_id], now).await?,
         cooldowns: cooldowns(connection, target_id).await?,
     })
 }
@@ -107,38 +107,6 @@ pub async fn set_cooldowns(
         .execute(&mut *connection)
         .await?;
     }
-    Ok(())
-}
-
-/// The highest lease epoch under which it was decided; 0 before the first.
-pub async fn highest_epoch(
-    connection: &mut SqliteConnection,
-    target_id: &str,
-) -> Result<u64, StoreError> {
-    let row = sqlx::query("SELECT epoch FROM target_epochs WHERE target_id = ?1")
-        .bind(target_id)
-        .fetch_optional(connection)
-        .await?;
-    match row {
-        Some(row) => rows::unsigned(row.try_get(0)?),
-        None => Ok(0),
-    }
-}
-
-/// Remembers a higher epoch.
-pub async fn raise_epoch(
-    connection: &mut SqliteConnection,
-    target_id: &str,
-    epoch: u64,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO target_epochs (target_id, epoch) VALUES (?1, ?2)
-         ON CONFLICT (target_id) DO UPDATE SET epoch = max(epoch, excluded.epoch)",
-    )
-    .bind(target_id)
-    .bind(rows::signed(epoch))
-    .execute(connection)
-    .await?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    engine::{Engine, EngineError, Retention},
+    engine::{Engine, EngineError, Retention, Rules},
     input::{Basis, Forecast, Horizon, Input, InstanceType, Observation, Quantile},
     metrics::Metrics,
     policy::Policy,
@@ -15,6 +15,10 @@ use crate::{
 };
 
 const START: i64 = 1_800_000_000;
+const RULES: Rules = Rules {
+    pinned: false,
+    decisions_per_minute: 1_000_000,
+};
 
 struct Bench {
     _folder: TempDir,
@@ -36,6 +40,7 @@ async fn bench() -> Bench {
         store.clone(),
         Arc::new(clock.clone()),
         Policy::default(),
+        RULES,
         Metrics::default(),
     )
     .await
@@ -60,45 +65,48 @@ impl Bench {
             .map(|(quantile, value)| Quantile { quantile, value })
             .to_vec();
         self.engine
-            .decide(Input {
-                tick_id: tick.into(),
-                target_id: "web-1".into(),
-                instance_id: "i-1".into(),
-                instance_type: "t2.small".into(),
-                observation: Some(Observation {
-                    observed_at: now,
-                    cpu_percent: 50.0,
-                    memory_percent: None,
-                    memory_peak_mib: None,
-                    disk_bytes_per_second: None,
-                    samples: 10,
-                    saturated_seconds: 0,
-                }),
-                forecast: Some(Forecast {
-                    series_id: "web-1".into(),
-                    basis: Basis::Naive,
-                    basis_reason: "short history".into(),
-                    origin: Some(now),
-                    last_cpu: 50.0,
-                    horizons: vec![Horizon {
-                        horizon_seconds: 900,
-                        at_horizon: quantiles,
-                        peak: Vec::new(),
-                        point: cpu,
-                    }],
-                    history: None,
-                }),
-                unknown: None,
-                dry_run: false,
-                lease_epoch: 0,
-                instance_types: vec![InstanceType {
+            .decide(
+                Input {
+                    tick_id: tick.into(),
+                    target_id: "web-1".into(),
+                    instance_id: "i-1".into(),
                     instance_type: "t2.small".into(),
-                    vcpus: 1,
-                    memory_mib: 2_048,
-                }],
-                ladder: Vec::new(),
-                notes: Vec::new(),
-            })
+                    observation: Some(Observation {
+                        observed_at: now,
+                        cpu_percent: 50.0,
+                        memory_percent: None,
+                        memory_peak_mib: None,
+                        disk_bytes_per_second: None,
+                        samples: 10,
+                        saturated_seconds: 0,
+                    }),
+                    forecast: Some(Forecast {
+                        series_id: "web-1".into(),
+                        basis: Basis::Naive,
+                        basis_reason: "short history".into(),
+                        origin: Some(now),
+                        last_cpu: 50.0,
+                        horizons: vec![Horizon {
+                            horizon_seconds: 900,
+                            at_horizon: quantiles,
+                            peak: Vec::new(),
+                            point: cpu,
+                        }],
+                        history: None,
+                    }),
+                    unknown: None,
+                    dry_run: false,
+                    lease_epoch: 0,
+                    instance_types: vec![InstanceType {
+                        instance_type: "t2.small".into(),
+                        vcpus: 1,
+                        memory_mib: 2_048,
+                    }],
+                    ladder: Vec::new(),
+                    notes: Vec::new(),
+                },
+                None,
+            )
             .await
     }
 
@@ -257,7 +265,74 @@ async fn a_lease_epoch_in_the_table_never_falls() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(found.epoch, 2);
+    assert_eq!(found.epoch, lease.epoch + 30_000);
+}
+
+#[tokio::test]
+async fn pauses_of_an_earlier_version_become_one_that_forbids_no_less() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("decision.db");
+    let migrations = folder.path().join("migrations");
+    std::fs::create_dir(&migrations).unwrap();
+    std::fs::write(
+        migrations.join("0001_decisions.sql"),
+        include_str!("../../migrations/0001_decisions.sql"),
+    )
+    .unwrap();
+    let options = SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(true);
+    let pool = pool(1).connect_with(options).await.unwrap();
+    let earlier = Migrator::new(migrations.as_path()).await.unwrap();
+    earlier.run(&pool).await.unwrap();
+    let end = START * 1_000_000 + 9;
+    for (target, direction, reason, since, until) in [
+        ("", "both", "release", 5, None),
+        ("web", "up", "freeze", 7, Some(end)),
+        ("web", "down", "", 6, Some(end + 1)),
+        ("api", "down", "night", 3, Some(end)),
+        ("db", "both", "dump", 2, Some(end)),
+        ("db", "up", "and more", 1, None),
+    ] {
+        sqlx::query("INSERT INTO pauses (target_id, direction, reason, since, until) VALUES (?1, ?2, ?3, ?4, ?5)")
+            .bind(target)
+            .bind(direction)
+            .bind(reason)
+            .bind(since)
+            .bind(until)
+            .execute(&pool)
+            .await
+            .unwrap();
+    }
+    pool.close().await;
+    let now = Timestamp::from_second(START).unwrap();
+    let store = Store::open(&path, now).await.unwrap();
+    let mut transaction = store.read().await.unwrap();
+    let found = fleet::pauses_after(&mut transaction, None, now, 100)
+        .await
+        .unwrap();
+    let found: Vec<_> = found
+        .iter()
+        .map(|pause| {
+            (
+                pause.target_id.as_str(),
+                pause.direction,
+                pause.reason.as_str(),
+                pause.since.as_microsecond(),
+                pause.until.map(Timestamp::as_microsecond),
+            )
+        })
+        .collect();
+    use crate::input::PauseDirection::{Both, Down};
+    assert_eq!(
+        found,
+        [
+            ("", Both, "release", 5, None),
+            ("api", Down, "night", 3, Some(end)),
+            ("db", Both, "dump; and more", 1, None),
+            ("web", Both, "freeze", 6, Some(end + 1)),
+        ]
+    );
 }
 
 /// What an operator, a scheduler and a machine may do to the service, in any order.
@@ -341,6 +416,7 @@ async fn run(steps: Vec<Step>) {
                     bench.store.clone(),
                     Arc::new(bench.clock.clone()),
                     Policy::default(),
+                    RULES,
                     Metrics::default(),
                 )
                 .await
@@ -355,6 +431,7 @@ async fn run(steps: Vec<Step>) {
                             crate::input::PauseDirection::Both,
                             String::new(),
                             None,
+                            String::new(),
                         )
                         .await
                         .unwrap();

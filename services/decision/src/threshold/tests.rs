@@ -139,6 +139,7 @@ impl Scene {
                 reason: "release week".into(),
                 since: at(NOW - 60),
                 until: None,
+                by: String::new(),
             });
         })
     }

@@ -309,7 +309,7 @@ async fn an_explanation_tells_it_all_and_replays() {
     // What comes out can be put in again: the same knowledge has the same digest, whoever asks.
     let mut again = explained.input.unwrap();
     again.tick_id = "tick-9".into();
-    again.lease_epoch = 7;
+    again.lease_epoch = server.acquire("b", 30).await.unwrap().epoch;
     let held = server.decide(again).await.unwrap();
     assert_eq!(held.input_digest, decision.input_digest);
     let text = server.explain(&held.decision_id).await.unwrap().text;

@@ -27,6 +27,10 @@ pub struct World {
     pub clock: ManualClock,
     pub policy: Policy,
     pub database_name: String,
+    /// Of `decision.decisions_per_minute`.
+    pub decisions_per_minute: u32,
+    /// The configuration sets the policy.
+    pub pinned: bool,
 }
 
 impl World {
@@ -36,6 +40,8 @@ impl World {
             clock: ManualClock::new(Timestamp::from_second(START).unwrap()),
             policy: Policy::default(),
             database_name: "decision.db".into(),
+            decisions_per_minute: Config::default().decisions_per_minute,
+            pinned: false,
         }
     }
 
@@ -54,6 +60,8 @@ impl World {
         let metrics = listeners.metrics.as_ref().unwrap().local_addr().unwrap();
         let config = Config {
             database: self.database(),
+            decisions_per_minute: self.decisions_per_minute,
+            policy_is_pinned: self.pinned,
             ..Config::default()
         };
         let shutdown = CancellationToken::new();
@@ -82,8 +90,10 @@ impl World {
             drop(runtime);
             let _ = ended.send(result);
         });
-        let channel = channel(&local_url(address)).unwrap();
+        let url = local_url(address);
+        let channel = channel(&url).unwrap();
         Server {
+            url,
             client: DecisionServiceClient::new(channel.clone()),
             channel,
             metrics,
@@ -161,7 +171,8 @@ pub fn request_at(now: i64, tick: &str, forecast_cpu: f64) -> DecideRequest {
         unknown_reason: String::new(),
         unknown_reason_code: 0,
         dry_run: false,
-        lease_epoch: 1,
+        // Nobody holds the lease, so anybody may decide.
+        lease_epoch: 0,
         instance_types: sizes
             .map(|(name, vcpus, memory_mib)| InstanceTypeInfo {
                 instance_type: name.into(),
@@ -181,8 +192,14 @@ pub fn wire(second: i64) -> prost_types::Timestamp {
     }
 }
 
+/// The epoch of a lease that was had then, on a database without memory of a later one.
+pub fn epoch_of(second: i64) -> u64 {
+    second.unsigned_abs() * 1_000
+}
+
 /// A running service.
 pub struct Server {
+    pub url: String,
     pub client: DecisionServiceClient<Channel>,
     pub channel: Channel,
     pub metrics: SocketAddr,
@@ -289,6 +306,7 @@ impl Server {
             direction: 0,
             reason: "release\nweek".into(),
             until: until.map(wire),
+            by: "ada@ops-1".into(),
         };
         let response = self
             .client
@@ -296,6 +314,50 @@ impl Server {
             .pause(outgoing(request, TIMEOUT))
             .await?;
         Ok(response.into_inner().pause.unwrap())
+    }
+
+    pub async fn pauses(&self, page_size: u32) -> Vec<PauseState> {
+        let mut pauses = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request = ListPausesRequest {
+                page_size,
+                page_token,
+            };
+            let page = self
+                .client
+                .clone()
+                .list_pauses(outgoing(request, TIMEOUT))
+                .await
+                .unwrap()
+                .into_inner();
+            pauses.extend(page.pauses);
+            if page.next_page_token.is_empty() {
+                return pauses;
+            }
+            page_token = page.next_page_token;
+        }
+    }
+
+    pub async fn apply(
+        &self,
+        policy: proto::decision::v1::Policy,
+    ) -> Result<ApplyPolicyResponse, Status> {
+        let request = ApplyPolicyRequest {
+            policy: Some(policy),
+        };
+        let response = self
+            .client
+            .clone()
+            .apply_policy(outgoing(request, TIMEOUT))
+            .await?;
+        Ok(response.into_inner())
+    }
+
+    pub async fn policy(&self) -> GetPolicyResponse {
+        let request = outgoing(GetPolicyRequest {}, TIMEOUT);
+        let response = self.client.clone().get_policy(request).await;
+        response.unwrap().into_inner()
     }
 
     pub async fn resume(&self, target_id: &str) -> bool {
@@ -307,8 +369,17 @@ impl Server {
     }
 
     pub async fn acquire(&self, holder: &str, ttl_seconds: u32) -> Result<Lease, Status> {
+        self.acquire_of("fleet", holder, ttl_seconds).await
+    }
+
+    pub async fn acquire_of(
+        &self,
+        resource: &str,
+        holder: &str,
+        ttl_seconds: u32,
+    ) -> Result<Lease, Status> {
         let request = AcquireLeaseRequest {
-            resource: "fleet".into(),
+            resource: resource.into(),
             holder: holder.into(),
             ttl_seconds,
         };

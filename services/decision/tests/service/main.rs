@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
+mod bounds;
 mod decide;
+mod epochs;
 mod faults;
 mod harness;
 mod operate;

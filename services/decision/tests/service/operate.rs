@@ -7,7 +7,7 @@ use proto::decision::v1::{
 };
 use tonic::Code;
 
-use crate::harness::{World, wire};
+use crate::harness::{World, epoch_of, wire};
 
 #[tokio::test]
 async fn pauses_hold_one_target_or_all_until_they_end() {
@@ -73,6 +73,7 @@ async fn a_pause_of_one_direction_leaves_the_other() {
         direction: PauseDirection::Down.into(),
         reason: String::new(),
         until: None,
+        by: String::new(),
     };
     server
         .client
@@ -150,7 +151,7 @@ async fn a_released_lease_is_free_and_its_epoch_is_used_up() {
     let lease = server.acquire("a", 30).await.unwrap();
     assert_eq!(
         (lease.epoch, lease.expires_at),
-        (1, Some(wire(world.now() + 30)))
+        (epoch_of(world.now()), Some(wire(world.now() + 30)))
     );
     let release = |epoch| {
         let request = ReleaseLeaseRequest {
@@ -169,10 +170,11 @@ async fn a_released_lease_is_free_and_its_epoch_is_used_up() {
                 .released
         }
     };
-    assert!(!release(2).await);
-    assert!(release(1).await);
-    assert!(!release(1).await);
-    assert_eq!(server.acquire("b", 30).await.unwrap().epoch, 2);
+    assert!(!release(lease.epoch + 1).await);
+    assert!(release(lease.epoch).await);
+    assert!(!release(lease.epoch).await);
+    let next = server.acquire("b", 30).await.unwrap();
+    assert_eq!(next.epoch, lease.epoch + 1);
     server.stop().await;
 }
 

@@ -8,7 +8,7 @@ use proto::decision::v1::{
 };
 use tonic::Code;
 
-use crate::harness::{START, Server, World, request_at, wire};
+use crate::harness::{START, Server, World, epoch_of, request_at, wire};
 
 /// Ends the service without closing anything, and starts it on the same database.
 async fn killed_and_started(world: &World, server: Server) -> Server {
@@ -55,13 +55,14 @@ async fn cooldown_pending_and_pause_survive() {
 async fn a_lease_and_its_epoch_survive() {
     let world = World::new();
     let mut server = world.start().await;
-    assert_eq!(server.acquire("a", 30).await.unwrap().epoch, 1);
+    let first = epoch_of(START);
+    assert_eq!(server.acquire("a", 30).await.unwrap().epoch, first);
     server = killed_and_started(&world, server).await;
     let status = server.acquire("b", 30).await.unwrap_err();
     assert_eq!(status.code(), Code::Aborted);
     assert_eq!(
         status.message(),
-        "lease fleet is held by a under epoch 1 for another 30 s"
+        format!("lease fleet is held by a under epoch {first} for another 30 s")
     );
     let renew = |epoch| {
         outgoing(
@@ -77,33 +78,36 @@ async fn a_lease_and_its_epoch_survive() {
     let renewed = server
         .client
         .clone()
-        .renew_lease(renew(1))
+        .renew_lease(renew(first))
         .await
         .unwrap()
         .into_inner();
     assert_eq!(renewed.lease.unwrap().expires_at, Some(wire(START + 60)));
     world.pass(60);
-    assert_eq!(server.acquire("b", 30).await.unwrap().epoch, 2);
+    let second = server.acquire("b", 30).await.unwrap().epoch;
+    assert_eq!(second, first + 60_000);
     server = killed_and_started(&world, server).await;
     let status = server
         .client
         .clone()
-        .renew_lease(renew(1))
+        .renew_lease(renew(first))
         .await
         .unwrap_err();
     assert_eq!(status.code(), Code::Aborted);
 
-    // A decision under the newer epoch fences the older one, also after a restart.
+    // Only the newer epoch decides, also after a restart.
     let mut request = world.request("tick-1", 50.0);
-    request.lease_epoch = 2;
+    request.lease_epoch = second;
     server.decide(request.clone()).await.unwrap();
     server = killed_and_started(&world, server).await;
     request.tick_id = "tick-2".into();
-    request.lease_epoch = 1;
+    request.lease_epoch = first;
     let status = server.decide(request).await.unwrap_err();
     assert_eq!(status.code(), Code::FailedPrecondition);
     assert!(
-        status.message().contains("lease epoch 1 is older than 2"),
+        status.message().contains(&format!(
+            "lease epoch {first} is not the one that is held, {second}"
+        )),
         "{status}"
     );
     server.stop().await;
@@ -153,25 +157,25 @@ async fn an_applied_policy_wins_over_the_configuration_until_the_next() {
 }
 
 /// A wall clock that can be set, over waits that don't notice.
-struct SettableClock {
-    monotonic: ManualClock,
+pub struct SettableClock {
+    pub monotonic: ManualClock,
     offset_seconds: std::sync::atomic::AtomicI64,
 }
 
 impl SettableClock {
-    fn new() -> Arc<Self> {
+    pub fn new() -> Arc<Self> {
         Arc::new(Self {
             monotonic: ManualClock::new(Timestamp::from_second(START).unwrap()),
             offset_seconds: 0.into(),
         })
     }
 
-    fn set_by(&self, seconds: i64) {
+    pub fn set_by(&self, seconds: i64) {
         self.offset_seconds
             .fetch_add(seconds, std::sync::atomic::Ordering::SeqCst);
     }
 
-    fn second(&self) -> i64 {
+    pub fn second(&self) -> i64 {
         common::clock::Clock::now(self).as_second()
     }
 }

@@ -9,15 +9,15 @@ use common::text::one_line;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{App, Problem, guard};
-use crate::{domain::TargetResult, report::decision_word, ticker::NoTick};
+use super::{App, Problem, guard, standing::StandingBody};
+use crate::{domain::TargetResult, report::decision_word, standing::Standing, ticker::NoTick};
 
 /// Which target.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Params {
-    /// Name of a target. Without it: every target; the first one's result stands at the top.
+    /// Name of a target, or the id of its instance. Without it: every target; the first one's result stands at the top.
     target: Option<String>,
 }
 
@@ -95,6 +95,9 @@ pub struct AutoscaleBody {
     /// Why no tick was run for this request; absent when one was.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<&'static str>,
+    /// What holds resizes back now; in answers of /autoscale_status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    standing: Option<StandingBody>,
 }
 
 /// To whom may not act by GET.
@@ -108,6 +111,7 @@ impl AutoscaleBody {
             tick_id,
             results: results.iter().map(ResultBody::from).collect(),
             note: None,
+            standing: None,
         }
     }
 }
@@ -255,7 +259,9 @@ pub async fn autoscale_status(
     State(app): State<App>,
     params: Result<Query<Params>, QueryRejection>,
 ) -> Result<Json<AutoscaleBody>, Problem> {
-    newest(&app, params).map(Json)
+    let mut newest = newest(&app, params)?;
+    newest.standing = Some(Standing::ask(&app.engine).await.into());
+    Ok(Json(newest))
 }
 
 fn newest(
@@ -284,12 +290,11 @@ fn wanted(
     let Some(target) = params.target else {
         return Ok(Vec::new());
     };
-    if !app.engine.targets.iter().any(|known| known.id == target) {
-        let why = format!(
-            "no target {:?}; scheduler.targets names them",
-            one_line(&target)
-        );
-        return Err(Problem::new(StatusCode::NOT_FOUND, why));
+    match app.engine.target(&target) {
+        Ok(found) => Ok(vec![found.id.clone()]),
+        Err(hint) => {
+            let why = format!("no target {:?}{hint}", one_line(&target));
+            Err(Problem::new(StatusCode::NOT_FOUND, why))
+        }
     }
-    Ok(vec![target])
 }

@@ -5,7 +5,8 @@ use common::health::Health;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::App;
+use super::{App, standing::StandingBody};
+use crate::standing::Standing;
 
 /// State of the scheduler and of the services behind it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -18,6 +19,8 @@ pub struct HealthBody {
     services: Vec<ServiceBody>,
     /// End of the last tick; null before the first.
     last_tick_at: Option<String>,
+    /// What holds resizes back now. It makes no service unwell: the status doesn't depend on it.
+    standing: StandingBody,
 }
 
 /// State of one service.
@@ -44,7 +47,8 @@ pub struct ServiceBody {
     )
 )]
 pub async fn health(State(app): State<App>) -> (StatusCode, Json<HealthBody>) {
-    let services = app.engine.clients.health().await;
+    let (services, standing) =
+        futures::join!(app.engine.clients.health(), Standing::ask(&app.engine));
     let all_serve = services
         .iter()
         .all(|service| service.health == Health::Serving);
@@ -68,6 +72,7 @@ pub async fn health(State(app): State<App>) -> (StatusCode, Json<HealthBody>) {
                 },
             })
             .collect(),
+        standing: standing.into(),
         last_tick_at: last_tick.map(|tick| tick.finished_at.to_string()),
     };
     (code, Json(body))

@@ -3,6 +3,7 @@
 pub mod autoscale;
 pub mod guard;
 pub mod health;
+pub mod standing;
 
 use std::{sync::Arc, time::Duration};
 

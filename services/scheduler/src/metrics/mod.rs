@@ -5,6 +5,8 @@ pub mod guard;
 pub mod matching;
 pub mod prometheus;
 
+use std::sync::{Mutex, PoisonError};
+
 use common::{
     prometheus::{Sample, shown},
     text::one_line,
@@ -52,12 +54,37 @@ pub struct Measured {
     pub advice: Vec<String>,
 }
 
+/// Whether Prometheus answered the last time that it was asked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reach {
+    /// Those that did, in the last tick.
+    pub reached: u32,
+    /// Those that can't be reached, or are too slow.
+    pub unreached: u32,
+    /// Why the first of them was not, one line.
+    pub detail: String,
+}
+
+impl Reach {
+    /// "reachable", "partly", "unreachable", or "unknown" before the first tick.
+    pub fn name(&self) -> &'static str {
+        match (self.reached, self.unreached) {
+            (0, 0) => "unknown",
+            (_, 0) => "reachable",
+            (0, _) => "unreachable",
+            (_, _) => "partly",
+        }
+    }
+}
+
 /// Where metrics come from.
 #[derive(Debug)]
 pub struct Metrics {
     prometheus: Prometheus,
     config: PrometheusConfig,
     central: Option<Url>,
+    /// Of the tick that asked at this time.
+    reach: Mutex<(Option<Timestamp>, Reach)>,
 }
 
 impl Metrics {
@@ -74,7 +101,33 @@ impl Metrics {
             prometheus: Prometheus::new(config, central.as_ref())?,
             config: config.clone(),
             central,
+            reach: Mutex::default(),
         })
+    }
+
+    /// Whether Prometheus answered at the last tick.
+    pub fn reach(&self) -> Reach {
+        let reach = self.reach.lock().unwrap_or_else(PoisonError::into_inner);
+        reach.1.clone()
+    }
+
+    /// One Prometheus was asked for the tick at `end`.
+    fn note_reach(&self, end: Timestamp, unreached: Option<String>) {
+        let mut reach = self.reach.lock().unwrap_or_else(PoisonError::into_inner);
+        let (asked_at, reach) = &mut *reach;
+        if *asked_at != Some(end) {
+            *asked_at = Some(end);
+            *reach = Reach::default();
+        }
+        match unreached {
+            None => reach.reached = reach.reached.saturating_add(1),
+            Some(why) => {
+                reach.unreached = reach.unreached.saturating_add(1);
+                if reach.detail.is_empty() {
+                    reach.detail = one_line(&why);
+                }
+            }
+        }
     }
 
     /// True when one Prometheus knows all targets.
@@ -136,6 +189,7 @@ impl Metrics {
             step_seconds: self.config.step_seconds,
             seconds: self.config.window_seconds,
         };
+        let unreached = &Mutex::new(None);
         let one = |expression: &str| {
             let query = expressions::with_instances(expression, labels.clone());
             async move {
@@ -150,7 +204,14 @@ impl Metrics {
                         shown(url),
                         one_line(&answer.warnings.join("; "))
                     )),
-                    Err(error) => Err(error.to_string()),
+                    Err(error) => {
+                        if error.is_out_of_reach() {
+                            let mut first =
+                                unreached.lock().unwrap_or_else(PoisonError::into_inner);
+                            first.get_or_insert_with(|| error.to_string());
+                        }
+                        Err(error.to_string())
+                    }
                 }
             }
         };
@@ -163,6 +224,11 @@ impl Metrics {
             one(&config.memory_total_query),
         )
         .await;
+        let unreached = unreached
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        self.note_reach(end, unreached);
         Answers {
             cpu,
             memory,

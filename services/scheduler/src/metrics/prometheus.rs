@@ -22,6 +22,16 @@ pub enum MetricsError {
     Query(#[from] QueryError),
 }
 
+impl MetricsError {
+    /// No answer at all, rather than one that doesn't do.
+    pub fn is_out_of_reach(&self) -> bool {
+        matches!(
+            self,
+            Self::Query(QueryError::Unreachable { .. } | QueryError::Timeout { .. })
+        )
+    }
+}
+
 fn remedy(error: &QueryError) -> &'static str {
     match error {
         QueryError::Unreachable { .. } => "; is it running, and is scheduler.prometheus right?",

@@ -54,6 +54,7 @@ pub struct FakeActuator {
     pub break_streams: Mutex<u32>,
     pub refuse: Mutex<Option<Status>>,
     highest_epoch: Mutex<u64>,
+    pub limits: Mutex<GetLimitsResponse>,
 }
 
 impl FakeActuator {
@@ -218,7 +219,11 @@ impl ActuatorService for Served {
         {
             let mut highest = self.0.highest_epoch.lock().unwrap();
             if request.lease_epoch < *highest {
-                return Err(Status::failed_precondition("stale lease epoch"));
+                return Err(common::status::failed_precondition(
+                    "LEASE_EPOCH",
+                    &highest.to_string(),
+                    "stale lease epoch",
+                ));
             }
             *highest = request.lease_epoch;
         }
@@ -302,7 +307,9 @@ impl ActuatorService for Served {
         &self,
         _: Request<GetLimitsRequest>,
     ) -> Result<Response<GetLimitsResponse>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        let mut limits = self.0.limits.lock().unwrap().clone();
+        limits.fence_epoch = *self.0.highest_epoch.lock().unwrap();
+        Ok(Response::new(limits))
     }
 
     async fn set_kill_switch(

@@ -17,10 +17,10 @@ use proto::decision::v1::{
     DecideRequest, DecideResponse, Decision, ExplainDecisionRequest, ExplainDecisionResponse,
     GetDecisionRequest, GetDecisionResponse, GetPolicyRequest, GetPolicyResponse,
     GetTargetStateRequest, GetTargetStateResponse, Lease, ListDecisionsRequest,
-    ListDecisionsResponse, Outcome, PauseRequest, PauseResponse, Policy, ReasonCode,
-    ReleaseLeaseRequest, ReleaseLeaseResponse, RenewLeaseRequest, RenewLeaseResponse,
-    ReportOutcomeRequest, ReportOutcomeResponse, ResumeRequest, ResumeResponse,
-    ValidatePolicyRequest, ValidatePolicyResponse,
+    ListDecisionsResponse, ListPausesRequest, ListPausesResponse, Outcome, PauseRequest,
+    PauseResponse, PauseState, Policy, ReasonCode, ReleaseLeaseRequest, ReleaseLeaseResponse,
+    RenewLeaseRequest, RenewLeaseResponse, ReportOutcomeRequest, ReportOutcomeResponse,
+    ResumeRequest, ResumeResponse, ValidatePolicyRequest, ValidatePolicyResponse,
     decision_service_server::{DecisionService, DecisionServiceServer},
 };
 use tonic::{Request, Response, Status};
@@ -43,6 +43,7 @@ pub struct FakeDecision {
     pub decisions: Mutex<Vec<Decision>>,
     /// ReportOutcome fails so many times more.
     pub report_failures: Mutex<u32>,
+    pub pauses: Mutex<Vec<PauseState>>,
     lease: Mutex<Option<Held>>,
     epochs: Mutex<u64>,
 }
@@ -383,6 +384,16 @@ impl DecisionService for Served {
 
     async fn pause(&self, _: Request<PauseRequest>) -> Result<Response<PauseResponse>, Status> {
         Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn list_pauses(
+        &self,
+        _: Request<ListPausesRequest>,
+    ) -> Result<Response<ListPausesResponse>, Status> {
+        Ok(Response::new(ListPausesResponse {
+            pauses: self.0.pauses.lock().unwrap().clone(),
+            next_page_token: String::new(),
+        }))
     }
 
     async fn resume(&self, _: Request<ResumeRequest>) -> Result<Response<ResumeResponse>, Status> {
