@@ -1,10 +1,14 @@
 //! What the actuator needs of a cloud, in its own words: instances, types, the three calls that change a machine, and
 //! commands on it. `aws.rs` is the real one, `fake/` the simulated one.
 
+mod bindings;
+
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+
+pub use self::bindings::{Abilities, Bindings};
 
 /// Where an instance is in its life.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
@@ -75,6 +79,9 @@ pub struct Instance {
     /// What it booted with: `uefi` or `legacy-bios`; `None` when the cloud doesn't say.
     pub boot_mode: Option<String>,
     pub tags: BTreeMap<String, String>,
+    /// Such as `ami-0123456789abcdef0`.
+    pub image_id: String,
+    pub bindings: Bindings,
 }
 
 /// One instance type.
@@ -104,6 +111,7 @@ pub struct InstanceType {
     pub interfaces_take_volume_slots: bool,
     /// Subset of `uefi` and `legacy-bios`.
     pub boot_modes: Vec<String>,
+    pub abilities: Abilities,
 }
 
 /// An instance's place in an Auto Scaling group.
@@ -286,8 +294,10 @@ impl From<&Mutation> for Operation {
 pub enum ErrorKind {
     /// The zone has no room for this type now.
     InsufficientCapacity,
-    /// This type can't run here, or not this image.
+    /// This type can't run here, such as in this zone.
     Unsupported,
+    /// This type never runs this instance: something about one doesn't fit something about the other.
+    NotForThisInstance,
     /// A quota of the account is used up.
     LimitExceeded,
     /// Too many calls.
@@ -368,6 +378,7 @@ impl CloudError {
             ErrorKind::Throttled => "lower the call rate of this account, or wait",
             ErrorKind::InsufficientCapacity => "wait, or add types of other families to the ladder",
             ErrorKind::Unsupported => "choose a type that the image and the zone support",
+            ErrorKind::NotForThisInstance => "choose another type: EC2 will say the same again",
             ErrorKind::LimitExceeded => "raise the account's vCPU quota",
             ErrorKind::NotOnline => {
                 "attach AmazonSSMManagedInstanceCore to the instance's role and check its SSM agent"

@@ -50,6 +50,8 @@ pub struct Config {
     pub allow_public_ip_change: bool,
     /// Resize from a Xen type (t2, m4, …) to a Nitro type (t3, m6i, …): device names change.
     pub allow_xen_to_nitro: bool,
+    /// Members of a CloudFormation stack, whose next update may set their type back: `warn` or `block`.
+    pub cloudformation: StackMembers,
     /// What a pre-flight check counts that could not be made: `block` or `allow`.
     pub unknown_checks: UnknownChecks,
     /// The resize journal: a file (SQLite), or a `postgres://` URL. `:memory:` is for simulations.
@@ -84,6 +86,7 @@ impl Default for Config {
             protected_instances: Vec::new(),
             allow_public_ip_change: false,
             allow_xen_to_nitro: false,
+            cloudformation: StackMembers::Warn,
             unknown_checks: UnknownChecks::Block,
             database: "data/actuator.db".to_owned(),
             retention_days: 90,
@@ -149,6 +152,16 @@ pub enum UnknownChecks {
     Block,
     /// As one that passed.
     Allow,
+}
+
+/// What is done about members of a CloudFormation stack.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StackMembers {
+    /// They are resized, and the pre-flight says what may come of it.
+    Warn,
+    /// They are not resized.
+    Block,
 }
 
 /// `actuator.aws`: the SDK sets no limits of its own on an operation.

@@ -15,7 +15,7 @@ use crate::{
     cloud::{CloudError, ErrorKind, Instance, InstanceState, InstanceType},
     config::Config,
     guard::{KillSwitch, Objection, Rail, Standings, Used},
-    journal::{Record, Refusal, Request, StepRecord, StoreError, fence},
+    journal::{Record, Refusal, Refused, Request, StepRecord, StoreError, fence},
     monitoring::SetUp,
     preflight::{Check, Verdict},
     resize::{Monitoring, Outcome, Phase},
@@ -266,6 +266,7 @@ pub fn cloud_error(error: &CloudError) -> Status {
         | ErrorKind::CredentialsExpired => return unavailable(message, Duration::from_secs(5)),
         ErrorKind::InsufficientCapacity | ErrorKind::LimitExceeded => Code::ResourceExhausted,
         ErrorKind::Unsupported
+        | ErrorKind::NotForThisInstance
         | ErrorKind::WrongState
         | ErrorKind::TypeMismatch
         | ErrorKind::Protected
@@ -368,6 +369,17 @@ pub fn resize(record: &Record) -> wire::Resize {
         error: machine.error().unwrap_or_default().to_owned(),
         monitoring: monitoring(machine.monitoring()).into(),
         reason: record.request.reason.clone(),
+        refused_for_good: record.is_refused_for_good(),
+    }
+}
+
+/// A type that EC2 refused for good.
+pub fn refused(refused: Refused) -> wire::TypeRefusal {
+    wire::TypeRefusal {
+        instance_id: refused.instance_id,
+        instance_type: refused.target,
+        detail: refused.words,
+        refused_at: Some(to_proto(refused.at)),
     }
 }
 
@@ -380,6 +392,7 @@ pub fn resize_until(record: &Record, steps: usize) -> wire::Resize {
     }
     message.finished_at = None;
     message.running_instance_type.clear();
+    message.refused_for_good = false;
     message.monitoring = wire::MonitoringState::Unspecified.into();
     message
 }

@@ -16,9 +16,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
 use crate::{
-    cloud::{Cloud, CloudError, Mutation},
+    cloud::{Cloud, CloudError, ErrorKind, Mutation},
     config::Config,
-    journal::{Journal, Kind, Record},
+    journal::{Journal, Kind, Record, Refused, RefusedType},
     metrics::Metrics,
     monitoring::{self, SetUp},
     preflight::{self, Subject},
@@ -192,6 +192,16 @@ impl Executor {
                 },
             };
             let Told { event, detail } = told;
+            if let (
+                Action::Start,
+                Event::Failed {
+                    kind: ErrorKind::NotForThisInstance,
+                    message,
+                },
+            ) = (&action, &event)
+            {
+                record.note_refused(message);
+            }
             let failed = matches!(event, Event::Failed { .. } | Event::Refused { .. })
                 || event == Event::Monitored(Monitoring::Degraded);
             if !failed
@@ -274,6 +284,7 @@ impl Executor {
     }
 
     async fn finished(&self, mut record: Record, outcome: Outcome) {
+        self.remember(&record).await;
         let now = self.clock.now();
         record.end_step(false, None, now);
         record.finished_at = Some(now);
@@ -292,6 +303,57 @@ impl Executor {
         );
         let step = record.machine.step();
         self.write_result(&mut record, step, outcome.name()).await;
+    }
+
+    /// What was refused for good is refused by the next pre-flight. The machine runs by now.
+    async fn remember(&self, record: &Record) {
+        let instance_id = &record.request.instance_id;
+        for RefusedType {
+            instance_type,
+            words,
+        } in &record.refused
+        {
+            let instance = self.cloud.describe_instance(instance_id).await;
+            let types = self
+                .cloud
+                .describe_types(std::slice::from_ref(instance_type))
+                .await;
+            let (Ok(instance), Some(found)) = (instance, types.into_iter().flatten().next()) else {
+                tracing::warn!(
+                    instance_type,
+                    words,
+                    "refused for good, and not remembered: AWS did not answer"
+                );
+                continue;
+            };
+            // Without a reservation of its own it was the room that lacked.
+            if words.contains("ReservationCapacityExceeded")
+                && instance.bindings.reservation.is_none()
+            {
+                continue;
+            }
+            let refused = Refused::new(&instance, &found, words.clone(), self.clock.now());
+            self.metrics.refused_for_good.inc();
+            match self.journal.note_refused(&refused).await {
+                Ok(true) => {
+                    self.metrics.paged.inc();
+                    tracing::error!(
+                        instance_type,
+                        words,
+                        "EC2 refuses this type to machines like this one for good; none of them is stopped for it any more: \
+                         take it off the ladder, or see `autoscaler refusals`"
+                    );
+                }
+                Ok(false) => tracing::warn!(
+                    instance_type,
+                    words,
+                    "EC2 refuses this instance this type for good; it is not tried again until one of them changes"
+                ),
+                Err(error) => {
+                    tracing::warn!(%error, instance_type, words, "refused for good, and not remembered")
+                }
+            }
+        }
     }
 
     /// A place among the resizes that may change something at once. Without one in time the resize is refused: what it
@@ -412,7 +474,11 @@ impl Executor {
             target: &request.target,
             expected: Some(&request.expected),
         };
-        let report = preflight::run(self.cloud.as_ref(), &self.config, subject).await;
+        let memory = preflight::Memory {
+            refused: self.journal.refused().await,
+            now: self.clock.now(),
+        };
+        let report = preflight::run(self.cloud.as_ref(), &self.config, subject, memory).await;
         match report.obstacle(self.config.unknown_checks) {
             Some(reason) => Told {
                 detail: reason.clone(),

@@ -101,7 +101,11 @@ impl Service {
             target: &message.target_instance_type,
             expected: None,
         };
-        let mut report = preflight::run(self.cloud.as_ref(), &self.config, subject).await;
+        let memory = preflight::Memory {
+            refused: self.journal.refused().await,
+            now: self.clock.now(),
+        };
+        let mut report = preflight::run(self.cloud.as_ref(), &self.config, subject, memory).await;
         let limits = self
             .guard
             .checks(&message.instance_id, self.clock.now())
@@ -199,6 +203,42 @@ impl Service {
         Ok(Response::new(wire::CloseBreakerResponse {
             breaker: convert::limits(standings, &self.config).breaker,
         }))
+    }
+
+    async fn refusals(&self) -> Answer<wire::ListRefusalsResponse> {
+        let refused = self.journal.refused().await;
+        let refused = refused.map_err(|error| convert::store_error(&error))?;
+        Ok(Response::new(wire::ListRefusalsResponse {
+            refusals: refused.into_iter().rev().map(convert::refused).collect(),
+        }))
+    }
+
+    async fn forget(
+        &self,
+        message: wire::ForgetRefusalsRequest,
+    ) -> Answer<wire::ForgetRefusalsResponse> {
+        let mut fields = Fields::default();
+        if !message.instance_id.is_empty() {
+            fields.instance_id("instance_id", &message.instance_id);
+        }
+        if !message.instance_type.is_empty() {
+            fields.instance_type("instance_type", &message.instance_type);
+        }
+        fields.check()?;
+        let some = |text: String| Some(text).filter(|text| !text.is_empty());
+        let (instance_id, target) = (some(message.instance_id), some(message.instance_type));
+        let forgotten = self
+            .journal
+            .forget_refused(instance_id.as_deref(), target.as_deref())
+            .await
+            .map_err(|error| convert::store_error(&error))?;
+        tracing::warn!(
+            ?instance_id,
+            ?target,
+            forgotten,
+            "refusals were forgotten by hand"
+        );
+        Ok(Response::new(wire::ForgetRefusalsResponse { forgotten }))
     }
 
     async fn watch(&self, resize_id: &str) -> Result<watch::Receiver<Arc<Record>>, Status> {
@@ -438,6 +478,22 @@ impl ActuatorService for Service {
     ) -> Answer<wire::RecoverResponse> {
         let call = Service::recover(self, request.into_inner().apply);
         self.metrics.calls.observe("Recover", call).await
+    }
+
+    async fn list_refusals(
+        &self,
+        _: Request<wire::ListRefusalsRequest>,
+    ) -> Answer<wire::ListRefusalsResponse> {
+        let call = self.refusals();
+        self.metrics.calls.observe("ListRefusals", call).await
+    }
+
+    async fn forget_refusals(
+        &self,
+        request: Request<wire::ForgetRefusalsRequest>,
+    ) -> Answer<wire::ForgetRefusalsResponse> {
+        let call = self.forget(request.into_inner());
+        self.metrics.calls.observe("ForgetRefusals", call).await
     }
 
     async fn get_limits(

@@ -5,6 +5,7 @@
 
 pub mod fence;
 mod record;
+mod refused;
 mod sql;
 mod store;
 
@@ -27,7 +28,8 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::sync::watch;
 
 pub use self::{
-    record::{Kind, Line, Record, Request, StepRecord},
+    record::{Kind, Line, Record, RefusedType, Request, StepRecord},
+    refused::{Memory, Refused, recall, spreads},
     sql::{OpenError, SqlStore, shown},
     store::{Rails, Recent, Store, StoreError},
 };
@@ -117,6 +119,7 @@ impl Record {
             created_at: self.created_at,
             finished_at: self.finished_at,
             outcome: self.outcome(),
+            refused_for_good: self.is_refused_for_good(),
         }
     }
 }
@@ -339,6 +342,39 @@ impl Journal {
     /// The store can't be read.
     pub async fn fence(&self) -> Result<u64, StoreError> {
         within(self.store.fence()).await
+    }
+
+    /// Remembers a type that EC2 refused for good. True when a person should look: from now on it holds for all
+    /// machines that are alike.
+    ///
+    /// # Errors
+    /// The store can't be read or written.
+    pub async fn note_refused(&self, refused: &Refused) -> Result<bool, StoreError> {
+        let _writing = self.writing.lock().await;
+        let before = within(self.store.refused()).await?;
+        within(self.store.note_refused(refused)).await?;
+        Ok(spreads(&before, refused))
+    }
+
+    /// Every type that is remembered as refused for good.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn refused(&self) -> Result<Vec<Refused>, StoreError> {
+        within(self.store.refused()).await
+    }
+
+    /// Forgets refusals; see [`Store::forget_refused`].
+    ///
+    /// # Errors
+    /// The store can't be written.
+    pub async fn forget_refused(
+        &self,
+        instance_id: Option<&str>,
+        target: Option<&str>,
+    ) -> Result<u64, StoreError> {
+        let _writing = self.writing.lock().await;
+        within(self.store.forget_refused(instance_id, target)).await
     }
 
     /// What persons decided, and whether the store is where that is kept.

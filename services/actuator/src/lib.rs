@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     cloud::Cloud,
-    config::{AwsTimeouts, Config, LimitsConfig, MonitoringConfig, UnknownChecks},
+    config::{AwsTimeouts, Config, LimitsConfig, MonitoringConfig, StackMembers, UnknownChecks},
     monitoring::SCRIPT as MONITORING_SCRIPT,
 };
 use self::{

@@ -33,6 +33,8 @@ pub struct Metrics {
     pub resumed: Counter,
     monitoring: Family<Labels, Counter>,
     objections: Family<Labels, Counter>,
+    /// Types that EC2 refused an instance for good.
+    pub refused_for_good: Counter,
     /// 1 while nothing is ever changed.
     pub dry_run: Gauge,
     /// 1 while it is on.
@@ -62,6 +64,7 @@ impl Metrics {
             resumed: Counter::default(),
             monitoring: Family::default(),
             objections: Family::default(),
+            refused_for_good: Counter::default(),
             dry_run: Gauge::default(),
             kill_switch: Gauge::default(),
             breaker_open: Gauge::default(),
@@ -113,6 +116,11 @@ impl Metrics {
             "objections",
             "Resizes that were not taken on, by the limit that spoke against them",
             metrics.objections.clone(),
+        );
+        registry.register(
+            "types_refused_for_good",
+            "Starts that EC2 refused because the instance and the type don't fit, once each",
+            metrics.refused_for_good.clone(),
         );
         for (name, help, gauge) in [
             (

@@ -1,10 +1,13 @@
 //! The checks that come before a stop, each with a name and a verdict. Nothing here changes anything.
 
+mod bound;
 mod fit;
 mod judge;
 mod quota;
 
 use std::time::Duration;
+
+use jiff::Timestamp;
 
 use crate::{
     cloud::{
@@ -12,6 +15,7 @@ use crate::{
         Mutation, VcpuUse, family,
     },
     config::{Config, UnknownChecks},
+    journal::{Refused, StoreError},
 };
 
 pub use self::quota::{by_code as quota_by_code, of as quota_of};
@@ -100,6 +104,13 @@ pub struct Subject<'a> {
     pub expected: Option<&'a str>,
 }
 
+/// What is remembered of types that EC2 refused for good.
+#[derive(Debug)]
+pub struct Memory {
+    pub refused: Result<Vec<Refused>, StoreError>,
+    pub now: Timestamp,
+}
+
 /// The answers of the cloud that the verdicts are made from.
 struct Answers {
     instance: Instance,
@@ -113,6 +124,7 @@ struct Answers {
     vcpus: Option<Result<VcpuUse, CloudError>>,
     /// How long ago a start on the target found no room.
     shortage: Option<Duration>,
+    memory: Memory,
     /// The instance that this program runs on.
     own_instance_id: Option<String>,
     /// `None` when monitoring is turned off.
@@ -120,7 +132,12 @@ struct Answers {
 }
 
 /// Asks the cloud, and judges. It never fails: what can't be asked is an unknown check.
-pub async fn run(cloud: &dyn Cloud, config: &Config, subject: Subject<'_>) -> Report {
+pub async fn run(
+    cloud: &dyn Cloud,
+    config: &Config,
+    subject: Subject<'_>,
+    memory: Memory,
+) -> Report {
     let instance = match cloud.describe_instance(subject.instance_id).await {
         Ok(instance) => instance,
         Err(error) => {
@@ -171,6 +188,8 @@ pub async fn run(cloud: &dyn Cloud, config: &Config, subject: Subject<'_>) -> Re
     let from = find(&instance.instance_type);
     let fallbacks = from.as_ref().map_or_else(Vec::new, |from| {
         fit::fallbacks(
+            config,
+            &memory,
             &instance,
             from,
             subject.target,
@@ -181,6 +200,7 @@ pub async fn run(cloud: &dyn Cloud, config: &Config, subject: Subject<'_>) -> Re
     let answers = Answers {
         shortage: cloud.shortage(subject.target, &instance.availability_zone),
         group,
+        memory,
         own_instance_id,
         vcpus,
         target: types.clone().map(|_| find(subject.target)),

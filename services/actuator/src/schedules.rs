@@ -28,8 +28,8 @@ use crate::{
     executor::Executor,
     fake::{Effect, FakeCloud},
     journal::{
-        Admission, Journal, Kind, Line, Rails, Recent, Record, Refusal, Request, SqlStore, Store,
-        StoreError, memory::MemoryStore,
+        Admission, Journal, Kind, Line, Rails, Recent, Record, Refusal, Refused, Request, SqlStore,
+        Store, StoreError, memory::MemoryStore,
     },
     metrics::Metrics,
     resize::{Breadcrumb, Outcome, Resize},
@@ -130,6 +130,22 @@ impl Store for CrashingStore {
 
     async fn decide(&self, document: &str) -> Result<(), StoreError> {
         self.inner.decide(document).await
+    }
+
+    async fn note_refused(&self, refused: &Refused) -> Result<(), StoreError> {
+        self.inner.note_refused(refused).await
+    }
+
+    async fn refused(&self) -> Result<Vec<Refused>, StoreError> {
+        self.inner.refused().await
+    }
+
+    async fn forget_refused(
+        &self,
+        instance_id: Option<&str>,
+        target: Option<&str>,
+    ) -> Result<u64, StoreError> {
+        self.inner.forget_refused(instance_id, target).await
     }
 
     async fn forget(&self, ended_before: Timestamp) -> Result<u64, StoreError> {
@@ -513,6 +529,7 @@ fn kinds() -> impl Strategy<Value = ErrorKind> {
     prop::sample::select(vec![
         ErrorKind::InsufficientCapacity,
         ErrorKind::Unsupported,
+        ErrorKind::NotForThisInstance,
         ErrorKind::LimitExceeded,
         ErrorKind::Throttled,
         ErrorKind::Unauthorized,

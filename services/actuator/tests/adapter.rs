@@ -8,10 +8,10 @@ use std::{net::SocketAddr, path::PathBuf, process::Stdio, sync::Arc, time::Durat
 use actuator::{
     AwsTimeouts, Cloud, Config, aws,
     cloud::{
-        Checks, CommandStatus, Delivery, ErrorKind, GroupMember, InstanceState, Mutation,
+        Bindings, Checks, CommandStatus, Delivery, ErrorKind, GroupMember, InstanceState, Mutation,
         Operation, Script,
     },
-    fake::{Effect, FakeCloud, Fault, Moment, Timing, wire},
+    fake::{Deed, Effect, FakeCloud, Fault, Moment, Timing, wire},
     preflight::quota_of,
 };
 use common::clock::SystemClock;
@@ -283,6 +283,7 @@ async fn errors_mean_the_same_on_both_sides_of_the_wire() {
     let kinds = [
         ErrorKind::InsufficientCapacity,
         ErrorKind::Unsupported,
+        ErrorKind::NotForThisInstance,
         ErrorKind::LimitExceeded,
         ErrorKind::Throttled,
         ErrorKind::Unauthorized,
@@ -462,4 +463,60 @@ async fn run_instance(address: SocketAddr) -> String {
     socket.read_to_string(&mut answer).await.unwrap();
     let (_, rest) = answer.split_once("<instanceId>").unwrap();
     rest.split('<').next().unwrap().to_owned()
+}
+
+/// What binds a machine to some types is read alike on both sides.
+#[tokio::test]
+async fn what_binds_a_machine_is_read_from_the_wire() {
+    let fake = fake();
+    fake.somebody(
+        ID,
+        Deed::Edit(|instance| {
+            instance.bindings = Bindings {
+                ebs_optimized: true,
+                reservation: Some("cr-0123456789abcdef0".to_owned()),
+                only_in_reservations: true,
+                capacity_block: Some("cb-1".to_owned()),
+                cores: Some(2),
+                threads_per_core: Some(1),
+                processor_features: vec!["amd-sev-snp".to_owned()],
+                enclave: true,
+                tpm: Some("v2.0".to_owned()),
+                efa_interfaces: 1,
+                network_cards: 1,
+                ipv6_per_interface: 3,
+                bandwidth_weighting: Some("vpc-1".to_owned()),
+                outpost: Some("arn:aws:outposts:x".to_owned()),
+                licensed: true,
+                marketplace: vec!["abc".to_owned()],
+                platform: "Windows".to_owned(),
+                operator: Some("eks.amazonaws.com".to_owned()),
+                ..Bindings::default()
+            };
+        }),
+    );
+    let cloud = over_the_wire(&fake).await;
+    let over = cloud.describe_instance(ID).await.unwrap();
+    assert_eq!(over, fake.describe_instance(ID).await.unwrap());
+    let names = ["t2.small", "m6i.xlarge"].map(str::to_owned);
+    let over = cloud.describe_types(&names).await.unwrap();
+    assert_eq!(over, fake.describe_types(&names).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_start_that_never_works_is_told_from_one_that_does_not_work_here() {
+    let fake = fake();
+    let cloud = over_the_wire(&fake).await;
+    cloud.mutate(ID, &Mutation::Stop).await.unwrap();
+    until(&cloud, ID, InstanceState::Stopped).await;
+    for words in [
+        "Unsupported: The requested configuration is currently not supported.",
+        "ReservationCapacityExceeded: The requested reservation does not have sufficient compatible and available capacity",
+        "InvalidParameterCombination: Enclaves is not supported for the selected instance type",
+    ] {
+        fake.set_refused("t2.small", Some(words));
+        let error = cloud.mutate(ID, &Mutation::Start).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::NotForThisInstance, "{error}");
+        assert_eq!(error.message, words);
+    }
 }

@@ -406,6 +406,7 @@ fn error_kinds() -> impl Strategy<Value = ErrorKind> {
     prop::sample::select(vec![
         ErrorKind::InsufficientCapacity,
         ErrorKind::Unsupported,
+        ErrorKind::NotForThisInstance,
         ErrorKind::LimitExceeded,
         ErrorKind::Throttled,
         ErrorKind::Unauthorized,

@@ -148,6 +148,17 @@ enum Command {
         #[arg(long)]
         close_breaker: bool,
     },
+    /// Shows types that EC2 refused an instance for good: they are not tried again until one of them changes
+    Refusals {
+        /// Only those of this instance, such as i-0123456789abcdef0
+        instance: Option<String>,
+        /// Only those of this type, such as t3.large
+        #[arg(value_name = "TYPE")]
+        instance_type: Option<String>,
+        /// Forgets them, so that they are tried again
+        #[arg(long)]
+        forget: bool,
+    },
     /// Asks each service how it is; exit 0 when all serve
     Health,
     /// Prints a completion script for a shell
@@ -298,6 +309,11 @@ pub fn main() -> ExitCode {
                 }
                 Command::Recover { apply } => client.recover(apply).await,
                 Command::Limits { close_breaker } => client.limits(close_breaker).await,
+                Command::Refusals {
+                    instance,
+                    instance_type,
+                    forget,
+                } => client.refusals(instance, instance_type, forget).await,
                 Command::Health => client.health().await,
                 Command::Run
                 | Command::Demo(_)

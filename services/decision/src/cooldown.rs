@@ -141,10 +141,26 @@ impl Cooldowns {
                     *next.get_mut(touched) = end(failures(touched).saturating_add(more));
                 }
             }
+            // Asking again costs the machine nothing, so the wait does not grow.
             Outcome::Refused => {
-                *next.get_mut(direction) = end(failures(direction).saturating_add(1));
+                *next.get_mut(direction) = end(failures(direction).max(1));
             }
             Outcome::Gone | Outcome::DryRun | Outcome::NotStarted => {}
+        }
+        next
+    }
+
+    /// What they are after a machine was stopped and started for a type that it can never have: it is left alone in both
+    /// directions, and nothing failed that could fail again.
+    #[must_use]
+    pub fn after_rest(&self, ended_at: Timestamp) -> Self {
+        let mut next = self.clone();
+        for direction in Direction::ALL {
+            *next.get_mut(direction) = Some(LastEnd {
+                ended_at,
+                failures: self.get(direction).map_or(0, |end| end.failures),
+                timer_running: false,
+            });
         }
         next
     }
@@ -300,6 +316,37 @@ mod tests {
         cooldowns.up.as_mut().unwrap().timer_running = true;
         let sentence = check(&cooldowns, Direction::Up, 600, at(90_000)).unwrap_err();
         assert!(sentence.contains("jumped ahead"), "{sentence}");
+    }
+
+    #[test]
+    fn a_refusal_is_asked_again_at_the_same_distance_however_often() {
+        let mut cooldowns = Cooldowns::default();
+        for number in 0..20 {
+            cooldowns = cooldowns.after(Direction::Up, Outcome::Refused, at(number * 10_000));
+            let end = cooldowns.get(Direction::Up).unwrap();
+            assert_eq!(end.wait(600), Duration::from_secs(600), "{number}");
+            assert_eq!(end.wait(0), Duration::from_secs(MIN_BACKOFF_SECONDS));
+        }
+        // What really failed before goes on counting.
+        let failed = after(&[
+            (Direction::Up, Outcome::RolledBack, 0),
+            (Direction::Up, Outcome::RolledBack, 1),
+            (Direction::Up, Outcome::Refused, 2),
+        ]);
+        assert_eq!(failed.up.unwrap().failures, 2);
+    }
+
+    #[test]
+    fn a_type_refused_for_good_rests_the_machine_and_counts_as_no_failure() {
+        let mut cooldowns = after(&[(Direction::Up, Outcome::RolledBack, 0)]);
+        for number in 1..10 {
+            cooldowns = cooldowns.after_rest(at(number * 10_000));
+            for (direction, failures) in [(Direction::Up, 1), (Direction::Down, 0)] {
+                let end = cooldowns.get(direction).unwrap();
+                assert_eq!(end.failures, failures);
+                assert_eq!(end.ended_at, at(number * 10_000));
+            }
+        }
     }
 
     proptest! {

@@ -171,6 +171,7 @@ impl DecisionService for Service {
                 let instance_type = fields.id_or_empty("instance_type", request.instance_type);
                 let finished_at = fields.time("finished_at", request.finished_at);
                 let detail = convert::one_line(&request.detail);
+                let for_good = request.refused_for_good;
                 fields.finish(()).map_err(invalid)?;
                 let decision = self
                     .write(deadline, move |engine| {
@@ -178,7 +179,13 @@ impl DecisionService for Service {
                             (decision_id.clone(), instance_type.clone(), detail.clone());
                         async move {
                             engine
-                                .report(&id, outcome, instance_type, detail, finished_at)
+                                .report(
+                                    &id,
+                                    (outcome, for_good),
+                                    instance_type,
+                                    detail,
+                                    finished_at,
+                                )
                                 .await
                         }
                     })

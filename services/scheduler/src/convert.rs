@@ -238,6 +238,7 @@ pub fn report_request(decision_id: &str, ending: &Ending) -> decision::v1::Repor
         instance_type: ending.instance_type.clone(),
         detail: ending.detail.clone(),
         finished_at: Some(to_proto(ending.at)),
+        refused_for_good: ending.refused_for_good,
     }
 }
 
@@ -305,6 +306,7 @@ pub fn resize(message: actuator::v1::Resize, now: Timestamp) -> Result<Resize, B
         outcome,
         instance_type: message.running_instance_type.clone(),
         detail: describe_end(&message, outcome),
+        refused_for_good: message.refused_for_good,
         at: message
             .finished_at
             .as_ref()
@@ -513,6 +515,17 @@ mod tests {
             resize(resize_in(Phase::Unspecified), now),
             Err(BadAnswer("resize.phase"))
         );
+    }
+
+    #[test]
+    fn a_refusal_for_good_is_passed_on() {
+        let mut message = resize_in(actuator::v1::ResizePhase::RolledBack);
+        for refused_for_good in [true, false] {
+            message.refused_for_good = refused_for_good;
+            let ended = resize(message.clone(), Timestamp::UNIX_EPOCH).unwrap();
+            let report = report_request("1", &ended.ending.unwrap());
+            assert_eq!(report.refused_for_good, refused_for_good);
+        }
     }
 
     #[test]

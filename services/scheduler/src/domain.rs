@@ -254,6 +254,8 @@ pub struct Ending {
     pub instance_type: String,
     /// One sentence.
     pub detail: String,
+    /// The target was refused to this instance for good: no failure that more waiting mends.
+    pub refused_for_good: bool,
     /// When; the cooldown counts from here.
     pub at: Timestamp,
 }

@@ -390,6 +390,7 @@ impl Engine {
             outcome,
             instance_type: decision.from_type.clone(),
             detail: why,
+            refused_for_good: false,
             at: self.clock.now(),
         };
         let finish = self.followers.finish(decision, result.clone(), &ending);

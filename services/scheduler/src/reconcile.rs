@@ -59,6 +59,7 @@ pub async fn settle(
             outcome,
             instance_type: instance_type.to_owned(),
             detail,
+            refused_for_good: false,
             at: now,
         })
     };

@@ -91,9 +91,28 @@ fn kind_of(operation: Operation, code: &str, message: &str) -> ErrorKind {
         {
             ErrorKind::TypeMismatch
         }
+        // "Your requested instance type (…) is not supported in your requested Availability Zone": another day it may be.
+        "Unsupported" if message.contains("Availability Zone") => ErrorKind::Unsupported,
+        "Unsupported"
+        | "UnsupportedOperation"
+        | "UnsupportedHostConfiguration"
+        | "UnsupportedInstanceAttribute"
+        | "UnsupportedTenancy"
+        | "InvalidParameter"
+        | "InvalidParameterCombination"
+        | "InvalidParameterValue"
+        | "InvalidInstanceAttributeValue"
+        | "ReservationCapacityExceeded"
+        | "AttachmentLimitExceeded"
+        | "EncryptedVolumesNotSupported"
+            if operation == Operation::Start =>
+        {
+            ErrorKind::NotForThisInstance
+        }
         "Unsupported" | "UnsupportedOperation" | "UnsupportedHostConfiguration" => {
             ErrorKind::Unsupported
         }
+        "ReservationCapacityExceeded" => ErrorKind::InsufficientCapacity,
         "InternalError"
         | "InternalFailure"
         | "InternalServerError"
@@ -172,6 +191,30 @@ mod tests {
                 ErrorKind::Protected,
             ),
             (Operation::Stop, "SomethingNew", "", ErrorKind::Invalid),
+            (
+                Operation::Start,
+                "Unsupported",
+                "The requested configuration is currently not supported. Please check the documentation for supported configurations.",
+                ErrorKind::NotForThisInstance,
+            ),
+            (
+                Operation::Start,
+                "Unsupported",
+                "Your requested instance type (m7i.large) is not supported in your requested Availability Zone (us-east-1e).",
+                ErrorKind::Unsupported,
+            ),
+            (
+                Operation::Start,
+                "ReservationCapacityExceeded",
+                "The requested reservation does not have sufficient compatible and available capacity for this request.",
+                ErrorKind::NotForThisInstance,
+            ),
+            (
+                Operation::Start,
+                "InvalidParameterCombination",
+                "Enclaves is not supported for the selected instance type",
+                ErrorKind::NotForThisInstance,
+            ),
         ] {
             assert_eq!(kind_of(operation, code, message), expected, "{code}");
         }

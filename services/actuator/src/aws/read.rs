@@ -2,7 +2,7 @@
 
 use aws_sdk_ec2::types as ec2;
 
-use crate::cloud::{Instance, InstanceState, InstanceType};
+use crate::cloud::{Abilities, Bindings, Instance, InstanceState, InstanceType};
 
 /// One instance, from EC2's words to ours.
 pub(super) fn instance(found: &ec2::Instance) -> Instance {
@@ -48,7 +48,10 @@ pub(super) fn instance(found: &ec2::Instance) -> Instance {
         addresses_per_interface: found
             .network_interfaces()
             .iter()
-            .map(|interface| count(interface.private_ip_addresses().len()))
+            // A prefix takes the place of an address.
+            .map(|interface| {
+                count(interface.private_ip_addresses().len() + interface.ipv4_prefixes().len())
+            })
             .max()
             .unwrap_or_default(),
         volumes: count(
@@ -66,6 +69,103 @@ pub(super) fn instance(found: &ec2::Instance) -> Instance {
             .iter()
             .filter_map(|tag| Some((tag.key()?.to_owned(), text(tag.value()))))
             .collect(),
+        image_id: text(found.image_id()),
+        bindings: bindings(found),
+    }
+}
+
+fn bindings(found: &ec2::Instance) -> Bindings {
+    let reservation = found.capacity_reservation_specification();
+    let target = reservation
+        .and_then(ec2::CapacityReservationSpecificationResponse::capacity_reservation_target);
+    let cpu = found.cpu_options();
+    let nested = cpu.and_then(ec2::CpuOptions::nested_virtualization)
+        == Some(&ec2::NestedVirtualizationSpecification::Enabled);
+    let snp =
+        cpu.and_then(ec2::CpuOptions::amd_sev_snp) == Some(&ec2::AmdSevSnpSpecification::Enabled);
+    let interfaces = found.network_interfaces();
+    let of_kind = |kinds: &[&str]| {
+        let kind = |interface: &&ec2::InstanceNetworkInterface| {
+            interface
+                .interface_type()
+                .is_some_and(|kind| kinds.contains(&kind))
+        };
+        count(interfaces.iter().filter(kind).count())
+    };
+    let attachments = || {
+        interfaces
+            .iter()
+            .filter_map(ec2::InstanceNetworkInterface::attachment)
+    };
+    Bindings {
+        ebs_optimized: found.ebs_optimized() == Some(true),
+        reservation: target.and_then(|target| {
+            target
+                .capacity_reservation_id()
+                .or_else(|| target.capacity_reservation_resource_group_arn())
+                .map(str::to_owned)
+        }),
+        only_in_reservations: reservation.and_then(
+            ec2::CapacityReservationSpecificationResponse::capacity_reservation_preference,
+        ) == Some(
+            &ec2::CapacityReservationPreference::CapacityReservationsOnly,
+        ),
+        capacity_block: found.capacity_block_id().map(str::to_owned),
+        cores: cpu.and_then(ec2::CpuOptions::core_count).and_then(whole),
+        threads_per_core: cpu
+            .and_then(ec2::CpuOptions::threads_per_core)
+            .and_then(whole),
+        processor_features: [(snp, "amd-sev-snp"), (nested, "nested-virtualization")]
+            .into_iter()
+            .filter_map(|(used, name)| used.then(|| name.to_owned()))
+            .collect(),
+        enclave: found
+            .enclave_options()
+            .and_then(ec2::EnclaveOptions::enabled)
+            == Some(true),
+        tpm: found
+            .tpm_support()
+            .filter(|tpm| !tpm.is_empty())
+            .map(str::to_owned),
+        efa_interfaces: of_kind(&["efa", "efa-only"]),
+        network_cards: attachments()
+            .filter_map(|attachment| whole(attachment.network_card_index()?))
+            .max()
+            .map_or(1, |index| index + 1),
+        ena_express: attachments().any(|attachment| {
+            attachment
+                .ena_srd_specification()
+                .and_then(ec2::InstanceAttachmentEnaSrdSpecification::ena_srd_enabled)
+                == Some(true)
+        }),
+        ena_queues: attachments().any(|attachment| attachment.ena_queue_count().is_some()),
+        trunk: of_kind(&["trunk"]) > 0,
+        secondary_interfaces: count(found.secondary_interfaces().len()),
+        ipv6_per_interface: interfaces
+            .iter()
+            .map(|interface| {
+                count(interface.ipv6_addresses().len() + interface.ipv6_prefixes().len())
+            })
+            .max()
+            .unwrap_or_default(),
+        bandwidth_weighting: found
+            .network_performance_options()
+            .and_then(ec2::InstanceNetworkPerformanceOptions::bandwidth_weighting)
+            .map(|weighting| weighting.as_str().to_owned())
+            .filter(|weighting| weighting != "default"),
+        outpost: found.outpost_arn().map(str::to_owned),
+        licensed: !found.licenses().is_empty(),
+        marketplace: found
+            .product_codes()
+            .iter()
+            .filter(|code| code.product_code_type() == Some(&ec2::ProductCodeValues::Marketplace))
+            .filter_map(|code| code.product_code_id().map(str::to_owned))
+            .collect(),
+        platform: found.platform_details().unwrap_or_default().to_owned(),
+        operator: found
+            .operator()
+            .filter(|operator| operator.managed() == Some(true))
+            .map(|operator| operator.principal().unwrap_or("an AWS service").to_owned()),
     }
 }
 
@@ -127,7 +227,79 @@ pub(super) fn instance_type(found: &ec2::InstanceTypeInfo) -> Option<InstanceTyp
             .iter()
             .map(|mode| mode.as_str().to_owned())
             .collect(),
+        abilities: abilities(found),
     })
+}
+
+fn abilities(found: &ec2::InstanceTypeInfo) -> Abilities {
+    let ebs = found.ebs_info();
+    let network = found.network_info();
+    let cpu = found.v_cpu_info();
+    let numbers = |values: &[i32]| values.iter().copied().filter_map(whole).collect();
+    Abilities {
+        ebs_optimized: ebs
+            .and_then(ec2::EbsInfo::ebs_optimized_support)
+            .map(|support| support.as_str().to_owned()),
+        encrypted_volumes: ebs
+            .and_then(ec2::EbsInfo::encryption_support)
+            .map(|support| *support == ec2::EbsEncryptionSupport::Supported),
+        cores: numbers(cpu.map_or(&[], ec2::VCpuInfo::valid_cores)),
+        threads_per_core: numbers(cpu.map_or(&[], ec2::VCpuInfo::valid_threads_per_core)),
+        default_cores: cpu.and_then(ec2::VCpuInfo::default_cores).and_then(whole),
+        default_threads_per_core: cpu
+            .and_then(ec2::VCpuInfo::default_threads_per_core)
+            .and_then(whole),
+        processor_features: found
+            .processor_info()
+            .map_or(&[][..], ec2::ProcessorInfo::supported_features)
+            .iter()
+            .map(|feature| feature.as_str().to_owned())
+            .collect(),
+        enclaves: found
+            .nitro_enclaves_support()
+            .map(|support| *support == ec2::NitroEnclavesSupport::Supported),
+        tpm: found
+            .nitro_tpm_support()
+            .map(|support| *support == ec2::NitroTpmSupport::Supported),
+        efa_interfaces: network.map(|network| match network.efa_supported() {
+            Some(true) => network
+                .efa_info()
+                .and_then(ec2::EfaInfo::maximum_efa_interfaces)
+                .and_then(whole)
+                .unwrap_or(1),
+            _ => 0,
+        }),
+        network_cards: network
+            .and_then(ec2::NetworkInfo::maximum_network_cards)
+            .and_then(whole),
+        ena_express: network.and_then(ec2::NetworkInfo::ena_srd_supported),
+        ena_queues: network
+            .and_then(ec2::NetworkInfo::flexible_ena_queues_support)
+            .map(|support| *support == ec2::FlexibleEnaQueuesSupport::Supported),
+        // EC2 doesn't say; trunks are made for containers, on types that its own list names.
+        trunks: None,
+        secondary_interfaces: network
+            .and_then(ec2::NetworkInfo::maximum_secondary_network_interfaces)
+            .and_then(whole),
+        ipv6: network.and_then(ec2::NetworkInfo::ipv6_supported),
+        ipv6_per_interface: network
+            .and_then(ec2::NetworkInfo::ipv6_addresses_per_interface)
+            .and_then(whole),
+        bandwidth_weightings: network
+            .map_or(&[][..], ec2::NetworkInfo::bandwidth_weightings)
+            .iter()
+            .map(|weighting| weighting.as_str().to_owned())
+            .collect(),
+        usage_classes: found
+            .supported_usage_classes()
+            .iter()
+            .map(|class| class.as_str().to_owned())
+            .collect(),
+    }
+}
+
+fn whole(number: i32) -> Option<u32> {
+    u32::try_from(number).ok()
 }
 
 /// What runs against the account's quota: the vCPUs it was started with.

@@ -1,6 +1,8 @@
 //! Instance types that the fake sells: the families of the demo, and an arm64 one that never fits.
 
-use crate::cloud::InstanceType;
+use std::collections::BTreeMap;
+
+use crate::cloud::{Abilities, Bindings, Instance, InstanceState, InstanceType};
 
 struct Family {
     name: &'static str,
@@ -106,8 +108,69 @@ pub fn all() -> Vec<InstanceType> {
                 (true, false) => owned(&["legacy-bios", "uefi"]),
                 (false, false) => owned(&["legacy-bios"]),
             },
+            abilities: Abilities {
+                ebs_optimized: Some(
+                    if family.nitro {
+                        "default"
+                    } else {
+                        "unsupported"
+                    }
+                    .to_owned(),
+                ),
+                encrypted_volumes: Some(true),
+                cores: (1..=*vcpus).collect(),
+                threads_per_core: vec![1],
+                default_cores: Some(*vcpus),
+                default_threads_per_core: Some(1),
+                processor_features: Vec::new(),
+                enclaves: Some(family.nitro && !family.burstable && *vcpus >= 4),
+                tpm: Some(family.nitro),
+                efa_interfaces: Some(0),
+                network_cards: Some(1),
+                ena_express: Some(false),
+                ena_queues: Some(false),
+                trunks: None,
+                secondary_interfaces: Some(0),
+                ipv6: Some(true),
+                ipv6_per_interface: Some(if *vcpus < 4 { 6 } else { 15 }),
+                bandwidth_weightings: Vec::new(),
+                usage_classes: owned(&["on-demand", "spot"]),
+            },
         })
         .collect()
+}
+
+/// A running instance: x86_64, EBS root, no address.
+pub fn instance(instance_id: &str, instance_type: &str) -> Instance {
+    Instance {
+        instance_id: instance_id.to_owned(),
+        instance_type: instance_type.to_owned(),
+        state: InstanceState::Running,
+        availability_zone: "us-east-1a".to_owned(),
+        private_ip: None,
+        public_ip: None,
+        elastic_ip: false,
+        architecture: "x86_64".to_owned(),
+        vcpus: None,
+        virtualization: "hvm".to_owned(),
+        ena: Some(true),
+        root_device_type: "ebs".to_owned(),
+        spot: false,
+        hibernation: false,
+        tenancy: "default".to_owned(),
+        placement_group: None,
+        network_interfaces: 1,
+        addresses_per_interface: 1,
+        volumes: 1,
+        boot_mode: Some("legacy-bios".to_owned()),
+        tags: BTreeMap::new(),
+        image_id: "ami-0123456789abcdef0".to_owned(),
+        bindings: Bindings {
+            network_cards: 1,
+            platform: "Linux/UNIX".to_owned(),
+            ..Bindings::default()
+        },
+    }
 }
 
 /// The type of that name.

@@ -72,6 +72,12 @@ impl Machine {
         if down {
             instance.public_ip = None;
         }
+        // They follow the type, unless somebody chose.
+        if let Some(found) = catalogue::find(&instance.instance_type) {
+            let bindings = &mut instance.bindings;
+            bindings.cores = bindings.cores.or(Some(found.vcpus));
+            bindings.threads_per_core = bindings.threads_per_core.or(Some(1));
+        }
         instance
     }
 

@@ -101,29 +101,8 @@ impl FakeCloud {
     /// Adds a running instance: x86_64, EBS root, no public address, SSM agent online.
     pub fn add_instance(&self, instance_id: &str, instance_type: &str) {
         let number = self.world().machines.len() + 1;
-        let instance = Instance {
-            instance_id: instance_id.to_owned(),
-            instance_type: instance_type.to_owned(),
-            state: InstanceState::Running,
-            availability_zone: "us-east-1a".to_owned(),
-            private_ip: Some(format!("10.0.{}.{}", number / 256, number % 256)),
-            public_ip: None,
-            elastic_ip: false,
-            architecture: "x86_64".to_owned(),
-            vcpus: None,
-            virtualization: "hvm".to_owned(),
-            ena: Some(true),
-            root_device_type: "ebs".to_owned(),
-            spot: false,
-            hibernation: false,
-            tenancy: "default".to_owned(),
-            placement_group: None,
-            network_interfaces: 1,
-            addresses_per_interface: 1,
-            volumes: 1,
-            boot_mode: Some("legacy-bios".to_owned()),
-            tags: BTreeMap::new(),
-        };
+        let mut instance = catalogue::instance(instance_id, instance_type);
+        instance.private_ip = Some(format!("10.0.{}.{}", number / 256, number % 256));
         self.world()
             .machines
             .insert(instance_id.to_owned(), Machine::new(instance));
@@ -224,6 +203,17 @@ impl FakeCloud {
             instance_type.to_owned(),
             !available,
         );
+    }
+
+    /// What EC2 says to every start on this type, for good; `None` is nothing.
+    pub fn set_refused(&self, instance_type: &str, words: Option<&str>) {
+        let mut world = self.world();
+        match words {
+            Some(words) => world
+                .refused
+                .insert(instance_type.to_owned(), words.to_owned()),
+            None => world.refused.remove(instance_type),
+        };
     }
 
     /// Whether machines of this type get past pending.

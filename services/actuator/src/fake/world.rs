@@ -31,6 +31,8 @@ pub(super) struct World {
     /// What is read is this old.
     pub(super) lag: Duration,
     pub(super) no_capacity: BTreeSet<String>,
+    /// Types that no machine may start on, with what EC2 says.
+    pub(super) refused: BTreeMap<String, String>,
     pub(super) never_boots: BTreeSet<String>,
     pub(super) impaired: BTreeSet<String>,
     pub(super) denied: BTreeSet<&'static str>,
@@ -50,6 +52,7 @@ impl Default for World {
             timing: Timing::default(),
             lag: Duration::ZERO,
             no_capacity: BTreeSet::new(),
+            refused: BTreeMap::new(),
             never_boots: BTreeSet::new(),
             impaired: BTreeSet::new(),
             denied: BTreeSet::new(),
@@ -268,6 +271,16 @@ impl World {
                     ),
                 );
             }
+        }
+        let unoptimized = catalogue::find(name).and_then(|found| found.abilities.ebs_optimized);
+        if instance.bindings.ebs_optimized && unoptimized.as_deref() == Some("unsupported") {
+            return refuse(
+                ErrorKind::NotForThisInstance,
+                "Unsupported: The requested configuration is currently not supported. Please check the documentation for supported configurations.".to_owned(),
+            );
+        }
+        if let Some(words) = self.refused.get(name) {
+            return refuse(ErrorKind::NotForThisInstance, words.clone());
         }
         if self.no_capacity.contains(name) {
             return refuse(

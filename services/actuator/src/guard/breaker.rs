@@ -42,6 +42,7 @@ pub fn standing(
                 Some(Outcome::RolledBack | Outcome::FellBack)
             )
         })
+        .filter(|resize| !resize.refused_for_good)
         .filter_map(|resize| resize.finished_at)
         .filter(|time| closed_by_hand_at.is_none_or(|closed| *time > closed))
         .collect();
@@ -107,6 +108,7 @@ mod tests {
                 created_at: at(minute - 5),
                 finished_at: Some(at(*minute)),
                 outcome: Some(outcome),
+                refused_for_good: false,
             })
             .collect()
     }
@@ -139,6 +141,14 @@ mod tests {
             let now = standing(&recent, BREAKER, None, at(31));
             assert_eq!(now.open_until.is_some(), opens, "{outcome:?}");
         }
+    }
+
+    #[test]
+    fn a_type_that_does_not_fit_an_instance_is_no_failure_of_the_fleet() {
+        let mut recent = ended(&[10, 20, 30], Outcome::RolledBack);
+        recent[1].refused_for_good = true;
+        let now = standing(&recent, BREAKER, None, at(31));
+        assert_eq!((now.failures, now.open_until), (2, None));
     }
 
     #[test]

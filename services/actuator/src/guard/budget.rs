@@ -121,6 +121,7 @@ mod tests {
             created_at: at(hour),
             finished_at: outcome.map(|_| at(hour)),
             outcome,
+            refused_for_good: false,
         }
     }
 

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 
 use super::{
-    Admission, Journal, Kind, OpenError, Rails, Recent, Record, Refusal, Request, SqlStore, Store,
-    StoreError, memory::MemoryStore,
+    Admission, Journal, Kind, OpenError, Rails, Recent, Record, Refusal, Refused, Request,
+    SqlStore, Store, StoreError, memory::MemoryStore,
 };
 use crate::{
     guard::{KillSwitch, Objection, Rail},
@@ -229,6 +229,49 @@ async fn rails(store: &dyn Store) {
     assert_eq!(*seen.lock().unwrap(), [0, 1, 1]);
 }
 
+/// Refusals for good are kept one for each instance and type, and forgotten by either.
+async fn refusals(store: &dyn Store) {
+    let refused = |instance: &str, target: &str, words: &str, second| {
+        let instance = crate::fake::catalogue::instance(instance, "t2.small");
+        let target = crate::fake::catalogue::find(target).unwrap();
+        Refused::new(&instance, &target, words.to_owned(), at(second))
+    };
+    let kept = async || -> Vec<String> {
+        let all = store.refused().await.unwrap();
+        all.into_iter().map(|one| one.words).collect()
+    };
+    for one in [
+        refused("i-1", "t2.large", "a", 0),
+        refused("i-1", "t2.medium", "b'; --", 1),
+        refused("i-2", "t2.large", "c", 2),
+        refused("i-1", "t2.large", "d", 3),
+    ] {
+        store.note_refused(&one).await.unwrap();
+    }
+    assert_eq!(kept().await, ["b'; --", "c", "d"]);
+    assert_eq!(
+        store
+            .forget_refused(Some("i-1"), Some("t2.nano"))
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(
+        store
+            .forget_refused(Some("i-1"), Some("t2.large"))
+            .await
+            .unwrap(),
+        1
+    );
+    assert_eq!(kept().await, ["b'; --", "c"]);
+    assert_eq!(
+        store.forget_refused(None, Some("t2.large")).await.unwrap(),
+        1
+    );
+    assert_eq!(store.forget_refused(None, None).await.unwrap(), 1);
+    assert_eq!(kept().await, Vec::<String>::new());
+}
+
 /// So many stores on one database, or one store so many times: of all that ask at once one passes a budget of one.
 async fn race(stores: Vec<Arc<dyn Store>>) {
     let asked = stores.into_iter().enumerate().map(|(number, store)| {
@@ -279,6 +322,7 @@ async fn in_memory() {
     rails(&MemoryStore::default()).await;
     race(vec![Arc::new(MemoryStore::default()) as Arc<dyn Store>; 16]).await;
     decisions(&MemoryStore::default()).await;
+    refusals(&MemoryStore::default()).await;
     admission(&MemoryStore::default()).await;
     fencing(&MemoryStore::default()).await;
     writing(&MemoryStore::default()).await;
@@ -299,6 +343,7 @@ async fn sqlite() {
     memory(&open("c.db").await).await;
     memory(&SqlStore::open(":memory:").await.unwrap()).await;
     rails(&open("d.db").await).await;
+    refusals(&open("g.db").await).await;
     race(vec![Arc::new(open("e.db").await) as Arc<dyn Store>; 16]).await;
     // Whoever else writes the file, whatever locks say.
     let others = open("f.db").await;
@@ -498,6 +543,7 @@ async fn postgresql() {
     writing(&server.store("b").await.0).await;
     rails(&server.store("d").await.0).await;
     decisions(&server.store("e").await.0).await;
+    refusals(&server.store("h").await.0).await;
     // The lock of one process is not what keeps the budget: several connections race.
     let (_store, url) = server.store("f").await;
     let mut several: Vec<Arc<dyn Store>> = Vec::new();

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
-    Admission, Line, Record, Refusal, fence,
+    Admission, Line, Record, Refusal, Refused, fence,
     store::{Rails, Recent, Store, StoreError},
 };
 
@@ -31,6 +31,7 @@ struct Content {
     lines: BTreeMap<(String, u64), Line>,
     epoch: u64,
     decisions: Option<String>,
+    refused: Vec<Refused>,
 }
 
 impl Content {
@@ -203,6 +204,35 @@ impl Store for MemoryStore {
 
     async fn fence(&self) -> Result<u64, StoreError> {
         Ok(self.content().epoch)
+    }
+
+    async fn note_refused(&self, refused: &Refused) -> Result<(), StoreError> {
+        self.room()?;
+        let mut content = self.content();
+        content.refused.retain(|known| {
+            (&known.instance_id, &known.target) != (&refused.instance_id, &refused.target)
+        });
+        content.refused.push(refused.clone());
+        Ok(())
+    }
+
+    async fn refused(&self) -> Result<Vec<Refused>, StoreError> {
+        Ok(self.content().refused.clone())
+    }
+
+    async fn forget_refused(
+        &self,
+        instance_id: Option<&str>,
+        target: Option<&str>,
+    ) -> Result<u64, StoreError> {
+        self.room()?;
+        let mut content = self.content();
+        let before = content.refused.len();
+        content.refused.retain(|known| {
+            instance_id.is_some_and(|id| known.instance_id != id)
+                || target.is_some_and(|target| known.target != target)
+        });
+        Ok((before - content.refused.len()) as u64)
     }
 
     async fn forget(&self, ended_before: Timestamp) -> Result<u64, StoreError> {

@@ -80,6 +80,13 @@ pub struct Line {
     pub detail: String,
 }
 
+/// A type that EC2 refused for good, in its words.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct RefusedType {
+    pub instance_type: String,
+    pub words: String,
+}
+
 /// One resize as it stands.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Record {
@@ -90,6 +97,9 @@ pub struct Record {
     pub steps: Vec<StepRecord>,
     /// Of CPU credits, before the stop; `None` for types without them.
     pub credit_mode: Option<String>,
+    /// Types that were refused for good on the way, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedType>,
     /// Lines that were written so far.
     pub lines: u64,
     pub created_at: Timestamp,
@@ -106,6 +116,7 @@ impl Record {
             machine,
             steps: Vec::new(),
             credit_mode: None,
+            refused: Vec::new(),
             lines: 0,
             created_at,
             finished_at: None,
@@ -115,6 +126,35 @@ impl Record {
     /// How it ended, if it has.
     pub fn outcome(&self) -> Option<Outcome> {
         self.finished_at.and(self.machine.outcome())
+    }
+
+    /// EC2 said that it never starts on the type that it has now.
+    pub fn note_refused(&mut self, words: &str) {
+        let instance_type = self.machine.wanted().to_owned();
+        let known = self
+            .refused
+            .iter()
+            .any(|one| one.instance_type == instance_type);
+        // It ran on the old type: whatever that was refused for passes.
+        if !known && instance_type != self.request.expected {
+            self.refused.push(RefusedType {
+                instance_type,
+                words: words.to_owned(),
+            });
+        }
+    }
+
+    /// True when it ended elsewhere because its target was refused for good.
+    pub fn is_refused_for_good(&self) -> bool {
+        let target = self
+            .refused
+            .iter()
+            .any(|one| one.instance_type == self.request.target);
+        target
+            && matches!(
+                self.outcome(),
+                Some(Outcome::RolledBack | Outcome::FellBack)
+            )
     }
 
     /// The next line of its journal.

@@ -23,7 +23,7 @@ use sqlx::{
 use tokio::sync::Mutex;
 
 use super::{
-    Admission, Line, Record, Refusal, fence,
+    Admission, Line, Record, Refusal, Refused, fence, refused,
     store::{Rails, Recent, Store, StoreError},
 };
 
@@ -535,6 +535,55 @@ impl Store for SqlStore {
     async fn fence(&self) -> Result<u64, StoreError> {
         let mut connection = self.pool.acquire().await?;
         highest_epoch(&mut connection).await
+    }
+
+    async fn note_refused(&self, new: &Refused) -> Result<(), StoreError> {
+        let document =
+            serde_json::to_string(new).map_err(|error| StoreError::Damaged(error.to_string()))?;
+        let mut connection = self.begin().await?;
+        let old = new
+            .at
+            .saturating_sub(refused::KEPT)
+            .unwrap_or(Timestamp::MIN);
+        sqlx::query("DELETE FROM refusals WHERE at < $1")
+            .bind(old.as_microsecond())
+            .execute(&mut *connection)
+            .await?;
+        sqlx::query(
+            "INSERT INTO refusals (instance_id, target, at, document) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (instance_id, target) DO UPDATE SET at = excluded.at, document = excluded.document",
+        )
+        .bind(&new.instance_id)
+        .bind(&new.target)
+        .bind(new.at.as_microsecond())
+        .bind(document)
+        .execute(&mut *connection)
+        .await?;
+        commit(connection).await
+    }
+
+    async fn refused(&self) -> Result<Vec<Refused>, StoreError> {
+        let rows = sqlx::query("SELECT document FROM refusals ORDER BY at, instance_id, target")
+            .fetch_all(&self.pool)
+            .await?;
+        // One that can't be read is one that is forgotten: EC2 will say it again.
+        let read = |row: &AnyRow| serde_json::from_str(row.try_get("document").ok()?).ok();
+        Ok(rows.iter().filter_map(read).collect())
+    }
+
+    async fn forget_refused(
+        &self,
+        instance_id: Option<&str>,
+        target: Option<&str>,
+    ) -> Result<u64, StoreError> {
+        let gone = sqlx::query(
+            "DELETE FROM refusals WHERE ($1 = '' OR instance_id = $1) AND ($2 = '' OR target = $2)",
+        )
+        .bind(instance_id.unwrap_or_default())
+        .bind(target.unwrap_or_default())
+        .execute(&self.pool)
+        .await?;
+        Ok(gone.rows_affected())
     }
 
     async fn forget(&self, ended_before: Timestamp) -> Result<u64, StoreError> {

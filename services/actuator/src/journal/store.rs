@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Admission, Line, Record, Refusal};
+use super::{Admission, Line, Record, Refusal, Refused};
 use crate::{guard::Objection, resize::Outcome};
 
 /// Why a call on the store failed. Nothing was written.
@@ -29,6 +29,8 @@ pub struct Recent {
     /// `None` while it runs.
     pub finished_at: Option<Timestamp>,
     pub outcome: Option<Outcome>,
+    /// What kept it from its target was a refusal for good, of this instance on this type: no sign of trouble elsewhere.
+    pub refused_for_good: bool,
 }
 
 /// Says what speaks against a resize, given the history and what persons decided ([`Store::decisions`]).
@@ -98,6 +100,19 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// The highest lease epoch under which something was taken on; 0 before the first.
     async fn fence(&self) -> Result<u64, StoreError>;
+
+    /// Remembers a type that EC2 refused for good, over what was remembered of the same instance and type.
+    async fn note_refused(&self, refused: &Refused) -> Result<(), StoreError>;
+
+    /// Every refusal that is remembered, the oldest first.
+    async fn refused(&self) -> Result<Vec<Refused>, StoreError>;
+
+    /// Forgets refusals: of one instance or all, of one type or all. Returns how many.
+    async fn forget_refused(
+        &self,
+        instance_id: Option<&str>,
+        target: Option<&str>,
+    ) -> Result<u64, StoreError>;
 
     /// Forgets resizes that ended before; returns how many.
     async fn forget(&self, ended_before: Timestamp) -> Result<u64, StoreError>;

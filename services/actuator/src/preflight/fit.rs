@@ -1,9 +1,10 @@
 //! Does the machine fit the type it is to have? And which types would do in an emergency. Pure.
 
-use super::{Answers, Check, Subject, Verdict, quota};
+use super::{Answers, Check, Memory, Subject, Verdict, bound, quota};
 use crate::{
     cloud::{ErrorKind, Instance, InstanceType, family},
     config::Config,
+    journal,
 };
 
 /// Fallbacks that are tried at most.
@@ -88,7 +89,14 @@ pub(super) fn checks(config: &Config, subject: Subject<'_>, answers: &Answers) -
         volumes(instance, target),
         boot_mode(instance, answers.from.as_ref(), target),
         vcpu_quota(answers, target),
+        refused_before(&answers.memory, instance, target),
     ];
+    checks.extend(bound::checks(
+        config,
+        instance,
+        answers.from.as_ref(),
+        target,
+    ));
     match &answers.from {
         None => checks.push(Check::new(
             "present_type_known",
@@ -166,6 +174,39 @@ fn boot_mode(instance: &Instance, from: Option<&InstanceType>, target: &Instance
     }
 }
 
+/// EC2 would say the same again, after the stop.
+fn refused_before(memory: &Memory, instance: &Instance, target: &InstanceType) -> Check {
+    const NAME: &str = "not_refused_before";
+    let refused = match &memory.refused {
+        Ok(refused) => refused,
+        Err(error) => return Check::new(NAME, Verdict::Unknown, error.to_string()),
+    };
+    let forget = "`autoscaler refusals --forget` tries again";
+    match journal::recall(refused, instance, target, memory.now) {
+        None => Check::new(
+            NAME,
+            Verdict::Pass,
+            "EC2 never refused it this type for good",
+        ),
+        Some(journal::Memory::Own(own)) => Check::new(
+            NAME,
+            Verdict::Block,
+            format!(
+                "at {} EC2 refused it {} for good: {}; {forget}",
+                own.at, target.name, own.words
+            ),
+        ),
+        Some(journal::Memory::Alike(last, instances)) => Check::new(
+            NAME,
+            Verdict::Block,
+            format!(
+                "EC2 refused {instances} machines like it {} for good, {} the last: {}; {forget}",
+                target.name, last.instance_id, last.words
+            ),
+        ),
+    }
+}
+
 /// It is counted out of the quota when it stops, and in again when it starts.
 fn vcpu_quota(answers: &Answers, target: &InstanceType) -> Check {
     const NAME: &str = "vcpu_quota";
@@ -203,6 +244,8 @@ fn vcpu_quota(answers: &Answers, target: &InstanceType) -> Check {
 /// Types that would do in an emergency: the target's family, sold here, able to run this image; larger ones first
 /// (the next size up leading), then smaller ones, the largest leading.
 pub(super) fn fallbacks<'a>(
+    config: &Config,
+    memory: &Memory,
     instance: &Instance,
     from: &InstanceType,
     target: &str,
@@ -222,6 +265,8 @@ pub(super) fn fallbacks<'a>(
                 && (!found.ena_required || instance.ena == Some(true))
                 && (from.nitro || !found.nitro)
                 && instance.network_interfaces <= found.max_network_interfaces
+                && bound::fits(config, instance, from, found)
+                && refused_before(memory, instance, found).verdict != Verdict::Block
         })
         .collect();
     fitting.sort_by_key(|found| size(found));

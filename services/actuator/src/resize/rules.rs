@@ -290,6 +290,7 @@ impl Resize {
             ErrorKind::InsufficientCapacity
             | ErrorKind::LimitExceeded
             | ErrorKind::Unsupported
+            | ErrorKind::NotForThisInstance
             | ErrorKind::TypeMismatch => {
                 self.fail(message);
                 self.enter(Step::AwaitStopped);

@@ -300,6 +300,7 @@ fn refused_starts(times: &[u32]) -> Vec<Fault> {
     let kinds = [
         ErrorKind::InsufficientCapacity,
         ErrorKind::Unsupported,
+        ErrorKind::NotForThisInstance,
         ErrorKind::LimitExceeded,
         ErrorKind::Unauthorized,
         ErrorKind::TypeMismatch,

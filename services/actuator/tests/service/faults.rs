@@ -384,6 +384,7 @@ async fn refused_changes_and_starts_end_on_the_old_type() {
         (Operation::ModifyType, ErrorKind::Unauthorized),
         (Operation::ModifyType, ErrorKind::Invalid),
         (Operation::Start, ErrorKind::Unsupported),
+        (Operation::Start, ErrorKind::NotForThisInstance),
         (Operation::Start, ErrorKind::LimitExceeded),
         (Operation::Start, ErrorKind::Unauthorized),
     ] {

@@ -4,6 +4,7 @@ pub mod check_config;
 mod client;
 mod limits;
 mod recover;
+mod refusals;
 pub mod resize;
 pub mod resizes;
 pub mod run;

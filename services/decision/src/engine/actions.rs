@@ -128,14 +128,14 @@ impl Engine {
             })
     }
 
-    /// Records how an action ended, and starts the cooldown.
+    /// Records how an action ended, and starts the cooldown. What was refused for good counts as no failure.
     ///
     /// # Errors
     /// The store, an unknown decision, or an outcome that contradicts the one recorded before.
     pub async fn report(
         &self,
         decision_id: &str,
-        outcome: Outcome,
+        (outcome, refused_for_good): (Outcome, bool),
         instance_type: String,
         detail: String,
         finished_at: Option<Timestamp>,
@@ -163,7 +163,10 @@ impl Engine {
         let policy = self.policy_within(connection).await?.policy;
         if let Some(direction) = direction {
             let before = targets::cooldowns(connection, &decision.target_id).await?;
-            let after = before.after(direction, outcome, end.at);
+            let after = match refused_for_good && outcome.touched_the_machine() {
+                true => before.after_rest(end.at),
+                false => before.after(direction, outcome, end.at),
+            };
             targets::set_cooldowns(connection, &decision.target_id, &after).await?;
             // A timer that runs for the other direction runs on.
             for direction in Direction::ALL {

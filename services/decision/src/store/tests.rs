@@ -218,7 +218,7 @@ async fn retention_forgets_decisions_and_nothing_that_guards() {
         .engine
         .report(
             &old_action.decision_id,
-            Outcome::RolledBack,
+            (Outcome::RolledBack, false),
             String::new(),
             String::new(),
             None,
@@ -341,7 +341,7 @@ enum Step {
     Pass(u64),
     Decide(f64),
     DecideAgain,
-    Report(Outcome),
+    Report(Outcome, bool),
     Restart,
     PauseFleet(bool),
 }
@@ -351,14 +351,14 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => (0..900_u64).prop_map(Step::Pass),
         4 => (0.0..100.0_f64).prop_map(Step::Decide),
         1 => Just(Step::DecideAgain),
-        3 => prop::sample::select(vec![
+        3 => (prop::sample::select(vec![
             Outcome::Succeeded,
             Outcome::RolledBack,
             Outcome::FellBack,
             Outcome::Refused,
             Outcome::NotStarted,
             Outcome::Gone,
-        ]).prop_map(Step::Report),
+        ]), any::<bool>()).prop_map(|(outcome, for_good)| Step::Report(outcome, for_good)),
         1 => Just(Step::Restart),
         1 => any::<bool>().prop_map(Step::PauseFleet),
     ]
@@ -395,13 +395,13 @@ async fn run(steps: Vec<Step>) {
                     assert_eq!(again.verdict, last.verdict);
                 }
             }
-            Step::Report(outcome) => {
+            Step::Report(outcome, for_good) => {
                 if let Some(decision) = pending.take() {
                     let id = decision.decision_id;
                     for _ in 0..2 {
                         let ended = bench
                             .engine
-                            .report(&id, outcome, String::new(), String::new(), None)
+                            .report(&id, (outcome, for_good), String::new(), String::new(), None)
                             .await
                             .unwrap();
                         assert!(!ended.pending);

@@ -255,6 +255,7 @@ impl Server {
             instance_type: decision.to_instance_type.clone(),
             detail: "as planned".into(),
             finished_at: finished_at.map(wire),
+            refused_for_good: false,
         };
         let response = self
             .client

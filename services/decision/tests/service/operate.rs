@@ -102,12 +102,11 @@ async fn a_pause_of_one_direction_leaves_the_other() {
     server.stop().await;
 }
 
-#[tokio::test]
-async fn fault_51_failed_resizes_wait_longer_each_time() {
+/// When a target is tried in four hours of ticks of five minutes, in which every resize ends so: minutes.
+async fn attempts(outcome: Outcome) -> Vec<i32> {
     let world = World::new();
     let server = world.start().await;
     let mut attempts = Vec::new();
-    // Four hours of ticks of five minutes, in which every resize is refused.
     for tick in 0..48 {
         let decision = server
             .decide(world.request(&format!("tick-{tick}"), 90.0))
@@ -115,17 +114,25 @@ async fn fault_51_failed_resizes_wait_longer_each_time() {
             .unwrap();
         if decision.pending {
             attempts.push(tick * 5);
-            server
-                .report(&decision, Outcome::Refused, None)
-                .await
-                .unwrap();
+            server.report(&decision, outcome, None).await.unwrap();
         } else {
             assert_eq!(decision.reason_code(), ReasonCode::Cooldown);
         }
         world.pass(300);
     }
-    assert_eq!(attempts, [0, 10, 30, 70, 150]);
     server.stop().await;
+    attempts
+}
+
+#[tokio::test]
+async fn fault_51_failed_resizes_wait_longer_each_time() {
+    assert_eq!(attempts(Outcome::RolledBack).await, [0, 10, 30, 70, 150]);
+}
+
+#[tokio::test]
+async fn a_refusal_that_changed_nothing_waits_the_cooldown_and_no_longer() {
+    let every_cooldown: Vec<i32> = (0..24).map(|number| number * 10).collect();
+    assert_eq!(attempts(Outcome::Refused).await, every_cooldown);
 }
 
 #[tokio::test]

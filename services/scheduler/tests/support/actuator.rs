@@ -16,12 +16,13 @@ use futures::{Stream, StreamExt as _};
 use proto::actuator::v1::{
     CloseBreakerRequest, CloseBreakerResponse, ConfigureMonitoringRequest,
     ConfigureMonitoringResponse, DescribeInstanceRequest, DescribeInstanceResponse,
-    DescribeInstancesRequest, DescribeInstancesResponse, GetLimitsRequest, GetLimitsResponse,
-    GetResizeRequest, GetResizeResponse, Instance, InstanceState, InstanceType,
-    ListInstanceTypesRequest, ListInstanceTypesResponse, ListResizesRequest, ListResizesResponse,
-    PreflightRequest, PreflightResponse, RecoverRequest, RecoverResponse, Resize, ResizePhase,
-    SetKillSwitchRequest, SetKillSwitchResponse, StartResizeRequest, StartResizeResponse,
-    WatchResizeRequest, WatchResizeResponse,
+    DescribeInstancesRequest, DescribeInstancesResponse, ForgetRefusalsRequest,
+    ForgetRefusalsResponse, GetLimitsRequest, GetLimitsResponse, GetResizeRequest,
+    GetResizeResponse, Instance, InstanceState, InstanceType, ListInstanceTypesRequest,
+    ListInstanceTypesResponse, ListRefusalsRequest, ListRefusalsResponse, ListResizesRequest,
+    ListResizesResponse, PreflightRequest, PreflightResponse, RecoverRequest, RecoverResponse,
+    Resize, ResizePhase, SetKillSwitchRequest, SetKillSwitchResponse, StartResizeRequest,
+    StartResizeResponse, WatchResizeRequest, WatchResizeResponse,
     actuator_service_server::{ActuatorService, ActuatorServiceServer},
 };
 use tokio::sync::watch;
@@ -316,6 +317,20 @@ impl ActuatorService for Served {
         &self,
         _: Request<SetKillSwitchRequest>,
     ) -> Result<Response<SetKillSwitchResponse>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn list_refusals(
+        &self,
+        _: Request<ListRefusalsRequest>,
+    ) -> Result<Response<ListRefusalsResponse>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn forget_refusals(
+        &self,
+        _: Request<ForgetRefusalsRequest>,
+    ) -> Result<Response<ForgetRefusalsResponse>, Status> {
         Err(Status::unimplemented("not asked for"))
     }
 

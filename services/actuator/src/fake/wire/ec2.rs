@@ -5,8 +5,10 @@ use super::{
     xml::{leaf, leaf_of, list, node, texts},
 };
 use crate::{
-    cloud::{Checks, Cloud as _, CloudError, Instance, InstanceState, InstanceType, Mutation},
-    fake::{FakeCloud, catalogue},
+    cloud::{
+        Bindings, Checks, Cloud as _, CloudError, Instance, InstanceState, InstanceType, Mutation,
+    },
+    fake::FakeCloud,
 };
 
 /// Answers a form; `None` when the answer is lost.
@@ -173,7 +175,7 @@ async fn describe(fake: &FakeCloud, form: &Form, id: &str) -> Result<String, Clo
 
 fn instance(found: &Instance) -> String {
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let vcpus = catalogue::find(&found.instance_type).map(|found| found.vcpus);
+    let bound = &found.bindings;
     let association = found.public_ip.as_ref().map(|address| {
         let owner = match found.elastic_ip {
             true => "123456789012",
@@ -188,7 +190,24 @@ fn instance(found: &Instance) -> String {
         let addresses = (0..found.addresses_per_interface)
             .map(|address| leaf("privateIpAddress", format!("10.1.{index}.{address}")));
         let first = (index == 0).then(|| association.clone()).flatten();
+        let attachment = [
+            leaf("deviceIndex", index),
+            leaf(
+                "networkCardIndex",
+                index.min(bound.network_cards.saturating_sub(1)),
+            ),
+        ];
         leaf("networkInterfaceId", format!("eni-{index}"))
+            + &node("attachment", attachment)
+            + &leaf_of(
+                "interfaceType",
+                (index < bound.efa_interfaces).then_some("efa"),
+            )
+            + &list(
+                "ipv6AddressesSet",
+                (0..bound.ipv6_per_interface)
+                    .map(|address| leaf("ipv6Address", format!("2001:db8::{address}"))),
+            )
             + &first.unwrap_or_default()
             + &list("privateIpAddressesSet", addresses)
     });
@@ -229,16 +248,81 @@ fn instance(found: &Instance) -> String {
         node(
             "cpuOptions",
             [
-                leaf_of("coreCount", vcpus),
-                leaf_of("threadsPerCore", vcpus.map(|_| 1)),
+                leaf_of("coreCount", bound.cores),
+                leaf_of("threadsPerCore", bound.threads_per_core),
+                leaf_of(
+                    "amdSevSnp",
+                    bound
+                        .processor_features
+                        .contains(&"amd-sev-snp".to_owned())
+                        .then_some("enabled"),
+                ),
             ],
         ),
         leaf_of("currentInstanceBootMode", found.boot_mode.as_ref()),
+        leaf("imageId", &found.image_id),
+        bindings(bound),
+    ]
+    .concat()
+}
+
+fn bindings(bound: &Bindings) -> String {
+    let reservation = bound.reservation.as_ref().map(|reservation| {
+        let name = match reservation.starts_with("arn:") {
+            true => "capacityReservationResourceGroupArn",
+            false => "capacityReservationId",
+        };
+        node("capacityReservationTarget", [leaf(name, reservation)])
+    });
+    let only = bound
+        .only_in_reservations
+        .then_some("capacity-reservations-only");
+    let codes = bound
+        .marketplace
+        .iter()
+        .map(|code| leaf("productCode", code) + &leaf("type", "marketplace"));
+    let operator = bound.operator.as_ref().map(|operator| {
+        node(
+            "operator",
+            [leaf("managed", true), leaf("principal", operator)],
+        )
+    });
+    let weighting = bound.bandwidth_weighting.as_ref();
+    [
+        leaf("ebsOptimized", bound.ebs_optimized),
+        node(
+            "capacityReservationSpecification",
+            [
+                leaf_of("capacityReservationPreference", only),
+                reservation.unwrap_or_default(),
+            ],
+        ),
+        leaf_of("capacityBlockId", bound.capacity_block.as_ref()),
+        node("enclaveOptions", [leaf("enabled", bound.enclave)]),
+        leaf_of("tpmSupport", bound.tpm.as_ref()),
+        node(
+            "networkPerformanceOptions",
+            [leaf_of("bandwidthWeighting", weighting)],
+        ),
+        leaf_of("outpostArn", bound.outpost.as_ref()),
+        list(
+            "licenseSet",
+            bound
+                .licensed
+                .then(|| leaf("licenseConfigurationArn", "arn:aws:license-manager:x")),
+        ),
+        list("productCodes", codes),
+        leaf("platformDetails", &bound.platform),
+        operator.unwrap_or_default(),
     ]
     .concat()
 }
 
 fn instance_type(found: &InstanceType) -> String {
+    let able = &found.abilities;
+    let supported = |support: Option<bool>| {
+        support.map(|support| if support { "supported" } else { "unsupported" })
+    };
     let ena = match found.ena_required {
         true => "required",
         false => "unsupported",
@@ -259,9 +343,21 @@ fn instance_type(found: &InstanceType) -> String {
         ),
         node(
             "processorInfo",
-            [texts("supportedArchitectures", &found.architectures)],
+            [
+                texts("supportedArchitectures", &found.architectures),
+                texts("supportedFeatures", &able.processor_features),
+            ],
         ),
-        node("vCpuInfo", [leaf("defaultVCpus", found.vcpus)]),
+        node(
+            "vCpuInfo",
+            [
+                leaf("defaultVCpus", found.vcpus),
+                leaf_of("defaultCores", able.default_cores),
+                leaf_of("defaultThreadsPerCore", able.default_threads_per_core),
+                texts("validCores", &able.cores),
+                texts("validThreadsPerCore", &able.threads_per_core),
+            ],
+        ),
         node("memoryInfo", [leaf("sizeInMiB", found.memory_mib)]),
         leaf("instanceStorageSupported", found.instance_storage),
         node(
@@ -269,6 +365,8 @@ fn instance_type(found: &InstanceType) -> String {
             [
                 leaf_of("maximumEbsAttachments", found.max_volumes),
                 leaf("attachmentLimitType", limit),
+                leaf_of("ebsOptimizedSupport", able.ebs_optimized.as_ref()),
+                leaf_of("encryptionSupport", supported(able.encrypted_volumes)),
             ],
         ),
         node(
@@ -280,10 +378,31 @@ fn instance_type(found: &InstanceType) -> String {
                     found.max_addresses_per_interface,
                 ),
                 leaf("enaSupport", ena),
+                leaf_of("maximumNetworkCards", able.network_cards),
+                leaf(
+                    "efaSupported",
+                    able.efa_interfaces.is_some_and(|most| most > 0),
+                ),
+                node(
+                    "efaInfo",
+                    [leaf_of("maximumEfaInterfaces", able.efa_interfaces)],
+                ),
+                leaf_of("enaSrdSupported", able.ena_express),
+                leaf_of("flexibleEnaQueuesSupport", supported(able.ena_queues)),
+                leaf_of(
+                    "maximumSecondaryNetworkInterfaces",
+                    able.secondary_interfaces,
+                ),
+                leaf_of("ipv6Supported", able.ipv6),
+                leaf_of("ipv6AddressesPerInterface", able.ipv6_per_interface),
+                texts("bandwidthWeightings", &able.bandwidth_weightings),
             ],
         ),
         leaf("burstablePerformanceSupported", found.burstable),
         texts("supportedBootModes", &found.boot_modes),
+        leaf_of("nitroEnclavesSupport", supported(able.enclaves)),
+        leaf_of("nitroTpmSupport", supported(able.tpm)),
+        texts("supportedUsageClasses", &able.usage_classes),
     ]
     .concat()
 }

@@ -8,6 +8,7 @@ pub fn ec2(error: &CloudError) -> Option<(&'static str, u16)> {
         ErrorKind::LostReply => return None,
         ErrorKind::InsufficientCapacity => ("InsufficientInstanceCapacity", 500),
         ErrorKind::Unsupported => ("Unsupported", 400),
+        ErrorKind::NotForThisInstance => (code_of(&error.message).unwrap_or("Unsupported"), 400),
         ErrorKind::LimitExceeded => ("VcpuLimitExceeded", 400),
         ErrorKind::Throttled => ("RequestLimitExceeded", 503),
         ErrorKind::Unauthorized => ("UnauthorizedOperation", 403),
@@ -21,7 +22,11 @@ pub fn ec2(error: &CloudError) -> Option<(&'static str, u16)> {
         | ErrorKind::NotOnline
         | ErrorKind::Halted
         | ErrorKind::NotConfigured
-        | ErrorKind::Invalid => ("InvalidParameterValue", 400),
+        | ErrorKind::Invalid => match error.operation {
+            // There a value that doesn't fit is one that never will.
+            Operation::Start if error.kind != ErrorKind::TypeMismatch => ("SomethingElse", 400),
+            _ => ("InvalidParameterValue", 400),
+        },
     })
 }
 
@@ -56,6 +61,25 @@ pub fn message(error: &CloudError) -> String {
         ErrorKind::TypeMismatch if !text.contains("LaunchPlan") => {
             format!("LaunchPlan instance type does not match attribute value ({text})")
         }
+        // What tells it from the same for good is its text, too.
+        ErrorKind::Unsupported if error.operation == Operation::Start => {
+            format!("{text} (in your requested Availability Zone)")
+        }
         _ => text.to_owned(),
     }
+}
+
+/// Codes that the fake's own messages begin with.
+fn code_of(message: &str) -> Option<&'static str> {
+    [
+        "Unsupported",
+        "ReservationCapacityExceeded",
+        "InvalidParameterCombination",
+    ]
+    .into_iter()
+    .find(|code| {
+        message
+            .strip_prefix(code)
+            .is_some_and(|rest| rest.starts_with(':'))
+    })
 }
