@@ -1,5 +1,6 @@
 //! EC2, SSM, Auto Scaling and Service Quotas through the AWS SDK. Nothing outside this module knows the SDK's types.
 
+mod count;
 mod failure;
 mod read;
 mod ssm;
@@ -15,16 +16,33 @@ use aws_sdk_ec2::{
 use tokio::sync::OnceCell;
 
 use self::{
+    count::Count,
     failure::{chain, failure},
     ssm::Ssm,
 };
 use crate::{
     cloud::{
         Checks, Cloud, CloudError, CommandStatus, Delivery, ErrorKind, GroupMember, Instance,
-        InstanceStatus, InstanceType, Mutation, Operation, Script, VcpuQuota, VcpuUse,
+        InstanceStatus, InstanceType, Mutation, Operation, Script, VcpuQuota, VcpuUse, requests,
     },
     config::Config,
 };
+
+/// Everything on all pages; between two of them the limit on the rate of calls is asked.
+macro_rules! all {
+    ($operation:expr, $pages:expr) => {{
+        let mut pages = $pages;
+        let mut found = Vec::new();
+        while let Some(next) = pages.next().await {
+            found.push(next.map_err(|error| failure($operation, error))?);
+            requests::before_next_page().await;
+        }
+        found
+    }};
+}
+
+/// Instances on a page.
+const PAGE: i32 = 500;
 
 const COMMON_SIZES: [&str; 15] = [
     "nano", "micro", "small", "medium", "large", "xlarge", "2xlarge", "3xlarge", "4xlarge",
@@ -85,15 +103,30 @@ async fn build(config: &Config, loader: aws_config::ConfigLoader) -> AwsCloud {
         .retry_config(RetryConfig::disabled())
         .build();
     AwsCloud {
-        ec2: aws_sdk_ec2::Client::new(&sdk),
-        ec2_once: aws_sdk_ec2::Client::new(&once),
+        ec2: ec2_client(&sdk),
+        ec2_once: ec2_client(&once),
         ssm: Ssm::new(&sdk, &once),
-        autoscaling: aws_sdk_autoscaling::Client::new(&sdk),
-        quotas: aws_sdk_servicequotas::Client::new(&sdk),
+        autoscaling: aws_sdk_autoscaling::Client::from_conf(
+            aws_sdk_autoscaling::config::Builder::from(&sdk)
+                .interceptor(Count)
+                .build(),
+        ),
+        quotas: aws_sdk_servicequotas::Client::from_conf(
+            aws_sdk_servicequotas::config::Builder::from(&sdk)
+                .interceptor(Count)
+                .build(),
+        ),
         region: sdk.region().map(ToString::to_string),
         credentials: sdk.credentials_provider(),
         own_instance_id: OnceCell::new(),
     }
+}
+
+fn ec2_client(sdk: &aws_config::SdkConfig) -> aws_sdk_ec2::Client {
+    let config = aws_sdk_ec2::config::Builder::from(sdk)
+        .interceptor(Count)
+        .build();
+    aws_sdk_ec2::Client::from_conf(config)
 }
 
 #[async_trait]
@@ -154,16 +187,14 @@ impl Cloud for AwsCloud {
             .name("instance-type")
             .set_values(Some(names.to_vec()))
             .build();
-        let types = self
+        let pages = self
             .ec2
             .describe_instance_types()
             .filters(filter)
             .into_paginator()
             .items()
-            .send()
-            .collect::<Result<Vec<_>, _>>()
-            .await
-            .map_err(|error| failure(Operation::DescribeTypes, error))?;
+            .send();
+        let types = all!(Operation::DescribeTypes, pages);
         Ok(types.iter().filter_map(read::instance_type).collect())
     }
 
@@ -189,10 +220,8 @@ impl Cloud for AwsCloud {
             .filters(filter("instance-type", names))
             .into_paginator()
             .items()
-            .send()
-            .collect::<Result<Vec<_>, _>>()
-            .await
-            .map_err(|error| failure(Operation::OfferedTypes, error))?;
+            .send();
+        let offerings = all!(Operation::OfferedTypes, offerings);
         Ok(offerings
             .iter()
             .filter_map(|offering| Some(offering.instance_type()?.as_str().to_owned()))
@@ -449,16 +478,14 @@ impl AwsCloud {
             .name(filter)
             .set_values(Some(values))
             .build();
-        let reservations = self
+        let pages = self
             .ec2
             .describe_instances()
             .filters(filter)
             .into_paginator()
-            .page_size(500)
-            .send()
-            .collect::<Result<Vec<_>, _>>()
-            .await
-            .map_err(|error| failure(operation, error))?;
+            .page_size(PAGE)
+            .send();
+        let reservations = all!(operation, pages);
         Ok(reservations
             .into_iter()
             .flat_map(|page| page.reservations.unwrap_or_default())

@@ -2,6 +2,7 @@
 //! commands on it. `aws.rs` is the real one, `fake/` the simulated one.
 
 mod bindings;
+pub mod requests;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 

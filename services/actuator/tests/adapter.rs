@@ -9,7 +9,7 @@ use actuator::{
     AwsTimeouts, Cloud, Config, aws,
     cloud::{
         Bindings, Checks, CommandStatus, Delivery, ErrorKind, GroupMember, InstanceState, Mutation,
-        Operation, Script,
+        Operation, Script, requests,
     },
     fake::{Deed, Effect, FakeCloud, Fault, Moment, Timing, wire},
     preflight::quota_of,
@@ -519,4 +519,68 @@ async fn a_start_that_never_works_is_told_from_one_that_does_not_work_here() {
         assert_eq!(error.kind, ErrorKind::NotForThisInstance, "{error}");
         assert_eq!(error.message, words);
     }
+}
+
+/// Counts what a call sends beyond its first request.
+#[derive(Default)]
+struct Meter {
+    further: std::sync::atomic::AtomicU32,
+    pauses: std::sync::atomic::AtomicU32,
+}
+
+#[async_trait::async_trait]
+impl requests::Meter for Meter {
+    fn further(&self) {
+        self.further
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    async fn pause(&self) {
+        self.pauses
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+async fn counted<T>(call: impl Future<Output = T>) -> (T, u32, u32) {
+    use std::sync::atomic::Ordering;
+    let meter = Arc::new(Meter::default());
+    let answer = requests::metered(Arc::clone(&meter) as Arc<dyn requests::Meter>, call).await;
+    let further = meter.further.load(Ordering::Relaxed);
+    (answer, further, meter.pauses.load(Ordering::Relaxed))
+}
+
+#[tokio::test]
+async fn pages_and_repetitions_are_counted_as_aws_counts_them() {
+    let fake = fake();
+    let cloud = over_the_wire(&fake).await;
+    let (found, further, _) = counted(cloud.describe_instance(ID)).await;
+    assert!(found.is_ok());
+    assert_eq!(further, 0);
+    // Two that the SDK repeats, and the one that is answered.
+    let throttled = Effect::Fail(ErrorKind::Throttled);
+    fake.inject_calls(Operation::DescribeInstance, 2..=3, throttled);
+    let (found, further, _) = counted(cloud.describe_instance(ID)).await;
+    assert!(found.is_ok(), "{found:?}");
+    assert_eq!(further, 2);
+    // 1,201 machines are three pages.
+    for number in 0..1_200 {
+        fake.add_instance(&format!("i-{number:017x}"), "t2.small");
+    }
+    for number in 0..1_200 {
+        fake.somebody(
+            &format!("i-{number:017x}"),
+            Deed::Edit(|instance| {
+                instance
+                    .tags
+                    .insert("autoscaler:resize".to_owned(), "x".to_owned());
+            }),
+        );
+    }
+    let (found, further, pauses) = counted(cloud.find_tagged("autoscaler:resize")).await;
+    assert_eq!(found.unwrap().len(), 1_200);
+    assert_eq!(further, 2);
+    assert!(pauses >= 3, "{pauses}");
+    // A quota is one request and all that runs, over pages.
+    let (_, further, _) = counted(cloud.vcpu_use(quota_of("t2.small").unwrap())).await;
+    assert_eq!(further, 3);
 }

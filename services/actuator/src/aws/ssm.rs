@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_ssm::{Client, types as ssm};
 use sha2::{Digest as _, Sha256};
 
-use super::failure::failure;
+use super::{count::Count, failure::failure};
 use crate::cloud::{CloudError, CommandStatus, Delivery, ErrorKind, Operation, Script};
 
 /// A command may run this long on the instance, whatever the actuator waits for: one that hangs must not stay for ever.
@@ -21,9 +21,13 @@ pub(super) struct Ssm {
 
 impl Ssm {
     pub(super) fn new(sdk: &aws_config::SdkConfig, once: &aws_config::SdkConfig) -> Self {
+        let client = |sdk| {
+            let config = aws_sdk_ssm::config::Builder::from(sdk).interceptor(Count);
+            Client::from_conf(config.build())
+        };
         Self {
-            client: Client::new(sdk),
-            once: Client::new(once),
+            client: client(sdk),
+            once: client(once),
         }
     }
 

@@ -39,6 +39,25 @@ impl Bucket {
         Err(Duration::from_secs_f64(missing / self.per_second) + Duration::from_millis(1))
     }
 
+    /// Something went out that nobody asked for: it counts all the same, and who comes next waits for it. What is kept in
+    /// `reserve` is not touched.
+    pub fn charge(&mut self, reserve: f64, now: Timestamp) {
+        self.fill(now);
+        let floor = match reserve > 0.0 {
+            true => self.tokens.min(reserve),
+            false => -self.size,
+        };
+        self.tokens = (self.tokens - 1.0).max(floor);
+    }
+
+    /// How long until what went out unasked is made up for; `None` when it is.
+    pub fn debt(&mut self, now: Timestamp) -> Option<Duration> {
+        self.fill(now);
+        (self.tokens < 0.0).then(|| {
+            Duration::from_secs_f64(-self.tokens / self.per_second) + Duration::from_millis(1)
+        })
+    }
+
     /// The other side said that it was too much: whoever is not entitled to the reserve waits until it fills again.
     pub fn drain_to(&mut self, reserve: f64, now: Timestamp) {
         self.fill(now);
@@ -88,6 +107,30 @@ mod tests {
             .take_while(|_| bucket.take(0.0, at(0)).is_ok())
             .count();
         assert_eq!((stops, starts), (3, 2));
+    }
+
+    #[test]
+    fn what_went_out_unasked_is_waited_for_by_who_comes_next() {
+        let mut bucket = Bucket::new(2.0, 2.0, at(0));
+        bucket.take(0.0, at(0)).unwrap();
+        for _ in 0..3 {
+            bucket.charge(0.0, at(0));
+        }
+        assert_eq!(bucket.debt(at(0)).unwrap().as_millis(), 1_001);
+        assert_eq!(bucket.take(0.0, at(0)).unwrap_err().as_millis(), 1_501);
+        assert_eq!(bucket.debt(at(1_001)), None);
+        bucket.take(0.0, at(1_501)).unwrap();
+        // Never more than there is room for, and never what is kept for starts.
+        for _ in 0..100 {
+            bucket.charge(0.0, at(2_000));
+        }
+        assert_eq!(bucket.debt(at(2_000)).unwrap().as_millis(), 1_001);
+        let mut bucket = Bucket::new(5.0, 2.0, at(0));
+        for _ in 0..100 {
+            bucket.charge(2.0, at(0));
+        }
+        let starts = (0..100).take_while(|_| bucket.take(0.0, at(0)).is_ok());
+        assert_eq!(starts.count(), 2);
     }
 
     #[test]

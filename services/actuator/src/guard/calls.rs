@@ -16,6 +16,7 @@ use crate::{
     cloud::{
         Cloud, CloudError, CommandStatus, Delivery, ErrorKind, GroupMember, Instance,
         InstanceStatus, InstanceType, Mutation, Operation, Script, VcpuQuota, VcpuUse,
+        requests::{self, Meter},
     },
     config::LimitsConfig,
 };
@@ -31,7 +32,7 @@ pub struct GuardedCloud {
     /// Tokens that only what brings a machine back may take.
     reserve: f64,
     shortage_memory: Duration,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug)]
@@ -93,13 +94,13 @@ impl GuardedCloud {
             inner,
             reserve: f64::from(limits.starts_reserve),
             shortage_memory: Duration::from_secs(limits.shortage_memory_seconds),
-            state: Mutex::new(State {
+            state: Arc::new(Mutex::new(State {
                 reads: bucket(limits.read_burst, limits.reads_per_second),
                 changes: bucket(limits.change_burst, limits.changes_per_second),
                 commands: bucket(limits.change_burst, limits.changes_per_second),
                 shortages: Shortages::default(),
                 seen: HashMap::new(),
-            }),
+            })),
             clock,
         }
     }
@@ -125,7 +126,17 @@ impl GuardedCloud {
                 Err(wait) => self.clock.sleep(wait).await,
             }
         }
-        let result = call.await;
+        let tab = Tab {
+            state: Arc::clone(&self.state),
+            clock: Arc::clone(&self.clock),
+            family,
+            // What is kept for starts is not for what was not asked for.
+            reserve: match family {
+                Family::Changes => self.reserve,
+                Family::Reads | Family::Commands => 0.0,
+            },
+        };
+        let result = requests::metered(Arc::new(tab), call).await;
         if let Err(error) = &result
             && error.kind == ErrorKind::Throttled
         {
@@ -156,6 +167,40 @@ impl GuardedCloud {
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change is made in one piece, so what a panicking holder left is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one call sends beyond its first request. The first is paid for before; a further one goes out while AWS's own
+/// time limits run, so it is not held up but made up for: by the next page, or the next call.
+struct Tab {
+    state: Arc<Mutex<State>>,
+    clock: SharedClock,
+    family: Family,
+    reserve: f64,
+}
+
+impl Tab {
+    fn bucket<T>(&self, with: impl FnOnce(&mut Bucket) -> T) -> T {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        with(state.bucket(self.family))
+    }
+}
+
+#[async_trait]
+impl Meter for Tab {
+    fn further(&self) {
+        let now = self.clock.now();
+        self.bucket(|bucket| bucket.charge(self.reserve, now));
+    }
+
+    async fn pause(&self) {
+        loop {
+            let now = self.clock.now();
+            match self.bucket(|bucket| bucket.debt(now)) {
+                None => return,
+                Some(wait) => self.clock.sleep(wait).await,
+            }
+        }
     }
 }
 

@@ -166,11 +166,16 @@ async fn describe(fake: &FakeCloud, form: &Form, id: &str) -> Result<String, Clo
         all.retain(|found| states.is_empty() || states.contains(&state_name(found.state).1.into()));
         all
     };
-    let items = instances.iter().map(instance);
+    // Page by page, as asked for: the token is where the next one begins.
+    let size = text(form, "MaxResults").parse().unwrap_or(usize::MAX);
+    let from: usize = text(form, "NextToken").parse().unwrap_or_default();
+    let rest = instances.len().saturating_sub(from);
+    let token = (rest > size).then(|| from + size);
+    let items = instances.iter().skip(from).take(size).map(instance);
     Ok(list(
         "reservationSet",
         [leaf("reservationId", "r-1") + &list("instancesSet", items)],
-    ))
+    ) + &leaf_of("nextToken", token))
 }
 
 fn instance(found: &Instance) -> String {
