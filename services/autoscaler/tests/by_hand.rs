@@ -233,6 +233,36 @@ async fn the_kill_switch_is_thrown_by_hand() {
 }
 
 #[tokio::test]
+async fn a_type_refused_for_good_is_listed_and_forgotten_by_hand() {
+    let stage = stage("dry_run: false").await;
+    let words = "Unsupported: The requested configuration is currently not supported.";
+    stage.fake.set_refused("t2.medium", Some(words));
+    let resize = ["resize", ID, "t2.medium", "--yes"];
+    let (code, out, _) = told(&stage.autoscaler.output(&resize).await);
+    assert_eq!(code, Some(4), "{out}");
+    let preflight = ["preflight", ID, "t2.medium"];
+    let (code, out, _) = told(&stage.autoscaler.output(&preflight).await);
+    assert_eq!(code, Some(3), "{out}");
+    assert!(out.contains(words), "{out}");
+    let (code, out, _) = told(&stage.autoscaler.output(&resize).await);
+    assert_eq!(code, Some(3), "{out}");
+    assert_eq!(stage.fake.count(Operation::Stop), 1);
+
+    let (_, out, _) = told(&stage.autoscaler.output(&["refusals"]).await);
+    let line = out.lines().find(|line| line.starts_with(ID)).unwrap();
+    assert!(line.contains("t2.medium") && line.contains(words), "{line}");
+    let (_, out, _) = told(&stage.autoscaler.output(&["refusals", "--forget", ID]).await);
+    assert!(out.contains("1 forgotten"), "{out}");
+    let (code, out, _) = told(&stage.autoscaler.output(&preflight).await);
+    assert_eq!(code, Some(0), "{out}");
+    // Used of allowed: one resize so far, and it was this instance's.
+    let (_, out, _) = told(&stage.autoscaler.output(&["limits"]).await);
+    let line = out.lines().find(|line| line.starts_with("instance budget"));
+    let line = line.unwrap();
+    assert!(line.contains("1 of 24") && line.contains(ID), "{line}");
+}
+
+#[tokio::test]
 async fn following_goes_on_when_the_command_is_quicker_than_the_machine() {
     let stage = stage("dry_run: false").await;
     let hold = stage.fake.hold(Operation::Start, 1, Moment::Before);
