@@ -78,6 +78,9 @@ impl Machine {
             bindings.cores = bindings.cores.or(Some(found.vcpus));
             bindings.threads_per_core = bindings.threads_per_core.or(Some(1));
         }
+        let threads = instance.bindings.threads_per_core;
+        let product = |cores| Some(threads? * cores);
+        instance.vcpus = instance.vcpus.or(instance.bindings.cores.and_then(product));
         instance
     }
 

@@ -306,8 +306,20 @@ impl World {
             Deed::Start => machine.start(now, &timing, true),
             Deed::Stop => machine.stop(now, &timing),
             Deed::Edit(edit) => {
-                let mut instance = machine.view(now);
+                let seen = machine.view(now);
+                let mut instance = seen.clone();
                 edit(&mut instance);
+                // What was not edited goes on following the type.
+                let kept = &machine.instance;
+                if instance.vcpus == seen.vcpus {
+                    instance.vcpus = kept.vcpus;
+                }
+                if instance.bindings.cores == seen.bindings.cores {
+                    instance.bindings.cores = kept.bindings.cores;
+                }
+                if instance.bindings.threads_per_core == seen.bindings.threads_per_core {
+                    instance.bindings.threads_per_core = kept.bindings.threads_per_core;
+                }
                 if instance.instance_type != machine.at(now).instance_type {
                     machine.set_type(now, &instance.instance_type);
                 }
