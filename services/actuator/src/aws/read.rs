@@ -117,7 +117,8 @@ fn bindings(found: &ec2::Instance) -> Bindings {
             .and_then(whole),
         processor_features: [(snp, "amd-sev-snp"), (nested, "nested-virtualization")]
             .into_iter()
-            .filter_map(|(used, name)| used.then(|| name.to_owned()))
+            .filter(|(used, _)| *used)
+            .map(|(_, name)| name.to_owned())
             .collect(),
         enclave: found
             .enclave_options()
