@@ -6,7 +6,7 @@ use actuator::Cloud;
 use anyhow::Context as _;
 use common::{
     clock::{SharedClock, SystemClock},
-    config::{ConfigError, Settings},
+    config::{ConfigError, Settings, invalid},
     grpc::local_url,
     listen::{self, BindError, Listeners},
 };
@@ -38,6 +38,32 @@ impl Configuration {
             actuator: actuator::Config::read(settings)?,
             scheduler: scheduler::Config::read(settings)?,
         })
+    }
+
+    /// No type ever becomes smaller where less history is read than is asked for. Not a reason to refuse to run: the way up
+    /// needs none.
+    ///
+    /// # Errors
+    /// Both keys, and what would do.
+    pub fn window_holds_the_evidence(&self) -> Result<(), ConfigError> {
+        let prometheus = &self.scheduler.prometheus;
+        let asked = self.policy.down_history_seconds;
+        // The first and the last sample may each lie a step inside the window.
+        let needed = match asked {
+            0 => 0,
+            asked => asked.saturating_add(2 * prometheus.step_seconds),
+        };
+        if prometheus.window_seconds >= needed {
+            return Ok(());
+        }
+        Err(invalid(
+            "scheduler.prometheus.window_seconds",
+            format!(
+                "{} is too short for policy.down_history_seconds ({asked}): with less history than that no type becomes \
+                 smaller; read at least {needed}, or ask for less",
+                prometheus.window_seconds
+            ),
+        ))
     }
 }
 
@@ -88,6 +114,9 @@ pub async fn serve_all(
     configuration: Configuration,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
+    if let Err(error) = configuration.window_holds_the_evidence() {
+        tracing::warn!("{error}");
+    }
     let sockets = Sockets::bind(&configuration).await?;
     let world = World {
         clock: Arc::new(SystemClock),

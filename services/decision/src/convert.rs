@@ -11,7 +11,7 @@ pub use self::from_domain::{
     decision, input, lease, pause, policy, policy_violations, target_state,
 };
 use crate::{
-    input::{Input, InstanceType, Observation, PauseDirection, Unknown},
+    input::{Evidence, Input, InstanceType, Observation, PauseDirection, Unknown},
     policy::{Policy, Strategy, ladder_violations, type_name_problem},
     record::Outcome,
     verdict::ReasonCode,
@@ -203,6 +203,7 @@ impl Fields {
                 format!("{} is no Strategy", message.strategy),
             ),
         }
+        let defaults = Policy::default();
         let policy = Policy {
             strategy: Strategy::Threshold,
             scale_up_cpu: message.scale_up_cpu,
@@ -215,6 +216,12 @@ impl Fields {
             saturation_seconds: message.saturation_seconds,
             max_sample_age_seconds: message.max_sample_age_seconds,
             source: None,
+            down_history_seconds: message
+                .down_history_seconds
+                .unwrap_or(defaults.down_history_seconds),
+            down_observed_seconds: message
+                .down_observed_seconds
+                .unwrap_or(defaults.down_observed_seconds),
         };
         for violation in policy.violations() {
             self.bad(format!("policy.{}", violation.field), violation.description);
@@ -380,6 +387,11 @@ fn observation(fields: &mut Fields, message: proto_decision::Observation) -> Opt
         message.disk_bytes_per_second,
         f64::MAX,
     );
+    let cpu_peak_last_hour_percent = optional(
+        "cpu_peak_last_hour_percent",
+        message.cpu_peak_last_hour_percent,
+        f64::MAX,
+    );
     let cpu_percent = fields.finite("observation.cpu_percent", message.cpu_percent, 0.0, 100.0);
     Some(Observation {
         observed_at: observed_at?,
@@ -389,5 +401,14 @@ fn observation(fields: &mut Fields, message: proto_decision::Observation) -> Opt
         disk_bytes_per_second,
         samples: message.samples,
         saturated_seconds: message.saturated_seconds,
+        cpu_evidence: Evidence {
+            spanned_seconds: message.cpu_spanned_seconds,
+            observed_seconds: message.cpu_observed_seconds,
+        },
+        memory_evidence: Evidence {
+            spanned_seconds: message.memory_spanned_seconds,
+            observed_seconds: message.memory_observed_seconds,
+        },
+        cpu_peak_last_hour_percent,
     })
 }

@@ -150,8 +150,8 @@ impl Cooldowns {
         next
     }
 
-    /// What they are after a machine was stopped and started for a type that it can never have: it is left alone in both
-    /// directions, and nothing failed that could fail again.
+    /// What they are after a machine was stopped and started for a type that it can never have, or by other hands: it is
+    /// left alone in both directions, and nothing failed that could fail again.
     #[must_use]
     pub fn after_rest(&self, ended_at: Timestamp) -> Self {
         let mut next = self.clone();

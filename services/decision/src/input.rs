@@ -84,6 +84,30 @@ pub struct Observation {
     pub samples: u32,
     /// How long CPU has been at or above 95 percent without a break.
     pub saturated_seconds: u32,
+    /// The history of CPU behind it.
+    #[serde(default, skip_serializing_if = "Evidence::is_none")]
+    pub cpu_evidence: Evidence,
+    /// The history of memory behind it.
+    #[serde(default, skip_serializing_if = "Evidence::is_none")]
+    pub memory_evidence: Evidence,
+    /// Highest CPU of the past hour, percent of the current type; above 100 where the demand came from a larger one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_peak_last_hour_percent: Option<f64>,
+}
+
+/// How much history a measurement rests on. None, where the caller doesn't say.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Evidence {
+    /// From the first to the last sample.
+    pub spanned_seconds: u32,
+    /// Of that, what samples cover.
+    pub observed_seconds: u32,
+}
+
+impl Evidence {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// An instance type, as far as the policy needs it.

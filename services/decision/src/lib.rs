@@ -14,6 +14,7 @@ mod engine;
 mod explain;
 mod grpc;
 mod input;
+mod ladder;
 mod lease;
 mod metrics;
 mod outlook;
@@ -38,6 +39,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use crate::{
     config::{Config, Source},
+    input::InstanceType,
+    ladder::{Disorder, disorder},
     policy::Policy,
 };
 use crate::{

@@ -10,6 +10,8 @@ use crate::config::Source;
 /// Longest times that a policy may name, in seconds: a week of cooldown, a day of looking ahead.
 const MAX_COOLDOWN_SECONDS: u32 = 7 * 86_400;
 const MAX_LOOKAHEAD_SECONDS: u32 = 86_400;
+/// Longest history that may be asked for, in seconds: 38 days, what a Prometheus answers in steps of five minutes.
+const MAX_HISTORY_SECONDS: u32 = 38 * 86_400;
 /// Rungs of a ladder.
 const MAX_RUNGS: usize = 64;
 /// Characters of an instance type.
@@ -44,6 +46,10 @@ pub struct Policy {
     /// `file` as soon as it sets anything. No part of the document that is stored.
     #[serde(skip_serializing)]
     pub source: Option<Source>,
+    /// History that must lie between first and last sample before a type becomes smaller, seconds, for CPU and for memory.
+    pub down_history_seconds: u32,
+    /// Of that history, so much must have been observed, seconds.
+    pub down_observed_seconds: u32,
 }
 
 /// How a forecast becomes an action.
@@ -73,6 +79,9 @@ impl Default for Policy {
             saturation_seconds: 300,
             max_sample_age_seconds: 300,
             source: None,
+            // The shortest time in which a machine shows what its day is like.
+            down_history_seconds: 86_400,
+            down_observed_seconds: 43_200,
         }
     }
 }
@@ -142,6 +151,18 @@ impl Policy {
             self.max_sample_age_seconds.into(),
             1.0,
             MAX_LOOKAHEAD_SECONDS.into(),
+        );
+        range(
+            "down_history_seconds",
+            self.down_history_seconds.into(),
+            0.0,
+            MAX_HISTORY_SECONDS.into(),
+        );
+        range(
+            "down_observed_seconds",
+            self.down_observed_seconds.into(),
+            0.0,
+            self.down_history_seconds.into(),
         );
         if up && down && self.scale_down_cpu >= self.scale_up_cpu {
             found.push(Violation::new(

@@ -131,6 +131,16 @@ pub enum OutcomeError {
 }
 
 impl Decision {
+    /// The type that the machine has after it; `None` where the reporter did not say.
+    pub fn instance_type_after(&self) -> Option<&str> {
+        match &self.end {
+            Some(end) if end.outcome.touched_the_machine() => {
+                Some(end.instance_type.as_str()).filter(|name| !name.is_empty())
+            }
+            _ => Some(&self.from_instance_type),
+        }
+    }
+
     /// Whether `outcome` may be recorded: `true` when it is new, `false` when it was recorded before.
     ///
     /// # Errors

@@ -4,6 +4,9 @@
 //! Invariant: what is unknown never scales. The one exception is measured: a machine that has been saturated for long
 //! enough scales up although there is no forecast.
 
+mod evidence;
+mod present;
+mod rungs;
 mod trail;
 mod want;
 
@@ -16,6 +19,7 @@ use self::{
 use crate::{
     cooldown::{self, Direction},
     input::{Input, InstanceType, Observation, Pause, PauseDirection, State},
+    ladder,
     outlook::Outlook,
     policy::Policy,
     text,
@@ -23,7 +27,7 @@ use crate::{
 };
 
 /// The checks in the order they run.
-pub const CHECKS: [&str; 9] = [
+pub const CHECKS: [&str; 11] = [
     "inputs",
     "ladder",
     "pending",
@@ -32,7 +36,9 @@ pub const CHECKS: [&str; 9] = [
     "rung",
     "confidence",
     "cooldown",
+    "evidence",
     "memory",
+    "present",
 ];
 
 /// Samples may lie this far ahead of the clock before they are doubted.
@@ -111,7 +117,15 @@ impl Case<'_> {
             trail.run(self.confident(&want))?;
         }
         trail.run(self.cooled_down(&want))?;
+        match want.direction {
+            Direction::Up => trail.skip("a larger type needs no history"),
+            Direction::Down => trail.run(self.enough_history(&want, observation))?,
+        }
         trail.run(self.memory_fits(&want, observation, to))?;
+        match want.direction {
+            Direction::Up => trail.skip("a larger type has room for the present"),
+            Direction::Down => trail.run(self.present_fits(&want, observation, to))?,
+        }
         let probability = if want.measured {
             String::new()
         } else {
@@ -191,6 +205,9 @@ impl Case<'_> {
     fn rung_now(&self) -> Result<(usize, String), Stop> {
         let current = &self.input.instance_type;
         let ladder = self.ladder.join(", ");
+        if let Some(disorder) = ladder::disorder(self.ladder, &self.input.instance_types) {
+            return stop(ReasonCode::LadderUnordered, disorder.to_string());
+        }
         match self.ladder.iter().position(|rung| rung == current) {
             Some(rung) => {
                 let detail = format!(
@@ -261,34 +278,6 @@ impl Case<'_> {
                 None => "not paused".to_owned(),
             },
         ))
-    }
-
-    fn rung_available(&self, want: &Want, rung: usize) -> Result<(&str, String), Stop> {
-        let current = &self.input.instance_type;
-        let (next, end, code) = match want.direction {
-            Direction::Up => (self.ladder.get(rung + 1), "largest", ReasonCode::AtMaxRung),
-            Direction::Down => (
-                rung.checked_sub(1).and_then(|below| self.ladder.get(below)),
-                "smallest",
-                ReasonCode::AtMinRung,
-            ),
-        };
-        match next {
-            Some(next) => Ok((
-                next,
-                format!(
-                    "{next} is one rung {} from {current}",
-                    want.direction.name()
-                ),
-            )),
-            None => stop(
-                code,
-                format!(
-                    "{}, but {current} is the {end} type of the ladder",
-                    want.sentence
-                ),
-            ),
-        }
     }
 
     fn confident(&self, want: &Want) -> Result<((), String), Stop> {

@@ -59,6 +59,12 @@ pub enum ReasonCode {
     InstanceUnavailable,
     /// Sustained real saturation.
     Saturated,
+    /// Too little history was seen for a smaller type.
+    EvidenceTooShort,
+    /// The present, or the past hour, would not fit the smaller type.
+    PresentTooHigh,
+    /// A type of the ladder is smaller than one below it.
+    LadderUnordered,
 }
 
 impl ReasonCode {
@@ -80,6 +86,9 @@ impl ReasonCode {
             Self::ForecastUnavailable => "forecast_unavailable",
             Self::InstanceUnavailable => "instance_unavailable",
             Self::Saturated => "saturated",
+            Self::EvidenceTooShort => "evidence_too_short",
+            Self::PresentTooHigh => "present_too_high",
+            Self::LadderUnordered => "ladder_unordered",
         }
     }
 }

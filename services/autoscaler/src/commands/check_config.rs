@@ -1,11 +1,15 @@
 //! `check-config`: every section as its service reads it, merged and printed.
 
-use std::process::ExitCode;
+use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 
 use common::{
     config::{ConfigError, Settings, invalid},
+    grpc::{channel, outgoing},
     service::usage_error,
     telemetry::TelemetryConfig,
+};
+use proto::actuator::v1::{
+    ListInstanceTypesRequest, actuator_service_client::ActuatorServiceClient,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -14,6 +18,10 @@ use crate::{assembly::Configuration, output::line};
 
 /// Words in a key that make its value a secret.
 const SECRET_KEYS: [&str; 4] = ["password", "secret", "token", "credential"];
+/// As many as the actuator takes in a call.
+const TYPES_AT_ONCE: usize = 100;
+/// For an actuator that may not run.
+const PATIENCE: Duration = Duration::from_secs(5);
 const MASK: &str = "********";
 
 #[derive(Serialize)]
@@ -25,6 +33,17 @@ struct Merged {
 
 /// Prints the merged configuration; exit 64 and one line when it is bad.
 pub fn run(settings: &Settings, json: bool) -> ExitCode {
+    let configuration = match Configuration::read(settings) {
+        Ok(configuration) => configuration,
+        Err(error) => return usage_error("autoscaler", &error),
+    };
+    if let Err(error) = configuration.window_holds_the_evidence() {
+        return usage_error("autoscaler", &error);
+    }
+    let ladders = compare_ladders(&configuration);
+    if let Ladders::Disordered(error) = &ladders {
+        return usage_error("autoscaler", error);
+    }
     match merged(settings) {
         Ok(merged) if json => {
             line(format!("{merged:#}"));
@@ -32,17 +51,79 @@ pub fn run(settings: &Settings, json: bool) -> ExitCode {
         }
         Ok(merged) => match serde_yaml_ng::to_string(&merged) {
             Ok(yaml) => {
-                line(format!(
-                    "# merged from: {}\n{}",
-                    settings.origin(),
-                    yaml.trim_end()
-                ));
+                line(format!("# merged from: {}", settings.origin()));
+                if let Ladders::Unknown(why) = &ladders {
+                    line(format!(
+                        "# ladders were not compared with EC2's types: {why}"
+                    ));
+                }
+                line(yaml.trim_end());
                 ExitCode::SUCCESS
             }
             Err(error) => usage_error("autoscaler", &error),
         },
         Err(error) => usage_error("autoscaler", &error),
     }
+}
+
+/// What comparing the ladders with the sizes of their types said.
+enum Ladders {
+    Ordered,
+    Disordered(ConfigError),
+    /// The actuator could not be asked.
+    Unknown(String),
+}
+
+/// Asks the actuator that the configuration names, when it runs.
+fn compare_ladders(configuration: &Configuration) -> Ladders {
+    let policy = ("policy.ladder".to_owned(), &configuration.policy.ladder);
+    let targets = configuration.scheduler.targets.iter().enumerate();
+    let own = targets.map(|(position, target)| {
+        let key = format!("scheduler.targets[{position}].ladder");
+        (key, &target.ladder)
+    });
+    let ladders: Vec<(String, &Vec<String>)> = std::iter::once(policy).chain(own).collect();
+    let names: BTreeSet<&String> = ladders.iter().flat_map(|(_, ladder)| *ladder).collect();
+    let sizes = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(sizes(&configuration.scheduler.actuator_url, &names)),
+        Err(error) => Err(error.to_string()),
+    };
+    let sizes = match sizes {
+        Ok(sizes) => sizes,
+        Err(why) => return Ladders::Unknown(why),
+    };
+    let disordered = ladders.iter().find_map(|(key, ladder)| {
+        let disorder = decision::disorder(ladder, &sizes)?;
+        Some(invalid(key, disorder.to_string()))
+    });
+    disordered.map_or(Ladders::Ordered, Ladders::Disordered)
+}
+
+/// The sizes of the types that EC2 knows, through the actuator.
+async fn sizes(
+    url: &str,
+    names: &BTreeSet<&String>,
+) -> Result<Vec<decision::InstanceType>, String> {
+    let channel = channel(url).map_err(|error| error.to_string())?;
+    let mut actuator = ActuatorServiceClient::new(channel);
+    let names: Vec<String> = names.iter().map(|name| (*name).clone()).collect();
+    let mut sizes = Vec::new();
+    for names in names.chunks(TYPES_AT_ONCE) {
+        let request = ListInstanceTypesRequest {
+            instance_types: names.to_vec(),
+        };
+        let answer = actuator
+            .list_instance_types(outgoing(request, PATIENCE))
+            .await
+            .map_err(|status| format!("the actuator at {url} doesn't say: {}", status.message()))?;
+        let types = answer.into_inner().instance_types.into_iter();
+        sizes.extend(types.map(|size| decision::InstanceType {
+            instance_type: size.instance_type,
+            vcpus: size.vcpus,
+            memory_mib: size.memory_mib,
+        }));
+    }
+    Ok(sizes)
 }
 
 fn merged(settings: &Settings) -> Result<Value, ConfigError> {

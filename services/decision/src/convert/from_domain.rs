@@ -44,6 +44,9 @@ fn reason_code(code: ReasonCode) -> message::ReasonCode {
         ReasonCode::ForecastUnavailable => Message::ForecastUnavailable,
         ReasonCode::InstanceUnavailable => Message::InstanceUnavailable,
         ReasonCode::Saturated => Message::Saturated,
+        ReasonCode::EvidenceTooShort => Message::EvidenceTooShort,
+        ReasonCode::PresentTooHigh => Message::PresentTooHigh,
+        ReasonCode::LadderUnordered => Message::LadderUnordered,
     }
 }
 
@@ -123,7 +126,11 @@ pub fn input(input: &Input) -> message::DecideRequest {
             disk_bytes_per_second: seen.disk_bytes_per_second,
             samples: seen.samples,
             saturated_seconds: seen.saturated_seconds,
-            ..Default::default()
+            cpu_spanned_seconds: seen.cpu_evidence.spanned_seconds,
+            cpu_observed_seconds: seen.cpu_evidence.observed_seconds,
+            memory_spanned_seconds: seen.memory_evidence.spanned_seconds,
+            memory_observed_seconds: seen.memory_evidence.observed_seconds,
+            cpu_peak_last_hour_percent: seen.cpu_peak_last_hour_percent,
         }),
         forecast: input.forecast.as_ref().map(forecast::message),
         unknown_reason: unknown
@@ -166,6 +173,8 @@ pub fn policy(policy: &Policy) -> message::Policy {
         memory_margin_percent: policy.memory_margin_percent,
         saturation_seconds: policy.saturation_seconds,
         max_sample_age_seconds: policy.max_sample_age_seconds,
+        down_history_seconds: Some(policy.down_history_seconds),
+        down_observed_seconds: Some(policy.down_observed_seconds),
     }
 }
 

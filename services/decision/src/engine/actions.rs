@@ -25,7 +25,7 @@ impl Engine {
     /// The store, a lease epoch that is not the one held, or more decisions than a caller may have.
     pub async fn decide(
         &self,
-        input: Input,
+        mut input: Input,
         caller: Option<IpAddr>,
     ) -> Result<Decision, EngineError> {
         let now = self.now();
@@ -54,6 +54,26 @@ impl Engine {
             );
             targets::set_cooldowns(connection, &input.target_id, &state.cooldowns).await?;
         }
+        // Of what the caller knew: what is noted here comes from the store.
+        let input_digest = input.digest();
+        let resized_from = match &state.pending {
+            Some(_) => None,
+            None => decisions::other_type(connection, &input).await?,
+        };
+        if let Some(from) = &resized_from {
+            let note = format!(
+                "{from} became {} by other hands than this program's; the cooldown begins",
+                input.instance_type
+            );
+            tracing::info!(target_id = input.target_id, "{note}");
+            input.notes.push(note);
+            state.cooldowns = state.cooldowns.after_rest(now);
+            targets::set_cooldowns(connection, &input.target_id, &state.cooldowns).await?;
+        }
+        let started = match resized_from {
+            Some(_) => state.cooldowns.clone(),
+            None => Cooldowns::default(),
+        };
         for direction in Direction::ALL {
             if let Some(end) = state.cooldowns.get_mut(direction) {
                 end.timer_running = self.stopwatches.running(&input.target_id, direction);
@@ -71,7 +91,7 @@ impl Engine {
             verdict,
             dry_run: input.dry_run,
             policy_version: version,
-            input_digest: input.digest(),
+            input_digest,
             lease_epoch: input.lease_epoch,
             end: None,
         };
@@ -84,6 +104,7 @@ impl Engine {
         };
         decisions::insert(connection, &stored).await?;
         Store::commit(transaction).await?;
+        self.start_timers(&stored.decision.target_id, &started, &stored.policy, now);
         let decision = stored.decision;
         self.metrics.decided(&decision);
         if decision.pending {

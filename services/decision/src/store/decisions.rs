@@ -101,6 +101,34 @@ pub async fn of_tick(
     row.as_ref().map(rows::decision).transpose()
 }
 
+/// The type that the machine of `input` should have by all that was decided and reported, when it has another one now:
+/// somebody else resized it. `None` for a machine that was not seen before.
+pub async fn other_type(
+    connection: &mut SqliteConnection,
+    input: &Input,
+) -> Result<Option<String>, StoreError> {
+    if input.instance_type.is_empty() {
+        return Ok(None);
+    }
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        decision_columns!(),
+        " FROM decisions WHERE target_id = ?1 AND from_instance_type <> '' ORDER BY sequence DESC LIMIT 1"
+    ))
+    .bind(&input.target_id)
+    .fetch_optional(connection)
+    .await?;
+    let Some(last) = row.as_ref().map(rows::decision).transpose()? else {
+        return Ok(None);
+    };
+    let expected = last.instance_type_after();
+    Ok(expected
+        .filter(|expected| {
+            last.instance_id == input.instance_id && *expected != input.instance_type
+        })
+        .map(str::to_owned))
+}
+
 /// One decision.
 pub async fn get(
     connection: &mut SqliteConnection,

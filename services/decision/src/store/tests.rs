@@ -79,6 +79,9 @@ impl Bench {
                         disk_bytes_per_second: None,
                         samples: 10,
                         saturated_seconds: 0,
+                        cpu_evidence: crate::input::Evidence::default(),
+                        memory_evidence: crate::input::Evidence::default(),
+                        cpu_peak_last_hour_percent: None,
                     }),
                     forecast: Some(Forecast {
                         series_id: "web-1".into(),

@@ -3,12 +3,16 @@ mod properties;
 use super::*;
 use crate::{
     cooldown::Cooldowns,
-    input::{Basis, Forecast, Horizon, PendingAction, Quantile, Unknown},
+    input::{Basis, Evidence, Forecast, Horizon, PendingAction, Quantile, Unknown},
     record::Outcome,
     verdict::CheckVerdict,
 };
 
 const NOW: i64 = 1_800_000_000;
+const TWO_DAYS: Evidence = Evidence {
+    spanned_seconds: 172_800,
+    observed_seconds: 172_000,
+};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -62,12 +66,15 @@ fn scene(forecast_cpu: f64) -> Scene {
             instance_type: "t2.medium".into(),
             observation: Some(Observation {
                 observed_at: at(NOW - 12),
-                cpu_percent: 50.0,
+                cpu_percent: 20.0,
                 memory_percent: Some(20.0),
                 memory_peak_mib: Some(900.0),
                 disk_bytes_per_second: Some(1_000.0),
                 samples: 60,
                 saturated_seconds: 0,
+                cpu_evidence: TWO_DAYS,
+                memory_evidence: TWO_DAYS,
+                cpu_peak_last_hour_percent: Some(25.0),
             }),
             forecast: Some(Forecast {
                 series_id: "web-1".into(),
@@ -494,7 +501,7 @@ fn memory_guards_the_way_down() {
             "",
         );
     }
-    // A rung up with less memory is guarded like a way down.
+    // A rung with less memory is no way up, whatever is used.
     let lean = |peak| {
         scene(90.0).on("t2.large").with(|scene| {
             scene.input.ladder = vec!["t2.large".into(), "c5.large".into()];
@@ -506,14 +513,12 @@ fn memory_guards_the_way_down() {
             scene.input.observation.as_mut().unwrap().memory_peak_mib = peak;
         })
     };
-    lean(Some(1_000.0)).check(
-        Action::ScaleUp,
-        "c5.large",
-        ReasonCode::ForecastAboveUpThreshold,
-        "",
-    );
-    lean(Some(6_000.0)).holds(ReasonCode::MemoryGuard, "");
-    lean(None).holds(ReasonCode::MemoryGuard, "");
+    for peak in [Some(1_000.0), Some(6_000.0), None] {
+        lean(peak).holds(
+            ReasonCode::AtMaxRung,
+            "no step up in vCPU and memory: c5.large",
+        );
+    }
 }
 
 #[test]
@@ -521,7 +526,10 @@ fn percent_is_worth_less_on_a_smaller_type() {
     let from_four_to_one = |cpu| {
         scene(cpu).with(|scene| {
             scene.input.instance_types[1].vcpus = 4;
-            scene.input.observation.as_mut().unwrap().memory_peak_mib = Some(100.0);
+            let seen = scene.input.observation.as_mut().unwrap();
+            seen.memory_peak_mib = Some(100.0);
+            seen.cpu_percent = 10.0;
+            seen.cpu_peak_last_hour_percent = Some(12.0);
         })
     };
     from_four_to_one(25.0).holds(
@@ -571,4 +579,118 @@ fn a_lull_before_a_peak_is_no_time_for_a_smaller_type() {
             .clear()
     });
     assert_eq!(silent.decide().action, Action::ScaleDown);
+}
+
+#[test]
+fn a_machine_is_known_for_a_day_before_it_becomes_smaller() {
+    let with = |change: fn(&mut Observation)| scene(10.0).seen(change);
+    let day = ReasonCode::EvidenceTooShort;
+    with(|seen| seen.cpu_evidence.spanned_seconds = 600).holds(
+        day,
+        "but CPU was observed for 47 h 46 min within 10 min; 12 h within 24 h are asked",
+    );
+    with(|seen| seen.cpu_evidence.observed_seconds = 43_199)
+        .holds(day, "CPU was observed for 11 h");
+    with(|seen| seen.memory_evidence = Evidence::default())
+        .holds(day, "memory was observed for 0 s");
+    // A caller of before, who doesn't say.
+    with(|seen| seen.cpu_evidence = Evidence::default()).holds(day, "within 0 s");
+
+    let less = with(|seen| seen.cpu_evidence.spanned_seconds = 3_600).with(|scene| {
+        scene.policy.down_history_seconds = 3_600;
+        scene.policy.down_observed_seconds = 0;
+    });
+    less.check(
+        Action::ScaleDown,
+        "t2.small",
+        ReasonCode::ForecastBelowDownThreshold,
+        "",
+    );
+    // The way up asks for none.
+    scene(90.0)
+        .seen(|seen| seen.cpu_evidence = Evidence::default())
+        .check(
+            Action::ScaleUp,
+            "t2.large",
+            ReasonCode::ForecastAboveUpThreshold,
+            "",
+        );
+}
+
+#[test]
+fn whatever_the_forecast_the_present_must_fit_the_smaller_type() {
+    // t2.small at 75 % does what t2.medium does at 37.5 %.
+    let with = |now, peak| {
+        scene(10.0).seen(|seen| {
+            seen.cpu_percent = now;
+            seen.cpu_peak_last_hour_percent = peak;
+        })
+    };
+    let high = ReasonCode::PresentTooHigh;
+    with(38.0, Some(20.0)).holds(
+        high,
+        "CPU is 38.0 % and was at most 20.0 % in the past hour, above 37.5 %",
+    );
+    with(20.0, Some(38.0)).holds(high, "was at most 38.0 %");
+    // Demand of a larger type of an hour ago.
+    with(20.0, Some(180.0)).holds(high, "was at most 180.0 %");
+    with(20.0, None).holds(high, "the past hour's peak is unknown");
+    with(37.5, Some(37.5)).check(
+        Action::ScaleDown,
+        "t2.small",
+        ReasonCode::ForecastBelowDownThreshold,
+        "",
+    );
+    let unknown = with(1.0, Some(1.0)).with(|scene| scene.input.instance_types[0].vcpus = 0);
+    unknown.holds(high, "the vCPUs of t2.medium or of t2.small are unknown");
+}
+
+#[test]
+fn a_ladder_that_falls_is_refused_whichever_way_the_forecast_goes() {
+    for forecast in [10.0, 50.0, 90.0] {
+        let turned = scene(forecast).with(|scene| scene.policy.ladder.reverse());
+        turned.holds(
+            ReasonCode::LadderUnordered,
+            "t2.large (2 vCPU, 8192 MiB) stands below t2.medium (2 vCPU, 4096 MiB), which is smaller; write the smallest first",
+        );
+    }
+    // A target's own.
+    let own = scene(10.0).with(|scene| {
+        scene.input.ladder = vec!["t2.medium".into(), "t2.small".into()];
+    });
+    own.holds(ReasonCode::LadderUnordered, "t2.medium (2 vCPU");
+}
+
+#[test]
+fn a_rung_that_adds_no_cpu_is_skipped_on_the_way_up() {
+    let ladder =
+        |names: &[&str]| -> Vec<String> { names.iter().map(|&name| name.into()).collect() };
+    let on = |current: &str, names: &[&str]| {
+        let sizes = [
+            ("c6i.large", 2, 4_096),
+            ("m6i.large", 2, 8_192),
+            ("r6i.large", 2, 16_384),
+            ("m6i.xlarge", 4, 16_384),
+        ];
+        scene(90.0).on(current).with(|scene| {
+            scene.input.ladder = ladder(names);
+            scene.input.instance_types = sizes
+                .map(|(name, vcpus, memory_mib)| InstanceType {
+                    instance_type: name.into(),
+                    vcpus,
+                    memory_mib,
+                })
+                .to_vec();
+        })
+    };
+    on("c6i.large", &["c6i.large", "m6i.large", "m6i.xlarge"]).check(
+        Action::ScaleUp,
+        "m6i.xlarge",
+        ReasonCode::ForecastAboveUpThreshold,
+        "",
+    );
+    on("m6i.large", &["m6i.large", "r6i.large"]).holds(
+        ReasonCode::AtMaxRung,
+        "m6i.large is the largest type of the ladder; skipped, for it is no step up in vCPU and memory: r6i.large",
+    );
 }

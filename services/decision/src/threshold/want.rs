@@ -1,7 +1,9 @@
 //! The condition of the strategy: which way the forecast, or measured saturation, asks to go.
 
 use super::Case;
-use crate::{cooldown::Direction, input::Observation, outlook::Outlook, text, verdict::ReasonCode};
+use crate::{
+    cooldown::Direction, input::Observation, ladder, outlook::Outlook, text, verdict::ReasonCode,
+};
 
 /// What the condition of the strategy asks for.
 pub(super) struct Want {
@@ -139,7 +141,19 @@ impl Case<'_> {
 
     /// CPU of the present type that would be the up threshold of the next smaller one; `None` where sizes are unknown.
     fn smaller_capacity(&self, rung: usize) -> Option<Capacity> {
-        let smaller = self.input.size_of(self.ladder.get(rung.checked_sub(1)?)?)?;
+        let below = self.ladder.get(..rung)?.iter().rev();
+        let current = &self.input.instance_type;
+        let types = &self.input.instance_types;
+        self.capacity_of(
+            below
+                .into_iter()
+                .find(|to| ladder::is_step_down(current, to, types))?,
+        )
+    }
+
+    /// CPU of the present type that would be the up threshold of `smaller`; `None` where sizes are unknown.
+    pub(super) fn capacity_of(&self, smaller: &str) -> Option<Capacity> {
+        let smaller = self.input.size_of(smaller)?;
         let now = self.input.size_of(&self.input.instance_type)?;
         if smaller.vcpus == 0 || now.vcpus == 0 {
             return None;
@@ -162,8 +176,9 @@ struct DownLimit {
     capacity: Option<Capacity>,
 }
 
+/// CPU of the present type, percent, and what it is of another one.
 #[derive(Clone)]
-struct Capacity {
-    cpu_percent: f64,
-    words: String,
+pub(super) struct Capacity {
+    pub(super) cpu_percent: f64,
+    pub(super) words: String,
 }

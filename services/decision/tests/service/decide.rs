@@ -281,7 +281,7 @@ async fn an_explanation_tells_it_all_and_replays() {
     let decision = server.decide(request.clone()).await.unwrap();
     world.pass(120);
     server
-        .report(&decision, Outcome::Succeeded, None)
+        .report_on(&decision, Outcome::Succeeded, None, "t2.medium")
         .await
         .unwrap();
     let explained = server.explain(&decision.decision_id).await.unwrap();
@@ -289,7 +289,7 @@ async fn an_explanation_tells_it_all_and_replays() {
         "web-1 (i-0abc): scale up from t2.small to t2.medium",
         "Because   forecast 82.4 % in 15 min is above 75 %, with probability 0.94",
         "Decided   2027-01-15T08:00:00Z as",
-        "Seen      CPU 50.0 % at 2027-01-15T08:00:00Z (0 s earlier, 60 samples); memory 20.0 %, peak 400 MiB; disk 12.5 kB/s",
+        "Seen      CPU 20.0 % at 2027-01-15T08:00:00Z (0 s earlier, 60 samples); memory 20.0 %, peak 400 MiB; disk 12.5 kB/s",
         "Notes     3 of 60 values were dropped\n          disk is odd",
         "Forecast  82.4 % in 15 min from 2027-01-15T08:00:00Z, by the trained model; above 75 % with probability 0.94",
         "pass  cooldown    no earlier resize holds scaling up back",

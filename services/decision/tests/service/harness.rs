@@ -150,13 +150,17 @@ pub fn request_at(now: i64, tick: &str, forecast_cpu: f64) -> DecideRequest {
         instance_type: "t2.small".into(),
         observation: Some(Observation {
             observed_at: Some(wire(now)),
-            cpu_percent: 50.0,
+            cpu_percent: 20.0,
             memory_percent: Some(20.0),
             memory_peak_mib: Some(400.0),
             disk_bytes_per_second: Some(12_500.0),
             samples: 60,
             saturated_seconds: 0,
-            ..Default::default()
+            cpu_spanned_seconds: 172_800,
+            cpu_observed_seconds: 172_000,
+            memory_spanned_seconds: 172_800,
+            memory_observed_seconds: 172_000,
+            cpu_peak_last_hour_percent: Some(25.0),
         }),
         forecast: Some(SeriesForecast {
             series_id: "web-1".into(),
@@ -249,10 +253,23 @@ impl Server {
         outcome: Outcome,
         finished_at: Option<i64>,
     ) -> Result<Decision, Status> {
+        self.report_on(decision, outcome, finished_at, &decision.from_instance_type)
+            .await
+    }
+
+    /// The same, of a machine that runs on `instance_type` now.
+    pub async fn report_on(
+        &self,
+        decision: &Decision,
+        outcome: Outcome,
+        finished_at: Option<i64>,
+        instance_type: &str,
+    ) -> Result<Decision, Status> {
         let request = ReportOutcomeRequest {
             decision_id: decision.decision_id.clone(),
             outcome: outcome.into(),
-            instance_type: decision.to_instance_type.clone(),
+            // Most tests stay on the type of their requests; where it counts, the type is reported.
+            instance_type: instance_type.to_owned(),
             detail: "as planned".into(),
             finished_at: finished_at.map(wire),
             refused_for_good: false,

@@ -91,14 +91,9 @@ async fn a_pause_of_one_direction_leaves_the_other() {
         "{}",
         held.reason
     );
-    assert_eq!(
-        server
-            .decide(world.request("tick-2", 90.0))
-            .await
-            .unwrap()
-            .action(),
-        Action::ScaleUp
-    );
+    let mut up = world.request("tick-2", 90.0);
+    up.instance_type = "t2.medium".into();
+    assert_eq!(server.decide(up).await.unwrap().action(), Action::ScaleUp);
     server.stop().await;
 }
 

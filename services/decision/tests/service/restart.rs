@@ -257,3 +257,60 @@ async fn fault_48_set_back_and_started_again_is_not_endless() {
     assert_eq!(decision.action(), Action::ScaleUp);
     server.kill().await;
 }
+
+#[tokio::test]
+async fn a_resize_by_other_hands_rests_both_directions_also_over_a_restart() {
+    let world = World::new();
+    let mut server = world.start().await;
+    let ask = |tick: &str, cpu, instance_type: &str| {
+        let mut request = world.request(tick, cpu);
+        request.instance_type = instance_type.into();
+        request
+    };
+    let first = server
+        .decide(ask("tick-1", 50.0, "t2.small"))
+        .await
+        .unwrap();
+    assert_eq!(first.reason_code(), ReasonCode::ForecastInRange);
+    server = killed_and_started(&world, server).await;
+    world.pass(300);
+    // Somebody made it larger; by the forecast it would go down again at once, and up a moment later.
+    for (tick, cpu) in [("tick-2", 10.0), ("tick-3", 95.0)] {
+        let held = server.decide(ask(tick, cpu, "t2.medium")).await.unwrap();
+        assert_eq!(held.reason_code(), ReasonCode::Cooldown, "{}", held.reason);
+    }
+    server = killed_and_started(&world, server).await;
+    world.pass(599);
+    let held = server
+        .decide(ask("tick-4", 10.0, "t2.medium"))
+        .await
+        .unwrap();
+    assert_eq!(held.reason_code(), ReasonCode::Cooldown);
+    world.pass(1);
+    let free = server
+        .decide(ask("tick-5", 10.0, "t2.medium"))
+        .await
+        .unwrap();
+    assert_eq!(free.action(), Action::ScaleDown, "{}", free.reason);
+
+    // Its own resize is not somebody else's, and neither is another machine under the same name.
+    server
+        .report_on(&free, Outcome::Succeeded, None, "t2.small")
+        .await
+        .unwrap();
+    world.pass(600);
+    let after = server
+        .decide(ask("tick-6", 90.0, "t2.small"))
+        .await
+        .unwrap();
+    assert_eq!(after.action(), Action::ScaleUp, "{}", after.reason);
+    server
+        .report(&after, Outcome::NotStarted, None)
+        .await
+        .unwrap();
+    let mut replaced = ask("tick-7", 10.0, "t2.medium");
+    replaced.instance_id = "i-0def".into();
+    let replaced = server.decide(replaced).await.unwrap();
+    assert_eq!(replaced.action(), Action::ScaleDown, "{}", replaced.reason);
+    server.stop().await;
+}

@@ -241,6 +241,8 @@ async fn fault_50_a_bad_policy_is_named_field_by_field_and_not_applied() {
         memory_margin_percent: 20.0,
         saturation_seconds: 300,
         max_sample_age_seconds: 0,
+        down_history_seconds: None,
+        down_observed_seconds: None,
     };
     let mut client = server.client.clone();
     let request = ValidatePolicyRequest {

@@ -24,13 +24,24 @@ prop_compose! {
             Just(PauseDirection::Down),
         ]),
         ended in prop::option::of((any::<bool>(), 0..2_000_i64)),
+        (spanned, observed) in (0..200_000_u32, 0..100_000_u32),
+        now_cpu in 0.0..100.0_f64,
+        last_hour in prop::option::of(0.0..200.0_f64),
+        turned in prop::bool::weighted(0.1),
     ) -> Scene {
         let types = ["t2.small", "t2.medium", "t2.large", "m5.large"];
         let mut scene = scene(cpu).on(types[rung]).seen(|seen| {
             seen.saturated_seconds = saturated;
             seen.observed_at = at(NOW - sample_age);
             seen.memory_peak_mib = peak;
+            seen.cpu_evidence.spanned_seconds = spanned;
+            seen.memory_evidence.observed_seconds = observed;
+            seen.cpu_percent = now_cpu;
+            seen.cpu_peak_last_hour_percent = last_hour;
         });
+        if turned {
+            scene.policy.ladder.reverse();
+        }
         if let Some(code) = unknown {
             scene = scene.unknown(code);
         }
@@ -90,6 +101,36 @@ proptest! {
         }
     }
 
+    #[test]
+    fn nothing_becomes_smaller_without_evidence_or_against_the_present(scene in any_scene()) {
+        let verdict = scene.decide();
+        if verdict.action == Action::ScaleDown {
+            let seen = scene.input.observation.as_ref().unwrap();
+            for evidence in [seen.cpu_evidence, seen.memory_evidence] {
+                prop_assert!(evidence.spanned_seconds >= 86_400 && evidence.observed_seconds >= 43_200);
+            }
+            let vcpus = |name: &str| f64::from(scene.input.size_of(name).unwrap().vcpus);
+            let share = vcpus(&verdict.to_instance_type) / vcpus(&scene.input.instance_type);
+            let most = seen.cpu_percent.max(seen.cpu_peak_last_hour_percent.unwrap());
+            prop_assert!(most <= 75.0 * share + 1e-9);
+        }
+    }
+
+    #[test]
+    fn up_is_never_less_down_is_never_more_and_disorder_never_acts(scene in any_scene()) {
+        let verdict = scene.decide();
+        let sizes = |name: &str| scene.input.size_of(name).map(|size| (size.vcpus, size.memory_mib));
+        let (from, to) = (sizes(&scene.input.instance_type), sizes(&verdict.to_instance_type));
+        if let (Some(from), Some(to)) = (from, to) {
+            let (less, more) = (to.0 < from.0 || to.1 < from.1, to.0 > from.0 || to.1 > from.1);
+            prop_assert!(verdict.action != Action::ScaleUp || !less);
+            prop_assert!(verdict.action != Action::ScaleDown || !more);
+        }
+        if crate::ladder::disorder(&scene.policy.ladder, &scene.input.instance_types).is_some() {
+            prop_assert_eq!(verdict.action, Action::Hold);
+        }
+    }
+
     /// Whatever the load does, two actions are never closer than the cooldown.
     #[test]
     fn fault_49_oscillating_load_flaps_no_faster_than_the_cooldown(
@@ -146,6 +187,8 @@ proptest! {
         for _ in 0..20 {
             let vcpus = scene.input.size_of(&scene.input.instance_type).unwrap().vcpus;
             let cpu = (demand_vcpu / f64::from(vcpus) * 100.0).min(100.0);
+            let seen = scene.input.observation.as_mut().unwrap();
+            (seen.cpu_percent, seen.cpu_peak_last_hour_percent) = (cpu, Some(cpu));
             scene.input.forecast.as_mut().unwrap().horizons = vec![horizon(900, cpu)];
             let verdict = scene.decide();
             directions.extend(Direction::of(verdict.action));
