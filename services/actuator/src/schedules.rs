@@ -4,6 +4,7 @@
 //! takes over what the store has. Time is virtual.
 
 mod faults;
+mod recorded;
 
 use std::{
     sync::{

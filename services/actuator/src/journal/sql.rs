@@ -622,7 +622,7 @@ impl SqlStore {
         })
     }
 
-    pub(super) async fn execute(&self, statement: &str) {
+    pub(crate) async fn execute(&self, statement: &str) {
         let statement = sqlx::AssertSqlSafe(statement.to_owned());
         sqlx::raw_sql(statement).execute(&self.pool).await.unwrap();
     }

@@ -1,0 +1,512 @@
+//! Journals of an older version, taken at every step of a resize: kept under `tests/fixtures`, and finished by this one.
+//!
+//! `tests/fixtures/08c3a3d` was written by the code of that commit with `record_a_journal_of_this_version`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::*;
+use crate::fake::{Deed, Timing};
+
+/// What the cloud looked like when the process that wrote a row ended.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Machine {
+    resize_id: String,
+    instance_id: String,
+    scenario: String,
+    /// Where the row says it is, and whether a call was under way; for those who read this file.
+    step: String,
+    in_flight: bool,
+    state: InstanceState,
+    instance_type: String,
+    tag: Option<String>,
+    /// Types without room, and types that fail their checks.
+    no_capacity: Vec<String>,
+    impaired: Vec<String>,
+}
+
+/// A way through a resize, up to so many crash points.
+struct Scenario {
+    name: &'static str,
+    prepare: fn(&FakeCloud),
+    no_capacity: &'static [&'static str],
+    impaired: &'static [&'static str],
+    points: u32,
+    /// What is asked for, of what is usual.
+    asked: fn(&mut Record),
+}
+
+const ANY: &[&str] = &[
+    "t3.nano",
+    "t3.micro",
+    "t3.small",
+    "t3.medium",
+    "t3.large",
+    "t3.xlarge",
+    "t3.2xlarge",
+];
+
+fn scenarios() -> Vec<Scenario> {
+    let scenario = |name, prepare| Scenario {
+        name,
+        prepare,
+        no_capacity: &[],
+        impaired: &[],
+        points: 80,
+        asked: |_| {},
+    };
+    vec![
+        scenario("plain", |_| {}),
+        Scenario {
+            asked: |record| record.dry_run = true,
+            ..scenario("dry run", |_| {})
+        },
+        Scenario {
+            asked: |record| {
+                let crumb = record.machine.breadcrumb(&record.request.resize_id);
+                record.machine = Resize::recover(&crumb, true, Config::default().limits());
+            },
+            ..scenario("found by its tag", |fake| {
+                for instance in fake.instances() {
+                    fake.somebody(&instance.instance_id, Deed::Stop);
+                    fake.somebody(
+                        &instance.instance_id,
+                        Deed::Edit(|instance| {
+                            instance.tags.insert(
+                                Breadcrumb::TAG.to_owned(),
+                                "id=lost from=t3.small to=t3.medium".to_owned(),
+                            );
+                        }),
+                    );
+                }
+            })
+        },
+        Scenario {
+            no_capacity: &[TARGET],
+            ..scenario("no capacity for the target", |_| {})
+        },
+        Scenario {
+            no_capacity: &[TARGET, FROM],
+            ..scenario("no capacity for target and old", |_| {})
+        },
+        Scenario {
+            no_capacity: ANY,
+            points: 260,
+            ..scenario("no capacity anywhere", |_| {})
+        },
+        Scenario {
+            impaired: &[TARGET],
+            ..scenario("the target fails its checks", |_| {})
+        },
+        scenario("the target never boots", |fake| {
+            fake.set_boots(TARGET, false);
+        }),
+        scenario("the stop takes 20 minutes", |fake| {
+            fake.set_timing(Timing {
+                stop: Duration::from_secs(1_200),
+                ..Timing::default()
+            });
+        }),
+        scenario("no stop has an effect", |fake| {
+            fake.inject_calls(Operation::Stop, 1..=3, Effect::DropBefore);
+        }),
+        scenario("the first start is not permitted", |fake| {
+            fake.inject_calls(
+                Operation::Start,
+                1..=1,
+                Effect::Fail(ErrorKind::Unauthorized),
+            );
+        }),
+        scenario("somebody starts it midway", |fake| {
+            fake.inject_calls(Operation::ModifyType, 1..=1, Effect::Somebody(Deed::Start));
+        }),
+        scenario("somebody changes its type midway", |fake| {
+            fake.inject_calls(
+                Operation::ModifyType,
+                1..=1,
+                Effect::Somebody(Deed::Edit(|instance| {
+                    "t3.large".clone_into(&mut instance.instance_type);
+                })),
+            );
+        }),
+        scenario("a user stops it before we do", |fake| {
+            fake.inject_calls(Operation::SetTag, 1..=1, Effect::Somebody(Deed::Stop));
+        }),
+        scenario("terminated midway", |fake| {
+            fake.inject_calls(Operation::Start, 1..=1, Effect::Somebody(Deed::Terminate));
+        }),
+        scenario("stop protection", |fake| {
+            fake.inject_calls(Operation::Stop, 1..=9, Effect::Fail(ErrorKind::Protected));
+        }),
+        scenario("the tag is slow to come off", |fake| {
+            fake.inject_calls(
+                Operation::RemoveTag,
+                1..=3,
+                Effect::Fail(ErrorKind::Throttled),
+            );
+        }),
+        scenario("every call loses its answer once", |fake| {
+            for operation in [
+                Operation::SetTag,
+                Operation::Stop,
+                Operation::ModifyType,
+                Operation::Start,
+                Operation::RemoveTag,
+            ] {
+                fake.inject_calls(operation, 1..=1, Effect::DropAfter);
+            }
+        }),
+    ]
+}
+
+/// What a process left that ended at a point, while nobody took over.
+struct Interrupted {
+    record: Record,
+    lines: Vec<Line>,
+    machine: Machine,
+    ended: bool,
+}
+
+async fn interrupt(scenario: &Scenario, point: u32, number: usize) -> Interrupted {
+    let inner = Arc::new(MemoryStore::default());
+    let stage = Stage::new(Arc::clone(&inner) as Arc<dyn Store>, &[point]);
+    let instance_id = format!("i-{number:017x}");
+    let resize_id = format!("recorded-{number:04}");
+    stage.fake.add_instance(&instance_id, FROM);
+    for name in scenario.no_capacity {
+        stage.fake.set_capacity(name, false);
+    }
+    for name in scenario.impaired {
+        stage.fake.set_healthy(name, false);
+    }
+    (scenario.prepare)(&stage.fake);
+    let (journal, executor) = stage.process();
+    let mut record = Stage::request();
+    record.request.instance_id.clone_from(&instance_id);
+    record.request.resize_id.clone_from(&resize_id);
+    record.request.lease_epoch = 6;
+    (scenario.asked)(&mut record);
+    let Ok(Admission::New(record)) = journal.admit(record, None).await else {
+        panic!("not taken on");
+    };
+    let ended = tokio::select! {
+        biased;
+        () = stage.store.crashed.notified() => false,
+        () = executor.run(record, None) => true,
+    };
+    let record = inner.get(&resize_id).await.unwrap().unwrap();
+    let tag = stage.fake.tags(&instance_id).remove(Breadcrumb::TAG);
+    Interrupted {
+        lines: inner.lines(&resize_id).await.unwrap(),
+        machine: Machine {
+            scenario: scenario.name.to_owned(),
+            step: record.machine.step().to_string(),
+            in_flight: document(&record)["in_flight"].as_bool().unwrap(),
+            state: stage.fake.state(&instance_id).unwrap(),
+            instance_type: stage.fake.instance_type(&instance_id).unwrap(),
+            tag,
+            no_capacity: owned(scenario.no_capacity),
+            impaired: owned(scenario.impaired),
+            resize_id,
+            instance_id,
+        },
+        record,
+        ended,
+    }
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn document(record: &Record) -> serde_json::Value {
+    serde_json::to_value(&record.machine).unwrap()
+}
+
+/// Alike are rows that differ in their times only.
+fn kind(interrupted: &Interrupted) -> String {
+    let mut document = document(&interrupted.record);
+    let fields = document.as_object_mut().unwrap();
+    for name in [
+        "limits",
+        "waited",
+        "looks",
+        "pause",
+        "tries",
+        "error",
+        "missing",
+        "unconfirmed",
+    ] {
+        fields.remove(name);
+    }
+    if fields["round"] != 0 {
+        fields.insert("rung".to_owned(), 0.into());
+        fields.insert("round".to_owned(), 1.into());
+        fields.remove("seen_type");
+    }
+    let Machine {
+        state,
+        instance_type,
+        tag,
+        ..
+    } = &interrupted.machine;
+    let instance_type = match fields["round"] == 0 {
+        true => instance_type.as_str(),
+        false => "",
+    };
+    format!("{document} {state} {instance_type} {}", tag.is_some())
+}
+
+#[tokio::test]
+#[ignore = "writes the files that the other tests read: RECORD_TO=FOLDER, with the code of the version to be recorded"]
+async fn record_a_journal_of_this_version() {
+    let folder = std::env::var("RECORD_TO").unwrap();
+    let folder = Path::new(&folder);
+    std::fs::create_dir_all(folder).unwrap();
+    let path = folder.join("actuator.db");
+    let store = SqlStore::open(&path.display().to_string()).await.unwrap();
+    let mut machines: Vec<Machine> = Vec::new();
+    let mut kinds = BTreeSet::new();
+    for scenario in scenarios() {
+        for point in 0..scenario.points {
+            let interrupted = interrupt(&scenario, point, machines.len() + 1).await;
+            let ended = interrupted.ended;
+            if kinds.insert(kind(&interrupted)) {
+                write(&store, &interrupted).await;
+                machines.push(interrupted.machine);
+            }
+            if ended {
+                break;
+            }
+        }
+    }
+    store.close().await;
+    std::fs::remove_file(folder.join("actuator.db.lock")).unwrap();
+    let text = serde_json::to_string_pretty(&machines).unwrap();
+    std::fs::write(folder.join("machines.json"), text + "\n").unwrap();
+    eprintln!("{} rows", machines.len());
+
+    // As a kill leaves it: what was written last stands in the log beside the file.
+    let killed = tempfile::tempdir().unwrap();
+    let path = killed.path().join("actuator.db");
+    let store = SqlStore::open(&path.display().to_string()).await.unwrap();
+    store.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
+    let plain = &scenarios()[0];
+    let at = |step: &str| {
+        machines.iter().position(|machine| {
+            machine.scenario == plain.name && machine.step == step && machine.in_flight
+        })
+    };
+    let number = at("modify").unwrap() + 1;
+    let mut point = 0;
+    let interrupted = loop {
+        let interrupted = interrupt(plain, point, number).await;
+        if interrupted.machine.step == "modify" && interrupted.machine.in_flight {
+            break interrupted;
+        }
+        point += 1;
+    };
+    write(&store, &interrupted).await;
+    let folder = folder.join("killed");
+    std::fs::create_dir_all(&folder).unwrap();
+    for name in ["actuator.db", "actuator.db-wal"] {
+        std::fs::copy(killed.path().join(name), folder.join(name)).unwrap();
+    }
+    let text = serde_json::to_string_pretty(&[interrupted.machine]).unwrap();
+    std::fs::write(folder.join("machines.json"), text + "\n").unwrap();
+}
+
+async fn write(store: &SqlStore, interrupted: &Interrupted) {
+    let request = interrupted.record.request.clone();
+    let record = &interrupted.record;
+    let machine = record.machine.clone();
+    let new = Record::new(request, record.dry_run, machine, record.created_at);
+    assert!(matches!(
+        store.admit(&new, None).await,
+        Ok(Ok(Admission::New(_)))
+    ));
+    store.write(record, &interrupted.lines).await.unwrap();
+}
+
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/08c3a3d");
+
+fn machines(folder: &Path) -> Vec<Machine> {
+    let text = std::fs::read_to_string(folder.join("machines.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// A copy that may be written: the folder, which goes at the end, and the store in it.
+async fn opened(folder: &Path) -> (tempfile::TempDir, SqlStore) {
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["actuator.db", "actuator.db-wal"] {
+        if folder.join(name).exists() {
+            std::fs::copy(folder.join(name), copy.path().join(name)).unwrap();
+        }
+    }
+    let path = copy.path().join("actuator.db");
+    let store = SqlStore::open(&path.display().to_string()).await.unwrap();
+    (copy, store)
+}
+
+/// The cloud as it was left, once it is `now` there.
+async fn cloud(machine: &Machine, now: Timestamp) -> (Arc<LeapingClock>, FakeCloud) {
+    let before = now - jiff::SignedDuration::from_secs(100);
+    let clock = Arc::new(LeapingClock(Mutex::new(before)));
+    let fake = FakeCloud::new(Arc::clone(&clock) as Arc<dyn Clock>);
+    let id = &machine.instance_id;
+    fake.add_instance(id, &machine.instance_type);
+    if let Some(tag) = &machine.tag {
+        use crate::cloud::Cloud as _;
+        fake.set_tag(id, Breadcrumb::TAG, tag).await.unwrap();
+    }
+    match machine.state {
+        InstanceState::Running => clock.sleep(Duration::from_secs(100)).await,
+        InstanceState::Stopping => {
+            clock.sleep(Duration::from_secs(90)).await;
+            fake.somebody(id, Deed::Stop);
+            clock.sleep(Duration::from_secs(10)).await;
+        }
+        InstanceState::Stopped => {
+            fake.somebody(id, Deed::Stop);
+            clock.sleep(Duration::from_secs(100)).await;
+        }
+        InstanceState::Pending => {
+            fake.somebody(id, Deed::Stop);
+            clock.sleep(Duration::from_secs(90)).await;
+            fake.somebody(id, Deed::Start);
+            clock.sleep(Duration::from_secs(10)).await;
+        }
+        InstanceState::ShuttingDown | InstanceState::Terminated => {
+            fake.somebody(id, Deed::Terminate);
+            clock.sleep(Duration::from_secs(100)).await;
+        }
+    }
+    assert_eq!(fake.state(id), Some(machine.state), "{machine:?}");
+    for name in &machine.no_capacity {
+        // Where there is none at all, there will be some.
+        fake.set_capacity(name, machine.no_capacity.len() == ANY.len());
+    }
+    for name in &machine.impaired {
+        fake.set_healthy(name, false);
+    }
+    (clock, fake)
+}
+
+async fn finishes(machine: &Machine, store: &Arc<dyn Store>) -> Record {
+    let left = store.get(&machine.resize_id).await.unwrap().unwrap();
+    let lines = store.lines(&machine.resize_id).await.unwrap();
+    let last = lines.last().map_or(left.created_at, |line| line.at);
+    let (clock, fake) = cloud(machine, last).await;
+    let stage = Stage {
+        clock: Arc::clone(&clock),
+        fake: fake.clone(),
+        inner: Arc::clone(store),
+        store: Arc::new(CrashingStore {
+            inner: Arc::clone(store),
+            points: AtomicU32::new(0),
+            crash_at: Vec::new(),
+            crashed: Notify::new(),
+        }),
+    };
+    clock.sleep(OUTAGE).await;
+    let (journal, executor) = stage.process();
+    let mut found = journal.unfinished().await.unwrap();
+    found.retain(|record| record.request.resize_id == machine.resize_id);
+    if let Some(mut record) = found.pop() {
+        executor.prepare(&mut record);
+        executor.run(record, None).await;
+    }
+    clock.sleep(Duration::from_secs(600)).await;
+    let record = store.get(&machine.resize_id).await.unwrap().unwrap();
+    let outcome = record.outcome().unwrap();
+    let id = &machine.instance_id;
+    let (state, runs_on) = (fake.state(id).unwrap(), fake.instance_type(id).unwrap());
+    let up = state == InstanceState::Running;
+    let good = match outcome {
+        Outcome::Gone => state.is_gone(),
+        Outcome::Succeeded => up && runs_on == TARGET,
+        Outcome::RolledBack => up && runs_on == FROM,
+        Outcome::FellBack => up && runs_on != TARGET && runs_on != FROM,
+        Outcome::Refused | Outcome::DryRun => {
+            let down_by_a_user = machine.scenario == "a user stops it before we do";
+            fake.resizes(id) == 0 && (up || down_by_a_user) && fake.count(Operation::Stop) == 0
+        }
+    };
+    assert!(good, "{machine:?}: {outcome:?} and {state} on {runs_on}");
+    assert!(
+        !fake.tags(id).contains_key(Breadcrumb::TAG) || state.is_gone(),
+        "{machine:?}: the tag stays"
+    );
+    record
+}
+
+#[tokio::test]
+async fn every_row_that_08c3a3d_left_at_any_step_is_finished() {
+    let folder = Path::new(FIXTURES);
+    let (_copy, store) = opened(folder).await;
+    let store: Arc<dyn Store> = Arc::new(store);
+    let machines = machines(folder);
+    let rows = store.list(None, false, usize::MAX).await.unwrap();
+    assert_eq!(rows.len(), machines.len());
+    let steps: BTreeSet<_> = machines
+        .iter()
+        .map(|machine| (machine.step.as_str(), machine.in_flight))
+        .collect();
+    for step in [
+        "preflight",
+        "recheck",
+        "wait_stopped",
+        "read_back",
+        "wait_running",
+        "status_checks",
+        "succeeded",
+        "rolled_back",
+        "fell_back",
+        "gone",
+        "refused",
+        "dry_run",
+    ] {
+        assert!(steps.contains(&(step, false)), "{step} is not recorded");
+    }
+    for step in [
+        "mark",
+        "stop",
+        "modify",
+        "start",
+        "monitoring",
+        "confirm",
+        "unmark",
+    ] {
+        for in_flight in [false, true] {
+            assert!(steps.contains(&(step, in_flight)), "{step} {in_flight}");
+        }
+    }
+    let mut outcomes: BTreeMap<&str, usize> = BTreeMap::new();
+    for machine in &machines {
+        let record = finishes(machine, &store).await;
+        *outcomes
+            .entry(record.outcome().unwrap().name())
+            .or_default() += 1;
+    }
+    eprintln!("{} rows: {outcomes:?}", machines.len());
+    assert!(store.list(None, true, 1).await.unwrap().is_empty());
+    for outcome in ["succeeded", "rolled_back", "fell_back", "refused"] {
+        assert!(outcomes[outcome] >= 10, "{outcomes:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_journal_that_08c3a3d_left_by_a_kill_is_finished_from_its_log() {
+    let folder = &Path::new(FIXTURES).join("killed");
+    let (_copy, store) = opened(folder).await;
+    let store: Arc<dyn Store> = Arc::new(store);
+    let [machine] = &machines(folder)[..] else {
+        panic!("one machine");
+    };
+    let record = finishes(machine, &store).await;
+    assert_eq!(record.outcome(), Some(Outcome::Succeeded));
+}
