@@ -8,5 +8,6 @@ mod epochs;
 mod faults;
 mod harness;
 mod operate;
+mod recorded;
 mod restart;
 mod validate;
