@@ -62,6 +62,7 @@ impl Gate {
         if self.shutdown.is_cancelled() {
             return Err(NotAdmitted::ShuttingDown);
         }
+        self.journal.check().await?;
         let instance = self.cloud.describe_instance(&request.instance_id).await?;
         let busy = self
             .journal

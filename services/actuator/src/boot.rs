@@ -19,6 +19,8 @@ use crate::{
 const RETRY: Duration = Duration::from_secs(15);
 /// Between two tries to open a journal that another process holds: while it ends, as a rule.
 const HELD_RETRY: Duration = Duration::from_secs(1);
+/// Between two tries to reach the server that has the journal.
+const UNREACHABLE_RETRY: Duration = Duration::from_secs(5);
 /// Between two tries to write what could not be written.
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
 /// Between two looks at the limits, for the exposition.
@@ -26,38 +28,97 @@ const SHOW_EVERY: Duration = Duration::from_secs(5);
 /// In rounds of flushing: old resizes are forgotten once an hour.
 const FORGET_EVERY: u32 = 720;
 
-/// Opens the journal, once no other process holds it. `None` when shutdown came first.
+/// A journal to work with.
+pub struct Opened {
+    pub store: Arc<dyn Store>,
+    /// Why it only stands in for the one that can't be used.
+    pub wrong: Option<String>,
+}
+
+/// Opens the journal, once no other process holds it; one in memory, with what can be read of it, when it can't be used.
+/// `None` when shutdown came first.
 ///
 /// # Errors
-/// It can't be used; one line with the remedy.
+/// There is no memory for one.
 pub async fn open(
     config: &Config,
     shutdown: &CancellationToken,
-) -> Result<Option<Arc<dyn Store>>, OpenError> {
+) -> Result<Option<Opened>, OpenError> {
     let mut said = false;
     loop {
-        match SqlStore::open(&config.database).await {
-            Ok(store) => {
-                tracing::info!(
-                    journal = shown(&config.database),
-                    "the resize journal is open"
-                );
-                return Ok(Some(Arc::new(store)));
+        let opened = match SqlStore::open(&config.database).await {
+            Err(OpenError::Unusable(why)) => stand_in(config, why).await,
+            Ok(store) => Ok(Opened {
+                store: Arc::new(store),
+                wrong: None,
+            }),
+            Err(error) => Err(error),
+        };
+        let pause = match opened {
+            Ok(opened) => {
+                if opened.wrong.is_none() {
+                    let journal = shown(&config.database);
+                    tracing::info!(journal, "the resize journal is open");
+                }
+                return Ok(Some(opened));
             }
             Err(error @ OpenError::Held(_)) => {
                 if !said {
                     tracing::warn!("{error}; waiting for it to end");
                     said = true;
                 }
+                HELD_RETRY
+            }
+            // The lock that keeps two actuators apart is there, too: another one may be in the middle of a resize.
+            Err(error @ OpenError::Unreachable(_)) => {
+                if !said {
+                    tracing::error!(
+                        "{error}; waiting for it, and nothing is started or stopped before"
+                    );
+                    said = true;
+                }
+                UNREACHABLE_RETRY
             }
             Err(error) => return Err(error),
-        }
+        };
         // The process's own time, here and below: a simulation's clock has nothing to do with it.
         tokio::select! {
             () = shutdown.cancelled() => return Ok(None),
-            () = tokio::time::sleep(HELD_RETRY) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
+}
+
+async fn stand_in(config: &Config, why: String) -> Result<Opened, OpenError> {
+    let (store, salvaged) = SqlStore::stand_in(&config.database).await?;
+    let unfinished = salvaged.records.iter();
+    let unfinished = unfinished
+        .filter(|record| record.finished_at.is_none())
+        .count();
+    tracing::warn!(
+        unfinished,
+        unreadable = salvaged.unreadable,
+        "what could be read of the journal is worked on from memory"
+    );
+    Ok(Opened {
+        store: Arc::new(store),
+        wrong: Some(why),
+    })
+}
+
+/// Once the journal can't be used: says so where it is seen, and is ready no more.
+pub async fn mind(journal: Arc<Journal>, metrics: Metrics, ready: watch::Sender<bool>) {
+    let mut degraded = journal.degradation();
+    let why = match degraded.wait_for(Option::is_some).await {
+        Ok(why) => why.clone().unwrap_or_default(),
+        // `journal` holds the sender.
+        Err(_) => return,
+    };
+    metrics.journal_degraded.set(1);
+    tracing::error!(
+        "no resize is taken on, and no instance is stopped: {why}. Instances that are down are brought up all the same"
+    );
+    ready.send_replace(false);
 }
 
 /// Turns `ready` once the cloud can be called, every unfinished resize has been looked at, and every instance with a
@@ -102,6 +163,12 @@ pub async fn become_ready(
     for looked_at in unfinished {
         // An error is an end: of the resize, or of the process.
         let _ = looked_at.await;
+    }
+    if finder.journal.degraded().is_some() {
+        tracing::warn!(
+            "every instance that may be down has been looked at; not ready, for the journal can't be used"
+        );
+        return;
     }
     if complaints.any() {
         tracing::info!("ready after all");
@@ -164,6 +231,8 @@ pub async fn look_after(
         }
         // What fails has been said when it began to.
         let _ = journal.flush().await;
+        // Notes it.
+        let _ = journal.check().await;
         if !store.is_ours().await {
             tracing::error!(
                 "the hold on the journal is lost; leaving, so that no second actuator acts beside this one"

@@ -159,6 +159,7 @@ fn refusal(refusal: &Refusal, now: Timestamp) -> Status {
     match refusal {
         Refusal::OtherContent(_) => Status::already_exists(message),
         Refusal::Objection(no) => objection(no, now),
+        Refusal::Store(error) if matches!(error, StoreError::Degraded(_)) => store_error(error),
         Refusal::Store(_) => unavailable(message, Duration::from_secs(5)),
         Refusal::Busy { active, .. } => failed_precondition("ACTIVE_RESIZE", active, &message),
         Refusal::StaleEpoch { highest, .. } => {
@@ -169,6 +170,9 @@ fn refusal(refusal: &Refusal, now: Timestamp) -> Status {
 
 /// The journal can't be read or written.
 pub fn store_error(error: &StoreError) -> Status {
+    if matches!(error, StoreError::Degraded(_)) {
+        return failed_precondition("JOURNAL_DEGRADED", "actuator", &error.to_string());
+    }
     unavailable(error.to_string(), Duration::from_secs(5))
 }
 
@@ -240,6 +244,7 @@ pub fn limits(standings: Standings, config: &Config) -> wire::GetLimitsResponse 
         instance_limit: config.limits.instance_per_day,
         fence_epoch: 0,
         active: 0,
+        journal_degraded: String::new(),
         dry_run: config.dry_run,
         max_concurrent: u32::try_from(config.max_concurrent).unwrap_or(u32::MAX),
     }

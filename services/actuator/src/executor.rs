@@ -97,6 +97,11 @@ impl Executor {
     pub fn prepare(&self, record: &mut Record) {
         let now = self.clock.now();
         record.machine.resume();
+        if self.config.dry_run && !record.dry_run {
+            record.machine.start_only(
+                "the actuator is in dry run by now: nothing is stopped or changed, and what is down starts as it is",
+            );
+        }
         record.end_step(true, Some("the actuator ended here".to_owned()), now);
         let age = now.duration_since(record.created_at).as_secs();
         let limit = i64::try_from(self.config.queue_seconds).unwrap_or(i64::MAX);
@@ -503,6 +508,9 @@ impl Executor {
         let (Some(mode), true) = (&record.credit_mode, record.machine.stop_asked()) else {
             return;
         };
+        if self.config.dry_run {
+            return;
+        }
         let restored = match self.cloud.credit_mode(instance_id).await {
             Ok(Some(now)) if now != *mode => self.cloud.set_credit_mode(instance_id, mode).await,
             Ok(_) => return,

@@ -161,6 +161,8 @@ impl Service {
         answer.active = u32::try_from(active.len()).unwrap_or(u32::MAX);
         let fence = self.journal.fence().await;
         answer.fence_epoch = fence.map_err(|error| convert::store_error(&error))?;
+        let degraded = self.journal.degraded();
+        answer.journal_degraded = degraded.map(|why| why.to_string()).unwrap_or_default();
         Ok(Response::new(answer))
     }
 

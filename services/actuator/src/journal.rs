@@ -4,13 +4,17 @@
 //! and for the time when the store can't be written. A machine that is down is never kept waiting for a disk.
 
 pub mod fence;
+mod hold;
 mod record;
 mod refused;
+mod salvage;
 mod sql;
 mod store;
 
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod damage;
 #[cfg(test)]
 pub(crate) mod memory;
 
@@ -84,6 +88,8 @@ pub struct Journal {
     writing: tokio::sync::Mutex<()>,
     failing: AtomicBool,
     fence_resets: Counter,
+    /// Why nothing new is taken on or stopped, for as long as this process lives.
+    degraded: watch::Sender<Option<Arc<str>>>,
 }
 
 /// A resize that has not ended, or whose end is not written yet.
@@ -133,6 +139,46 @@ impl Journal {
             writing: tokio::sync::Mutex::default(),
             failing: AtomicBool::new(false),
             fence_resets: Counter::default(),
+            degraded: watch::Sender::new(None),
+        }
+    }
+
+    /// From now on nothing new is taken on, and nothing that runs is stopped: what is down is brought up, and that is
+    /// all. The first reason stays.
+    pub fn degrade(&self, why: impl Into<Arc<str>>) {
+        self.degraded.send_if_modified(|degraded| {
+            let first = degraded.is_none();
+            if first {
+                *degraded = Some(why.into());
+            }
+            first
+        });
+    }
+
+    /// Why nothing new is taken on, if nothing is.
+    pub fn degraded(&self) -> Option<Arc<str>> {
+        self.degraded.borrow().clone()
+    }
+
+    /// The same, to wait for.
+    pub fn degradation(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.degraded.subscribe()
+    }
+
+    /// Before a stop, and before what will lead to one.
+    ///
+    /// # Errors
+    /// The journal is not to be used for it.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        if let Some(why) = self.degraded() {
+            return Err(StoreError::Degraded(why.to_string()));
+        }
+        match within(async { Ok(self.store.displaced().await) }).await? {
+            None => Ok(()),
+            Some(what) => {
+                self.degrade(what.as_str());
+                Err(StoreError::Degraded(what))
+            }
         }
     }
 
@@ -178,6 +224,23 @@ impl Journal {
         record: Record,
         rails: Option<&Rails<'_>>,
     ) -> Result<Admission, Refusal> {
+        self.check().await?;
+        self.take_on(record, rails).await
+    }
+
+    /// Takes on what brings a machine back: also while nothing else is taken on.
+    ///
+    /// # Errors
+    /// Says what speaks against it.
+    pub async fn take_up(&self, record: Record) -> Result<Admission, Refusal> {
+        self.take_on(record, None).await
+    }
+
+    async fn take_on(
+        &self,
+        record: Record,
+        rails: Option<&Rails<'_>>,
+    ) -> Result<Admission, Refusal> {
         let _writing = self.writing.lock().await;
         let fence = within(self.store.fence()).await?;
         let admission = within(self.store.admit(&record, rails)).await??;
@@ -218,6 +281,9 @@ impl Journal {
             }
             live.dirty = true;
             live.sender.send_replace(Arc::new(record.clone()));
+        }
+        if needed {
+            self.check().await?;
         }
         if self.failing.load(Ordering::Relaxed) && !needed {
             return Err(StoreError::Unavailable("it failed before".to_owned()));

@@ -70,12 +70,15 @@ pub async fn serve(
     let config = Arc::new(config);
     let mut registry = exposition::registry("actuator");
     let metrics = Metrics::register(&mut registry);
-    let Some(store) = boot::open(&config, &shutdown).await? else {
+    let Some(boot::Opened { store, wrong }) = boot::open(&config, &shutdown).await? else {
         return Ok(());
     };
     let journal = Arc::new(
         Journal::new(Arc::clone(&store)).counting_fence_resets(metrics.fence_resets.clone()),
     );
+    if let Some(wrong) = wrong {
+        journal.degrade(wrong);
+    }
     let guard = Arc::new(Guard::new(&config, Arc::clone(&journal)));
     let cloud = guard.stand_before(deps.cloud, Arc::clone(&deps.clock), &config);
     let deps = Deps {
@@ -107,6 +110,11 @@ pub async fn serve(
         .into_iter()
         .map(|record| executor.resume(record))
         .collect();
+    let minding = tokio::spawn(boot::mind(
+        Arc::clone(&journal),
+        metrics.clone(),
+        ready.clone(),
+    ));
     let readiness = tokio::spawn(boot::become_ready(finder.clone(), taken_up, ready));
     let upkeep = tokio::spawn(boot::look_after(
         Arc::clone(&store),
@@ -158,6 +166,7 @@ pub async fn serve(
     let (served, ()) = tokio::join!(serving, finishing);
     upkeep.abort();
     standing.abort();
+    minding.abort();
     store.close().await;
     served?;
     if let Some(exposed) = exposed {

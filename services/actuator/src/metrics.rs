@@ -45,6 +45,8 @@ pub struct Metrics {
     fleet_limit: Gauge,
     /// Fences that lay ahead of the clock: page on it, a clock is wrong or somebody plays.
     pub fence_resets: Counter,
+    /// 1 once the journal can't be used: page on it.
+    pub journal_degraded: Gauge,
 }
 
 impl Metrics {
@@ -71,6 +73,7 @@ impl Metrics {
             fleet_used: Gauge::default(),
             fleet_limit: Gauge::default(),
             fence_resets: Counter::default(),
+            journal_degraded: Gauge::default(),
         };
         registry.register(
             "resizes",
@@ -123,6 +126,11 @@ impl Metrics {
             metrics.refused_for_good.clone(),
         );
         for (name, help, gauge) in [
+            (
+                "journal_degraded",
+                "1 once the journal can't be used: what is down is brought up, and nothing new is taken on",
+                &metrics.journal_degraded,
+            ),
             (
                 "dry_run",
                 "1 while the configuration makes every resize a dry run",

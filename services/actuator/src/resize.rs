@@ -272,6 +272,9 @@ pub struct Resize {
     as_is: bool,
     /// The stop took too long: no change of type any more.
     overdue: bool,
+    /// Nothing but a start may happen to the machine.
+    #[serde(default)]
+    start_only: bool,
     paged: bool,
     /// The last type that was seen.
     seen_type: String,
@@ -306,6 +309,7 @@ impl Resize {
             saw_pending: false,
             as_is: false,
             overdue: false,
+            start_only: false,
             paged: false,
             seen_type: from.to_owned(),
             last_checks: None,
@@ -358,6 +362,26 @@ impl Resize {
             }
             Step::Monitor => self.enter(Step::Check),
             step => self.enter(step),
+        }
+    }
+
+    /// From here on the machine is neither stopped nor changed: if it is down it starts on the type that it has, and if it
+    /// was not to go down yet it stays up. To be called after [`Resize::resume`].
+    pub fn start_only(&mut self, why: &str) {
+        self.start_only = true;
+        self.monitoring_enabled = false;
+        match self.step {
+            Step::Unmark | Step::Ended(_) => {}
+            _ if !self.stop_asked => self.refuse(why),
+            step => {
+                self.fail(why);
+                self.as_is = true;
+                self.idle_stops = self.limits.tries_per_type;
+                if matches!(step, Step::Stop | Step::Modify | Step::ReadBack) {
+                    self.enter(Step::AwaitStopped);
+                    self.saw_down = step != Step::Stop;
+                }
+            }
         }
     }
 

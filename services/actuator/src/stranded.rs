@@ -114,7 +114,7 @@ impl Finder {
             self.config.limits(),
         );
         let record = Record::new(request, false, machine, self.clock.now());
-        match self.journal.admit(record, None).await {
+        match self.journal.take_up(record).await {
             Ok(Admission::New(record)) => {
                 tracing::warn!(
                     instance_id = instance.instance_id,

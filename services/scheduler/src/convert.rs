@@ -355,7 +355,7 @@ pub fn limits(message: actuator::v1::GetLimitsResponse) -> Limits {
         failures: breaker.failures,
         failures_limit: breaker.limit,
         fence_epoch: message.fence_epoch,
-        journal_degraded: String::new(),
+        journal_degraded: one_line(&message.journal_degraded),
     }
 }
 

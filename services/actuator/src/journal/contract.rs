@@ -19,11 +19,11 @@ use crate::{
     resize::{Event, Limits, Outcome, Resize, Step},
 };
 
-fn at(second: i64) -> Timestamp {
+pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
 
-fn record(resize_id: &str, instance_id: &str, target: &str, epoch: u64) -> Record {
+pub(super) fn record(resize_id: &str, instance_id: &str, target: &str, epoch: u64) -> Record {
     let request = Request {
         resize_id: resize_id.to_owned(),
         instance_id: instance_id.to_owned(),
@@ -41,14 +41,14 @@ async fn admit(store: &dyn Store, record: &Record) -> Result<Admission, Refusal>
     store.admit(record, None).await.unwrap()
 }
 
-async fn admitted(store: &dyn Store, resize_id: &str, instance_id: &str) -> Record {
+pub(super) async fn admitted(store: &dyn Store, resize_id: &str, instance_id: &str) -> Record {
     let record = record(resize_id, instance_id, "t2.medium", 0);
     let admission = admit(store, &record).await;
     assert!(matches!(admission, Ok(Admission::New(_))), "{admission:?}");
     record
 }
 
-async fn end(store: &dyn Store, mut record: Record, second: i64) {
+pub(super) async fn end(store: &dyn Store, mut record: Record, second: i64) {
     let event = Event::Refused {
         reason: "no".to_owned(),
     };
@@ -57,7 +57,11 @@ async fn end(store: &dyn Store, mut record: Record, second: i64) {
     store.write(&record, &[]).await.unwrap();
 }
 
-async fn ids(store: &dyn Store, instance_id: Option<&str>, active_only: bool) -> Vec<String> {
+pub(super) async fn ids(
+    store: &dyn Store,
+    instance_id: Option<&str>,
+    active_only: bool,
+) -> Vec<String> {
     let records = store.list(instance_id, active_only, 100).await.unwrap();
     records
         .into_iter()
@@ -329,7 +333,7 @@ async fn in_memory() {
     memory(&MemoryStore::default()).await;
 }
 
-fn path(folder: &TempDir, name: &str) -> String {
+pub(super) fn path(folder: &TempDir, name: &str) -> String {
     folder.path().join(name).display().to_string()
 }
 
@@ -566,6 +570,35 @@ async fn postgresql() {
         .await;
     assert!(!store.is_ours().await);
     assert!(SqlStore::open(&url).await.is_ok());
+    // A row that can't be understood: the others are read, under the lock.
+    let (store, url) = server.store("odd").await;
+    admitted(&store, "a", "i-1").await;
+    admitted(&store, "b", "i-2").await;
+    store
+        .execute("UPDATE resizes SET document = '{' WHERE resize_id = 'a'")
+        .await;
+    store.close().await;
+    drop(store);
+    let found = loop {
+        match SqlStore::open(&url).await {
+            // The server has not seen yet that the first one hung up.
+            Err(OpenError::Held(_)) => {}
+            other => assert!(matches!(other, Err(OpenError::Unusable(_))), "{other:?}"),
+        }
+        match SqlStore::stand_in(&url).await {
+            Err(OpenError::Held(_)) => tokio::time::sleep(Duration::from_millis(20)).await,
+            other => break other.unwrap(),
+        }
+    };
+    assert_eq!(ids(&found.0, None, true).await, ["b"]);
+    assert_eq!(found.1.unreadable, 1);
+    let second = SqlStore::stand_in(&url).await;
+    assert!(matches!(second, Err(OpenError::Held(_))), "{second:?}");
+    let nowhere = SqlStore::open("postgres://autoscaler@127.0.0.1:1/none").await;
+    assert!(
+        matches!(nowhere, Err(OpenError::Unreachable(_))),
+        "{nowhere:?}"
+    );
 }
 
 /// A guard whose journal keeps what persons decided, and a file beside it.

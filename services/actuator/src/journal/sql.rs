@@ -5,11 +5,7 @@
 //!
 //! Invariant: one process at a time. A second one waits for a lock that ends with the first, however that ends.
 
-use std::{
-    fs::{self, File, TryLockError},
-    path::Path,
-    time::Duration,
-};
+use std::{fs::File, path::Path, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -23,7 +19,10 @@ use sqlx::{
 use tokio::sync::Mutex;
 
 use super::{
-    Admission, Line, Record, Refusal, Refused, fence, refused,
+    Admission, Line, Record, Refusal, Refused, fence,
+    hold::{Watched, lock_file, lock_path},
+    refused,
+    salvage::{self, Found, Salvaged},
     store::{Rails, Recent, Store, StoreError},
 };
 
@@ -38,11 +37,14 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Resizes that one call forgets at most.
 const FORGET_AT_ONCE: i64 = 1_000;
 
-/// Why the service can't start with this database. One line with the remedy.
+/// Why this database can't be used. One line with the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("another actuator holds the journal {0}")]
     Held(String),
+    /// It may be held, by whom can't be asked.
+    #[error("{0}")]
+    Unreachable(String),
     #[error("{0}")]
     Unusable(String),
 }
@@ -52,8 +54,13 @@ pub enum OpenError {
 enum Hold {
     /// Ours alone by its nature.
     Nothing,
-    /// Unlocked when it is closed, also by a kill.
-    File { _lock: File },
+    /// Files that are ours for as long as their paths lead to them; the first is locked, which ends when it is closed,
+    /// also by a kill.
+    Files {
+        _lock: File,
+        /// `None` for those of a database that is not used.
+        watched: Option<Watched>,
+    },
     /// A session that holds the advisory lock.
     Session(Mutex<AnyConnection>),
 }
@@ -70,15 +77,15 @@ impl SqlStore {
     /// end: for simulations.
     ///
     /// # Errors
-    /// Another process holds it; it is damaged (then it is left as it is), can't be written, or is of a newer version.
+    /// Another process holds it; it is damaged or of a newer version (then it is left as it is), or can't be written.
     pub async fn open(database: &str) -> Result<Self, OpenError> {
         sqlx::any::install_default_drivers();
-        let store = if database.starts_with("postgres:") || database.starts_with("postgresql:") {
+        let name = shown(database);
+        let store = if is_postgres(database) {
             Self::open_postgres(database).await?
         } else {
             Self::open_sqlite(database).await?
         };
-        let name = shown(database);
         match MIGRATIONS.run(&store.pool).await {
             Ok(()) => {}
             Err(
@@ -90,26 +97,110 @@ impl SqlStore {
             }
             Err(error) => return Err(unusable(&name, &error)),
         }
-        let newest =
-            sqlx::query("SELECT COALESCE(MAX(format), 0) FROM resizes WHERE finished_at IS NULL")
-                .fetch_one(&store.pool)
+        // A file that may not be written, or a disk without room, opens all the same: find out now.
+        sqlx::query("UPDATE fences SET epoch = epoch WHERE id = 1")
+            .execute(&store.pool)
+            .await
+            .map_err(|error| unusable(&name, &error))?;
+        if is_postgres(database) {
+            let (_, unreadable) = store
+                .readable()
                 .await
-                .and_then(|row| row.try_get::<i64, _>(0))
                 .map_err(|error| unusable(&name, &error))?;
-        if newest > FORMAT {
-            return Err(OpenError::Unusable(format!(
-                "journal {name} holds a resize that a newer version began; run the newer version until it has ended"
-            )));
+            if unreadable > 0 {
+                return Err(damaged(
+                    &name,
+                    &format!(
+                        "{unreadable} of its unfinished resizes can't be understood: damaged, or of a newer version"
+                    ),
+                ));
+            }
         }
         Ok(store)
     }
 
+    /// Takes the place of a database that can't be used: in memory, with what can be read of it. The database stays as it
+    /// is, and held where that is possible.
+    ///
+    /// # Errors
+    /// Another process holds it.
+    pub async fn stand_in(database: &str) -> Result<(Self, Salvaged), OpenError> {
+        let mut store = Self::open(":memory:").await?;
+        let mut salvaged = if is_postgres(database) {
+            let theirs = Self::open_postgres(database).await?;
+            let read = theirs.readable().await;
+            store.hold = theirs.hold;
+            let (records, unreadable) = read.unwrap_or_default();
+            Salvaged {
+                records,
+                unreadable,
+            }
+        } else {
+            let path = Path::new(database);
+            // Without a lock, too: whoever holds it can't be told, and a start is never too much.
+            store.hold = match lock_file(path) {
+                Err(held @ OpenError::Held(_)) => return Err(held),
+                Err(_) => Hold::Nothing,
+                Ok(lock) => Hold::Files {
+                    _lock: lock,
+                    watched: None,
+                },
+            };
+            salvage::read(path, FORMAT).await
+        };
+        let mut taken = Vec::new();
+        for record in salvaged.records {
+            match store.insert(&record).await {
+                Ok(true) => taken.push(record),
+                Ok(false) | Err(_) => salvaged.unreadable += 1,
+            }
+        }
+        salvaged.records = taken;
+        Ok((store, salvaged))
+    }
+
+    /// A record as it stands, whatever its epoch; false when another one is in its way.
+    async fn insert(&self, record: &Record) -> Result<bool, StoreError> {
+        let mut new = record.clone();
+        new.request.lease_epoch = 0;
+        let taken = self.admit(&new, None).await?;
+        if !matches!(taken, Ok(Admission::New(_))) {
+            return Ok(false);
+        }
+        self.write(record, &[]).await?;
+        Ok(true)
+    }
+
+    /// Unfinished resizes, oldest first, and how many of them can't be understood.
+    async fn readable(&self) -> Result<(Vec<Record>, usize), StoreError> {
+        let rows = sqlx::query(
+            "SELECT format, document FROM resizes WHERE finished_at IS NULL ORDER BY sequence",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let known = |row: &AnyRow| row.try_get::<i64, _>("format").is_ok_and(|it| it <= FORMAT);
+        let records: Vec<_> = rows
+            .iter()
+            .filter(|row| known(row))
+            .filter_map(|row| record(row).ok())
+            .collect();
+        let unreadable = rows.len() - records.len();
+        Ok((records, unreadable))
+    }
+
     async fn open_sqlite(database: &str) -> Result<Self, OpenError> {
         let memory = database == ":memory:";
-        let hold = if memory {
-            Hold::Nothing
+        let path = Path::new(database);
+        let lock = if memory {
+            None
         } else {
-            lock_file(Path::new(database))?
+            let lock = lock_file(path)?;
+            // Before SQLite sees it.
+            match salvage::examine(path, &MIGRATIONS, FORMAT).await {
+                Found::Nothing | Found::Sound => {}
+                Found::Wrong(what) => return Err(damaged(database, &what)),
+            }
+            Some(lock)
         };
         let url = match memory {
             true => "sqlite::memory:".parse(),
@@ -121,10 +212,6 @@ impl SqlStore {
             }
         };
         let url: AnyConnectOptions = url.map_err(|error| unusable(database, &error))?;
-        // Before anything is written to it.
-        if fs::metadata(database).is_ok_and(|file| file.len() > 0) {
-            check(database, &url).await?;
-        }
         let pool = pool()
             .after_connect(|connection, _| {
                 Box::pin(async move {
@@ -144,14 +231,31 @@ impl SqlStore {
             })
             .connect_with(url)
             .await
-            .map_err(|error| damaged_or(database, &error))?;
+            .map_err(|error| unusable(database, &error))?;
+        let hold = match lock {
+            None => Hold::Nothing,
+            Some(lock) => {
+                let watched = Watched::new(&[path, &lock_path(path)]);
+                let watched = watched.map_err(|error| unusable(database, &error))?;
+                Hold::Files {
+                    _lock: lock,
+                    watched: Some(watched),
+                }
+            }
+        };
         Ok(Self { pool, hold })
     }
 
     async fn open_postgres(database: &str) -> Result<Self, OpenError> {
         let name = shown(database);
-        let wrong = |error: sqlx::Error| unusable(&name, &error);
-        let options: AnyConnectOptions = database.parse().map_err(wrong)?;
+        let wrong = |error: sqlx::Error| {
+            OpenError::Unreachable(format!(
+                "journal {name} can't be reached: {error}; check actuator.database and the server"
+            ))
+        };
+        let options: AnyConnectOptions = database
+            .parse()
+            .map_err(|error: sqlx::Error| unusable(&name, &error))?;
         let mut session = AnyConnection::connect_with(&options).await.map_err(wrong)?;
         let locked: i64 = sqlx::query("SELECT pg_try_advisory_lock($1)::int::bigint")
             .bind(LOCK)
@@ -213,37 +317,8 @@ fn pool() -> AnyPoolOptions {
         })
 }
 
-/// Looks for damage.
-async fn check(database: &str, url: &AnyConnectOptions) -> Result<(), OpenError> {
-    let wrong = |error: sqlx::Error| damaged_or(database, &error);
-    let mut connection = AnyConnection::connect_with(url).await.map_err(wrong)?;
-    let found: String = sqlx::query("PRAGMA quick_check(1)")
-        .fetch_one(&mut connection)
-        .await
-        .and_then(|row| row.try_get(0))
-        .map_err(wrong)?;
-    connection.close().await.map_err(wrong)?;
-    match found.as_str() {
-        "ok" => Ok(()),
-        found => Err(damaged(database, found)),
-    }
-}
-
-fn lock_file(database: &Path) -> Result<Hold, OpenError> {
-    let name = database.display().to_string();
-    if let Some(folder) = database
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        fs::create_dir_all(folder).map_err(|error| unusable(&name, &error))?;
-    }
-    let path = format!("{name}.lock");
-    let file = File::create(&path).map_err(|error| unusable(&path, &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Hold::File { _lock: file }),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Held(name)),
-        Err(TryLockError::Error(error)) => Err(unusable(&path, &error)),
-    }
+fn is_postgres(database: &str) -> bool {
+    database.starts_with("postgres:") || database.starts_with("postgresql:")
 }
 
 /// The database as messages may show it: without its password.
@@ -257,7 +332,7 @@ pub fn shown(database: &str) -> String {
     }
 }
 
-fn unusable(name: &str, error: &dyn std::fmt::Display) -> OpenError {
+pub(super) fn unusable(name: &str, error: &dyn std::fmt::Display) -> OpenError {
     OpenError::Unusable(format!(
         "journal {name} can't be opened and written: {error}; check actuator.database, its owner and the free space"
     ))
@@ -269,15 +344,6 @@ fn damaged(name: &str, what: &str) -> OpenError {
         "journal {name} is damaged ({what}); it was left as it is: restore a backup, or move the file away; instances that \
          were stopped are then found by their tag and started again"
     ))
-}
-
-fn damaged_or(name: &str, error: &sqlx::Error) -> OpenError {
-    // https://www.sqlite.org/rescode.html: CORRUPT, NOTADB
-    let code = error.as_database_error().and_then(|error| error.code());
-    match code.as_deref() {
-        Some("11" | "26") => damaged(name, &error.to_string()),
-        _ => unusable(name, error),
-    }
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -598,9 +664,19 @@ impl Store for SqlStore {
         Ok(gone.rows_affected())
     }
 
+    async fn displaced(&self) -> Option<String> {
+        match &self.hold {
+            Hold::Files {
+                watched: Some(watched),
+                ..
+            } => watched.displaced().await,
+            Hold::Nothing | Hold::Files { .. } | Hold::Session(_) => None,
+        }
+    }
+
     async fn is_ours(&self) -> bool {
         match &self.hold {
-            Hold::Nothing | Hold::File { .. } => true,
+            Hold::Nothing | Hold::Files { .. } => true,
             // The lock lives and dies with its session.
             Hold::Session(session) => session.lock().await.ping().await.is_ok(),
         }

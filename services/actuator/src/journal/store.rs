@@ -14,6 +14,9 @@ pub enum StoreError {
     /// It passes when somebody makes room, mends the disk, or brings the database back.
     #[error("the resize journal can't be written: {0}; check actuator.database and its free space")]
     Unavailable(String),
+    /// It is not used any more, as whoever looks after this actuator has been told.
+    #[error("{0}")]
+    Degraded(String),
     /// It does not pass.
     #[error(
         "the resize journal is damaged: {0}; move it away and start again: stopped instances are then found by their tag"
@@ -120,6 +123,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// False once another process has taken the store over.
     async fn is_ours(&self) -> bool {
         true
+    }
+
+    /// What happened to it, once what is written here is no longer what the next process will find.
+    async fn displaced(&self) -> Option<String> {
+        None
     }
 
     /// Gives it back.

@@ -333,7 +333,7 @@ impl Resize {
 
     pub(super) fn enter_modify_or_start(&mut self) {
         self.start_accepted = false;
-        self.enter(if self.seen_type == self.wanted() {
+        self.enter(if self.start_only || self.seen_type == self.wanted() {
             Step::Start
         } else {
             Step::Modify
@@ -354,7 +354,10 @@ impl Resize {
     pub(super) fn next_rung(&mut self, message: impl Into<String>) {
         self.fail(message);
         self.tries = 0;
-        if self.as_is {
+        if self.start_only {
+            self.round += 1;
+            self.paged = true;
+        } else if self.as_is {
             // The type that somebody chose doesn't start either: back to ours.
             self.as_is = false;
             self.rung = 1;

@@ -30,6 +30,19 @@ pub struct Fault {
     pub journal_fails: bool,
     /// Worth two crashes.
     pub twice: bool,
+    /// What else is different after the first crash.
+    pub then: Then,
+}
+
+/// What the next process finds, beside what the last one left.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Then {
+    /// Nothing new.
+    TheSame,
+    /// It is in dry run.
+    DryRun,
+    /// The journal can be read and is not to be used.
+    Degraded,
 }
 
 impl Fault {
@@ -48,6 +61,17 @@ impl Fault {
             tag_may_stay: false,
             journal_fails: false,
             twice: false,
+            then: Then::TheSame,
+        }
+    }
+
+    /// The same, with something else beside: which way it then ends is not foretold.
+    pub fn then(&self, then: Then) -> Self {
+        Self {
+            name: format!("{}, then {then:?}", self.name),
+            then,
+            // What lags is unmarked at another time.
+            ..self.clone().with_any_outcome()
         }
     }
 

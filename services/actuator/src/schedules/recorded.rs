@@ -405,12 +405,7 @@ async fn finishes(machine: &Machine, store: &Arc<dyn Store>) -> Record {
         clock: Arc::clone(&clock),
         fake: fake.clone(),
         inner: Arc::clone(store),
-        store: Arc::new(CrashingStore {
-            inner: Arc::clone(store),
-            points: AtomicU32::new(0),
-            crash_at: Vec::new(),
-            crashed: Notify::new(),
-        }),
+        store: Arc::new(CrashingStore::new(Arc::clone(store), &[])),
     };
     clock.sleep(OUTAGE).await;
     let (journal, executor) = stage.process();
