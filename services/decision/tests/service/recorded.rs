@@ -29,6 +29,11 @@ async fn decide(world: &World, server: &Server, target: u32, tick: &str) -> Deci
         EPOCH
     };
     let mut request = world.request(tick, 90.0);
+    // With which its last end was reported: another type would be a resize by other hands.
+    let ended = world.now() >= RECORDED && (matches!(target, 2 | 3) || tick == "tick-6");
+    if ended {
+        request.instance_type = "t2.medium".into();
+    }
     request.target_id = format!("web-{target}");
     request.instance_id = format!("i-{target:04}");
     request.lease_epoch = epoch;
