@@ -4,7 +4,7 @@
 //! into one line that names the key.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -59,6 +59,8 @@ fn nearest_hint(nearest: &Option<String>) -> String {
 #[derive(Clone, Debug)]
 pub struct Settings {
     layers: Figment,
+    /// What the environment said, as it was written, by dotted key.
+    written: BTreeMap<String, String>,
     file: Option<PathBuf>,
 }
 
@@ -79,7 +81,7 @@ impl Settings {
             })?,
             None => String::new(),
         };
-        let settings = Self::from_yaml(&text, file)?.with_environment(std::env::vars());
+        let settings = Self::from_yaml(&text, file)?.with_environment(variables()?)?;
         settings.check_sections()?;
         Ok(settings)
     }
@@ -114,11 +116,17 @@ impl Settings {
             .collect();
         Ok(Self {
             layers: Figment::from(Serialized::defaults(sections)),
+            written: BTreeMap::new(),
             file,
         })
     }
 
-    fn with_environment(mut self, variables: impl Iterator<Item = (String, String)>) -> Self {
+    /// # Errors
+    /// Two variables that contradict each other.
+    fn with_environment(
+        mut self,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
         for (name, value) in variables {
             let key = match name.strip_prefix(ENV_PREFIX) {
                 Some(rest) => rest.to_lowercase().replace("__", "."),
@@ -126,16 +134,29 @@ impl Settings {
                 None if name == "DRY_RUN" => "actuator.dry_run".to_owned(),
                 None => continue,
             };
-            let value = match value.to_lowercase().as_str() {
+            let text = value;
+            let value = match text.to_lowercase().as_str() {
                 "true" | "yes" | "on" => Value::from(true),
                 "false" | "no" | "off" => Value::from(false),
-                _ => value
+                _ => text
                     .parse()
                     .unwrap_or_else(|infallible| match infallible {}),
             };
+            // The seed's variable and ours for the same key: the order in the environment must not decide.
+            if let Some(before) = self.written.get(&key)
+                && !before.trim().eq_ignore_ascii_case(text.trim())
+            {
+                return Err(invalid(
+                    &key,
+                    format!(
+                        "the environment says it twice and differently ({before:?} and {text:?}): see DRY_RUN and {ENV_PREFIX}ACTUATOR__DRY_RUN"
+                    ),
+                ));
+            }
             self.layers = self.layers.merge(Serialized::default(&key, value));
+            self.written.insert(key, text);
         }
-        self
+        Ok(self)
     }
 
     /// Where the values come from, for messages: the file's path, or "embedded defaults".
@@ -160,10 +181,26 @@ impl Settings {
         if self.layers.find_value(name).is_err() {
             return Ok(T::default());
         }
-        self.layers.focus(name).extract().map_err(|error| {
-            let error = error.into_iter().next();
-            describe(name, error)
-        })
+        let mut layers = self.layers.clone();
+        let mut as_text = BTreeSet::new();
+        // What looks like a number, a list or a map in the environment is text where the key asks for text. Each round
+        // settles one key.
+        loop {
+            let error = match layers.focus(name).extract() {
+                Ok(section) => return Ok(section),
+                Err(error) => error.into_iter().next(),
+            };
+            let key = error
+                .as_ref()
+                .filter(|error| matches!(error.kind, Kind::InvalidType(..)))
+                .map(|error| full_path(name, &error.path).join("."));
+            match key.and_then(|key| self.written.get_key_value(&key)) {
+                Some((key, text)) if as_text.insert(key.clone()) => {
+                    layers = layers.merge(Serialized::default(key, Value::from(text.as_str())));
+                }
+                _ => return Err(describe(name, error)),
+            }
+        }
     }
 
     /// True when the file or the environment sets a key of this section, other than those in `except`.
@@ -180,14 +217,37 @@ impl Settings {
                 key: self.origin(),
                 message: error.to_string(),
             })?;
-        match tree.keys().find(|key| !SECTIONS.contains(&key.as_str())) {
-            Some(key) => Err(ConfigError::UnknownKey {
-                key: key.clone(),
-                nearest: nearest(key, &SECTIONS),
-            }),
-            None => Ok(()),
+        for (key, section) in &tree {
+            if !SECTIONS.contains(&key.as_str()) {
+                return Err(ConfigError::UnknownKey {
+                    key: key.clone(),
+                    nearest: nearest(key, &SECTIONS),
+                });
+            }
+            // Anything else would pass for an empty section, and every guard in it for its default.
+            if !matches!(section, Value::Dict(..)) {
+                return Err(invalid(key, "must hold keys, such as `key: value`"));
+            }
         }
+        Ok(())
     }
+}
+
+/// The variables that are read here.
+///
+/// # Errors
+/// One that is not UTF-8.
+fn variables() -> Result<Vec<(String, String)>, ConfigError> {
+    let read = |name: &str| name.starts_with(ENV_PREFIX) || name == "DRY_RUN";
+    std::env::vars_os()
+        .filter_map(|(name, value)| {
+            Some((name.into_string().ok().filter(|name| read(name))?, value))
+        })
+        .map(|(name, value)| match value.into_string() {
+            Ok(value) => Ok((name, value)),
+            Err(_) => Err(invalid(&name, "is not UTF-8")),
+        })
+        .collect()
 }
 
 /// A section's value that its own `validate` refuses.
@@ -198,14 +258,20 @@ pub fn invalid(key: &str, message: impl Into<String>) -> ConfigError {
     }
 }
 
+/// Figment leaves the section out of some paths.
+fn full_path(section: &str, path: &[String]) -> Vec<String> {
+    let mut path = path.to_vec();
+    if path.first().map(String::as_str) != Some(section) {
+        path.insert(0, section.to_owned());
+    }
+    path
+}
+
 fn describe(section: &str, error: Option<figment::Error>) -> ConfigError {
     let Some(error) = error else {
         return invalid(section, "cannot be read");
     };
-    let mut path = error.path.clone();
-    if path.first().map(String::as_str) != Some(section) {
-        path.insert(0, section.to_owned());
-    }
+    let mut path = full_path(section, &error.path);
     match &error.kind {
         Kind::UnknownField(field, known) => {
             // Figment gives the key alone or with its path before it, depending on the depth.
@@ -258,7 +324,7 @@ mod tests {
             environment
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
-        );
+        )?;
         settings.check_sections()?;
         Ok(settings)
     }
@@ -295,6 +361,53 @@ mod tests {
         );
         assert_eq!(actuator("actuator:\n", &[]).unwrap(), Actuator::default());
         assert_eq!(actuator("", &[]).unwrap(), Actuator::default());
+    }
+
+    #[test]
+    fn text_in_the_environment_stays_text_where_text_is_asked_for() {
+        for text in ["123456", "007", "1e3", "[abc]", "{a: b}", "true", "-0"] {
+            let section = actuator("", &[("AUTOSCALER__ACTUATOR__NESTED__ENDPOINT", text)]);
+            assert_eq!(section.unwrap().nested.endpoint, text);
+        }
+        // And not where a number is.
+        let wrong = actuator("", &[("AUTOSCALER__ACTUATOR__TIMEOUT_SECONDS", "soon")]);
+        assert!(wrong.unwrap_err().contains("actuator.timeout_seconds"));
+    }
+
+    #[test]
+    fn two_variables_for_one_guard_must_agree() {
+        let ours = "AUTOSCALER__ACTUATOR__DRY_RUN";
+        for pair in [
+            [("DRY_RUN", "true"), (ours, "false")],
+            [(ours, "false"), ("DRY_RUN", "true")],
+        ] {
+            let error = actuator("", &pair).unwrap_err();
+            assert!(
+                error.contains("actuator.dry_run") && error.contains("DRY_RUN"),
+                "{error}"
+            );
+        }
+        assert!(
+            actuator("", &[("DRY_RUN", "True"), (ours, "true")])
+                .unwrap()
+                .dry_run
+        );
+    }
+
+    #[test]
+    fn a_section_of_the_wrong_kind_is_no_empty_section() {
+        for yaml in [
+            "actuator: 7",
+            "actuator: [a]",
+            "actuator: text",
+            "actuator: true",
+        ] {
+            let error = actuator(yaml, &[]).unwrap_err();
+            assert!(
+                error.contains("`actuator`: must hold keys"),
+                "{yaml}: {error}"
+            );
+        }
     }
 
     #[test]

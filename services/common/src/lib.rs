@@ -6,6 +6,7 @@ mod calls;
 pub mod clock;
 pub mod config;
 pub mod descriptors;
+pub mod environment;
 pub mod exposition;
 pub mod grpc;
 pub mod health;

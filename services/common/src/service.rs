@@ -33,12 +33,8 @@ impl ConfigArg {
     /// # Errors
     /// What [`Settings::load`] says.
     pub fn load(&self) -> Result<Settings, ConfigError> {
-        // A missing `.env` is the normal case; a broken one must not pass for a missing one.
-        match dotenvy::dotenv() {
-            Ok(_) => {}
-            Err(error) if error.not_found() => {}
-            Err(error) => return Err(crate::config::invalid(".env", error.to_string())),
-        }
+        crate::environment::read_dotenv()?;
+        crate::environment::check_aws()?;
         Settings::load(self.config.as_deref())
     }
 }
@@ -110,8 +106,9 @@ pub fn usage_error(service: &str, error: &dyn Display) -> ExitCode {
     ExitCode::from(EXIT_USAGE)
 }
 
+/// The whole chain of causes: an error of `anyhow` shows it only in its alternate form.
 fn failure(service: &str, error: &dyn Display) -> ExitCode {
-    telemetry::say(&format!("{service}: {error}"));
+    telemetry::say(&format!("{service}: {error:#}"));
     ExitCode::FAILURE
 }
 

@@ -11,7 +11,7 @@ use owo_colors::OwoColorize as _;
 use proto::{
     actuator::v1::actuator_service_client::ActuatorServiceClient,
     decision::v1::{
-        Decision, ExplainDecisionRequest, ListDecisionsRequest, ListDecisionsResponse,
+        Action, Decision, ExplainDecisionRequest, ListDecisionsRequest, ListDecisionsResponse,
         decision_service_client::DecisionServiceClient,
     },
     scheduler::v1::{
@@ -297,7 +297,9 @@ fn outcome(decision: &Decision) -> String {
         return "pending".to_owned();
     }
     match short(decision.outcome().as_str_name(), "OUTCOME").as_str() {
-        "unspecified" if decision.dry_run => "dry_run".to_owned(),
+        "unspecified" if decision.dry_run && decision.action() != Action::Hold => {
+            "dry_run".to_owned()
+        }
         "unspecified" => "-".to_owned(),
         outcome => outcome.to_owned(),
     }

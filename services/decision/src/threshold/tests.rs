@@ -651,7 +651,7 @@ fn a_ladder_that_falls_is_refused_whichever_way_the_forecast_goes() {
         let turned = scene(forecast).with(|scene| scene.policy.ladder.reverse());
         turned.holds(
             ReasonCode::LadderUnordered,
-            "t2.large (2 vCPU, 8192 MiB) stands below t2.medium (2 vCPU, 4096 MiB), which is smaller; write the smallest first",
+            "t2.large (2 vCPU, 8192 MiB) stands below t2.small (1 vCPU, 2048 MiB), which is smaller; write the smallest first",
         );
     }
     // A target's own.
@@ -684,6 +684,12 @@ fn a_rung_that_adds_no_cpu_is_skipped_on_the_way_up() {
         })
     };
     on("c6i.large", &["c6i.large", "m6i.large", "m6i.xlarge"]).check(
+        Action::ScaleUp,
+        "m6i.xlarge",
+        ReasonCode::ForecastAboveUpThreshold,
+        "",
+    );
+    on("m6i.large", &["m6i.large", "c6i.large", "m6i.xlarge"]).check(
         Action::ScaleUp,
         "m6i.xlarge",
         ReasonCode::ForecastAboveUpThreshold,
