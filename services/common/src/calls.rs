@@ -45,7 +45,7 @@ pub(crate) struct Patience {
     pub idle: Duration,
     /// An answer must be read within this time; a watch may take its own.
     pub read: Duration,
-    /// How often a connection with calls is looked at.
+    /// How often a connection is looked at.
     pub look: Duration,
 }
 
@@ -326,7 +326,8 @@ impl Connection {
             patience.first_call
         };
         match allowed.checked_sub(now.duration_since(entry.idle_since)) {
-            Some(left) if !left.is_zero() => Ok(left),
+            // Calls come meanwhile, and nobody wakes who waits here.
+            Some(left) if !left.is_zero() => Ok(left.min(patience.look)),
             _ => Err(End::Idle),
         }
     }

@@ -44,7 +44,7 @@ pub fn run(settings: &Settings, json: bool) -> ExitCode {
     if let Ladders::Disordered(error) = &ladders {
         return usage_error("autoscaler", error);
     }
-    match merged(settings) {
+    match merged(settings, configuration) {
         Ok(merged) if json => {
             line(format!("{merged:#}"));
             ExitCode::SUCCESS
@@ -126,10 +126,10 @@ async fn sizes(
     Ok(sizes)
 }
 
-fn merged(settings: &Settings) -> Result<Value, ConfigError> {
+fn merged(settings: &Settings, services: Configuration) -> Result<Value, ConfigError> {
     let merged = Merged {
         telemetry: settings.section("telemetry")?,
-        services: Configuration::read(settings)?,
+        services,
     };
     let source = match merged.services.decision.policy_is_pinned {
         true => "file",
@@ -192,7 +192,9 @@ mod tests {
 
     #[test]
     fn the_embedded_defaults_are_valid() {
-        let merged = merged(&Settings::from_yaml_text("").unwrap()).unwrap();
+        let settings = Settings::from_yaml_text("").unwrap();
+        let configuration = Configuration::read(&settings).unwrap();
+        let merged = merged(&settings, configuration).unwrap();
         assert_eq!(merged["actuator"]["dry_run"], true);
         assert_eq!(merged["policy"]["scale_up_cpu"], 75.0);
         assert_eq!(merged["scheduler"]["tick_interval_seconds"], 300);

@@ -8,27 +8,38 @@ use super::{
 use crate::{cooldown::Direction, ladder, verdict::ReasonCode};
 
 impl Case<'_> {
+    /// The rungs beyond `rung` in a direction, nearest first.
+    fn rungs_beyond(&self, rung: usize, direction: Direction) -> Vec<&String> {
+        match direction {
+            Direction::Up => self.ladder[rung + 1..].iter().collect(),
+            Direction::Down => self.ladder[..rung].iter().rev().collect(),
+        }
+    }
+
+    fn is_step(&self, to: &str, direction: Direction) -> bool {
+        let (current, types) = (&self.input.instance_type, &self.input.instance_types);
+        match direction {
+            Direction::Up => ladder::is_step_up(current, to, types),
+            Direction::Down => ladder::is_step_down(current, to, types),
+        }
+    }
+
+    /// The rung that a step down leads to, if there is one.
+    pub(super) fn rung_below(&self, rung: usize) -> Option<&String> {
+        let down = Direction::Down;
+        let mut below = self.rungs_beyond(rung, down).into_iter();
+        below.find(|to| self.is_step(to, down))
+    }
+
     /// The next rung in the wanted direction. Rungs that add nothing, or take something away, are skipped. A rung of
     /// unknown size is taken at the ladder's word; other checks refuse it on the way down.
     pub(super) fn rung_available(&self, want: &Want, rung: usize) -> Result<(&str, String), Stop> {
         let current = &self.input.instance_type;
-        let (candidates, end, code): (Vec<&String>, _, _) = match want.direction {
-            Direction::Up => (
-                self.ladder[rung + 1..].iter().collect(),
-                "largest",
-                ReasonCode::AtMaxRung,
-            ),
-            Direction::Down => (
-                self.ladder[..rung].iter().rev().collect(),
-                "smallest",
-                ReasonCode::AtMinRung,
-            ),
+        let (end, code) = match want.direction {
+            Direction::Up => ("largest", ReasonCode::AtMaxRung),
+            Direction::Down => ("smallest", ReasonCode::AtMinRung),
         };
-        let types = &self.input.instance_types;
-        let leads = |to: &&&String| match want.direction {
-            Direction::Up => ladder::is_step_up(current, to, types),
-            Direction::Down => ladder::is_step_down(current, to, types),
-        };
+        let candidates = self.rungs_beyond(rung, want.direction);
         let skipped = |count: usize| match candidates.get(..count) {
             None | Some([]) => String::new(),
             Some(skipped) => {
@@ -40,7 +51,10 @@ impl Case<'_> {
                 )
             }
         };
-        match candidates.iter().position(|to| leads(&to)) {
+        let first = candidates
+            .iter()
+            .position(|to| self.is_step(to, want.direction));
+        match first {
             Some(position) => {
                 let to = candidates[position];
                 let what = match position {

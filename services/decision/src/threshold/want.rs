@@ -1,9 +1,7 @@
 //! The condition of the strategy: which way the forecast, or measured saturation, asks to go.
 
 use super::Case;
-use crate::{
-    cooldown::Direction, input::Observation, ladder, outlook::Outlook, text, verdict::ReasonCode,
-};
+use crate::{cooldown::Direction, input::Observation, outlook::Outlook, text, verdict::ReasonCode};
 
 /// What the condition of the strategy asks for.
 pub(super) struct Want {
@@ -141,14 +139,7 @@ impl Case<'_> {
 
     /// CPU of the present type that would be the up threshold of the next smaller one; `None` where sizes are unknown.
     fn smaller_capacity(&self, rung: usize) -> Option<Capacity> {
-        let below = self.ladder.get(..rung)?.iter().rev();
-        let current = &self.input.instance_type;
-        let types = &self.input.instance_types;
-        self.capacity_of(
-            below
-                .into_iter()
-                .find(|to| ladder::is_step_down(current, to, types))?,
-        )
+        self.capacity_of(self.rung_below(rung)?)
     }
 
     /// CPU of the present type that would be the up threshold of `smaller`; `None` where sizes are unknown.
