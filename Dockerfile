@@ -39,7 +39,7 @@ RUN find proto services -name '*.rs' -exec touch {} + \
 FROM debian:bookworm-slim AS runtime
 COPY --from=toolchain /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 WORKDIR /var/lib/autoscaler
-RUN chown 10001:10001 .
+RUN mkdir keys && chown 10001:10001 . keys
 USER 10001:10001
 
 FROM runtime AS predictor

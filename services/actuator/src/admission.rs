@@ -6,13 +6,13 @@
 use std::sync::Arc;
 
 use common::clock::SharedClock;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     cloud::{Cloud, CloudError},
     config::Config,
     guard::Guard,
     journal::{Admission, Journal, Record, Refusal, Request, StoreError},
+    leave::Leave,
     resize::Resize,
 };
 
@@ -23,7 +23,7 @@ pub struct Gate {
     pub config: Arc<Config>,
     pub journal: Arc<Journal>,
     pub guard: Arc<Guard>,
-    pub shutdown: CancellationToken,
+    pub leave: Leave,
 }
 
 /// Why a resize is not taken on.
@@ -59,7 +59,7 @@ impl Gate {
         if let Some(record) = self.journal.known(&request).await? {
             return Ok(Admission::Known(record));
         }
-        if self.shutdown.is_cancelled() {
+        if self.leave.has_begun() {
             return Err(NotAdmitted::ShuttingDown);
         }
         self.journal.check().await?;

@@ -163,9 +163,8 @@ impl Cloud for AwsCloud {
         answer
             .reservations()
             .iter()
-            .flat_map(ec2::Reservation::instances)
-            .find(|instance| instance.instance_id() == Some(instance_id))
-            .map(read::instance)
+            .flat_map(read::reservation)
+            .find(|instance| instance.instance_id == instance_id)
             .ok_or_else(|| {
                 let message = format!("instance {instance_id} does not exist");
                 CloudError::new(operation, ErrorKind::NotFound, message)
@@ -178,7 +177,7 @@ impl Cloud for AwsCloud {
         let found = self
             .instances(Operation::DescribeInstances, "instance-id", &ids)
             .await?;
-        Ok(found.iter().map(read::instance).collect())
+        Ok(found.iter().flat_map(read::reservation).collect())
     }
 
     async fn describe_types(&self, names: &[String]) -> Result<Vec<InstanceType>, CloudError> {
@@ -323,7 +322,7 @@ impl Cloud for AwsCloud {
             .await?;
         Ok(found
             .iter()
-            .map(read::instance)
+            .flat_map(read::reservation)
             .filter(|instance| !instance.state.is_gone())
             .collect())
     }
@@ -371,6 +370,7 @@ impl Cloud for AwsCloud {
             .instances(operation, "instance-state-name", &states)
             .await?
             .iter()
+            .flat_map(ec2::Reservation::instances)
             // Spot instances have quotas of their own.
             .filter(|found| found.instance_lifecycle().is_none())
             .filter(|found| {
@@ -472,7 +472,7 @@ impl AwsCloud {
         operation: Operation,
         filter: &str,
         values: &[&str],
-    ) -> Result<Vec<ec2::Instance>, CloudError> {
+    ) -> Result<Vec<ec2::Reservation>, CloudError> {
         let values = values.iter().map(|value| (*value).to_owned()).collect();
         let filter = ec2::Filter::builder()
             .name(filter)
@@ -489,7 +489,6 @@ impl AwsCloud {
         Ok(reservations
             .into_iter()
             .flat_map(|page| page.reservations.unwrap_or_default())
-            .flat_map(|reservation| reservation.instances.unwrap_or_default())
             .collect())
     }
 }

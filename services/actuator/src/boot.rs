@@ -11,8 +11,10 @@ use crate::{
     config::Config,
     guard::Guard,
     journal::{Journal, OpenError, SqlStore, Store, shown},
+    leave::Leave,
     metrics::Metrics,
-    stranded::{Finder, Standing},
+    seal::Seal,
+    stranded::{Apply, Finder, Standing},
 };
 
 /// Between two tries to become ready.
@@ -36,14 +38,11 @@ pub struct Opened {
 }
 
 /// Opens the journal, once no other process holds it; one in memory, with what can be read of it, when it can't be used.
-/// `None` when shutdown came first.
+/// `None` when it was time to leave first, or when it is and whoever holds the journal brings up what is down.
 ///
 /// # Errors
 /// There is no memory for one.
-pub async fn open(
-    config: &Config,
-    shutdown: &CancellationToken,
-) -> Result<Option<Opened>, OpenError> {
+pub async fn open(config: &Config, leave: &Leave) -> Result<Option<Opened>, OpenError> {
     let mut said = false;
     loop {
         let opened = match SqlStore::open(&config.database).await {
@@ -61,6 +60,10 @@ pub async fn open(
                     tracing::info!(journal, "the resize journal is open");
                 }
                 return Ok(Some(opened));
+            }
+            Err(error @ OpenError::Held(_)) if leave.has_begun() => {
+                tracing::warn!("{error}; it brings up what is down, and this one leaves");
+                return Ok(None);
             }
             Err(error @ OpenError::Held(_)) => {
                 if !said {
@@ -83,10 +86,26 @@ pub async fn open(
         };
         // The process's own time, here and below: a simulation's clock has nothing to do with it.
         tokio::select! {
-            () = shutdown.cancelled() => return Ok(None),
+            () = leave.now.cancelled() => return Ok(None),
             () = tokio::time::sleep(pause) => {}
         }
     }
+}
+
+/// The key of breadcrumbs. Without one none can be verified, and what the journal knows comes up all the same.
+pub async fn seal(config: &Config) -> Seal {
+    let read = match &config.breadcrumb_key {
+        Some(key) => return Seal::with(key),
+        None if config.database == ":memory:" => return Seal::fresh(),
+        None => Seal::from_file(&config.breadcrumb_key_file).await,
+    };
+    read.unwrap_or_else(|error| {
+        tracing::error!(
+            "{error}; with the journal lost, too, nobody would know which instances were stopped here: set \
+             actuator.breadcrumb_key, or make actuator.breadcrumb_key_file readable"
+        );
+        Seal::fresh()
+    })
 }
 
 async fn stand_in(config: &Config, why: String) -> Result<Opened, OpenError> {
@@ -121,43 +140,60 @@ pub async fn mind(journal: Arc<Journal>, metrics: Metrics, ready: watch::Sender<
     ready.send_replace(false);
 }
 
+/// What is known of instances with a breadcrumb.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Look {
+    /// Nothing yet.
+    Awaited,
+    /// AWS, or the journal, did not answer at the last try.
+    Failed,
+    /// Each has been seen, and is brought up where that is to be.
+    Done,
+}
+
 /// Turns `ready` once the cloud can be called, every unfinished resize has been looked at, and every instance with a
 /// breadcrumb is accounted for. None of them waits for another: what can be started is started.
 pub async fn become_ready(
     finder: Finder,
     unfinished: Vec<oneshot::Receiver<()>>,
+    leave: Leave,
     ready: watch::Sender<bool>,
+    look: watch::Sender<Look>,
 ) {
     let mut complaints = Complaints::default();
     while let Err(error) = finder.cloud.ready().await {
+        look.send_replace(Look::Failed);
         complaints.say(format!("{error}; {}", error.remedy()));
         tokio::time::sleep(RETRY).await;
     }
-    // In a dry run nothing is changed that no journal answers for.
-    let apply = !finder.config.dry_run;
     let found = loop {
-        match finder.find(apply).await {
+        match finder.find(Apply::Lost).await {
             Ok(found) => break found,
             Err(error) => complaints.say(format!("instances with a breadcrumb: {error}")),
         }
+        look.send_replace(Look::Failed);
         tokio::time::sleep(RETRY).await;
     };
+    look.send_replace(Look::Done);
     for stranded in found {
         let instance_id = &stranded.instance.instance_id;
         match stranded.standing {
-            Standing::Lost if !stranded.taken_up => tracing::error!(
-                instance_id,
-                state = %stranded.instance.state,
-                "this instance was stopped for a resize that the journal does not know; dry run leaves it as it is: set \
-                 actuator.dry_run to false, then run `autoscaler recover --apply`"
-            ),
+            Standing::Unverified(why) => {
+                finder.metrics.paged.inc();
+                tracing::error!(
+                    instance_id,
+                    state = %stranded.instance.state,
+                    "its tag says that it was stopped for a resize, and nothing proves it: {why}. It is left as it is; if this \
+                     program stopped it, `autoscaler recover --apply` starts it"
+                );
+            }
             Standing::Foreign => {
                 tracing::warn!(
                     instance_id,
                     "its resize tag was not written by this program"
                 );
             }
-            _ => {}
+            Standing::Lost | Standing::UnderWay | Standing::Ended => {}
         }
     }
     for looked_at in unfinished {
@@ -168,6 +204,9 @@ pub async fn become_ready(
         tracing::warn!(
             "every instance that may be down has been looked at; not ready, for the journal can't be used"
         );
+        return;
+    }
+    if leave.has_begun() {
         return;
     }
     if complaints.any() {

@@ -7,6 +7,7 @@ pub mod requests;
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::bindings::{Abilities, Bindings};
@@ -80,6 +81,12 @@ pub struct Instance {
     /// What it booted with: `uefi` or `legacy-bios`; `None` when the cloud doesn't say.
     pub boot_mode: Option<String>,
     pub tags: BTreeMap<String, String>,
+    /// When somebody asked to stop it, while it is down for that and the cloud says so.
+    pub stop_asked_at: Option<Timestamp>,
+    /// When it was started last, where the cloud says.
+    pub started_at: Option<Timestamp>,
+    /// The account it belongs to; empty where the cloud doesn't say.
+    pub account: String,
     /// Such as `ami-0123456789abcdef0`.
     pub image_id: String,
     pub bindings: Bindings,

@@ -9,7 +9,10 @@ use std::{
 use common::config::{ConfigError, Settings, invalid};
 use serde::{Deserialize, Serialize};
 
-use crate::resize::Limits;
+use crate::{
+    resize::Limits,
+    seal::{Secret, check_key},
+};
 
 /// Section `actuator`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -56,6 +59,11 @@ pub struct Config {
     pub unknown_checks: UnknownChecks,
     /// The resize journal: a file (SQLite), or a `postgres://` URL. `:memory:` is for simulations.
     pub database: String,
+    /// What breadcrumbs on instances are signed with, 32 bytes or more; null takes the key in `breadcrumb_key_file`.
+    pub breadcrumb_key: Option<Secret>,
+    /// Made with a random key where there is none. Not in the journal's folder: with both lost, nobody knows which
+    /// instances were stopped here.
+    pub breadcrumb_key_file: PathBuf,
     /// How long resizes that have ended are remembered, days.
     pub retention_days: u32,
     /// How much may be stopped, and how fast AWS is called.
@@ -89,6 +97,8 @@ impl Default for Config {
             cloudformation: StackMembers::Warn,
             unknown_checks: UnknownChecks::Block,
             database: "data/actuator.db".to_owned(),
+            breadcrumb_key: None,
+            breadcrumb_key_file: "keys/actuator-breadcrumb.key".into(),
             retention_days: 90,
             limits: LimitsConfig::default(),
             aws: AwsTimeouts::default(),
@@ -228,6 +238,25 @@ impl Config {
         Ok(config)
     }
 
+    /// Where machines are and what was done to them. Without these keys nothing can be brought up.
+    pub const NEEDED_TO_BRING_UP: &[&str] =
+        &["actuator.region", "actuator.profile", "actuator.database"];
+
+    /// What can be read of the section although something is wrong: keys that can't be used have their defaults, dry run
+    /// among them. `None` when a key is wrong that is needed to bring machines up.
+    pub fn salvage(mut settings: Settings) -> Option<Self> {
+        loop {
+            let error = match Self::read(&settings) {
+                Ok(config) => return Some(config),
+                Err(error) => error,
+            };
+            if error.concerns(Self::NEEDED_TO_BRING_UP) {
+                return None;
+            }
+            settings = settings.without(&error)?;
+        }
+    }
+
     fn validate(&self) -> Result<(), ConfigError> {
         let aws = &self.aws;
         let limits = &self.limits;
@@ -320,6 +349,9 @@ impl Config {
                 ));
             }
         }
+        if let Some(key) = &self.breadcrumb_key {
+            check_key(key).map_err(|why| invalid("actuator.breadcrumb_key", why))?;
+        }
         if self.database.is_empty() {
             return Err(invalid(
                 "actuator.database",
@@ -344,6 +376,12 @@ impl Config {
             ));
         }
         Ok(())
+    }
+
+    /// True when the journal would be a new file.
+    pub fn has_no_journal_yet(&self) -> bool {
+        let is_file = self.database != ":memory:" && !self.database.contains("://");
+        is_file && !Path::new(&self.database).exists()
     }
 
     /// Where the kill switch and the breaker's closing by hand are kept: beside the journal. `None` is in memory.

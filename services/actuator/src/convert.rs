@@ -441,15 +441,17 @@ fn monitoring(monitoring: Option<Monitoring>) -> wire::MonitoringState {
 
 /// An instance with a breadcrumb.
 pub fn stranded(found: Stranded) -> wire::TaggedInstance {
-    let standing = match found.standing {
-        Standing::UnderWay => wire::TagStanding::UnderWay,
-        Standing::Ended => wire::TagStanding::Ended,
-        Standing::Lost => wire::TagStanding::Lost,
-        Standing::Foreign => wire::TagStanding::Foreign,
+    let (standing, detail) = match found.standing {
+        Standing::UnderWay => (wire::TagStanding::UnderWay, String::new()),
+        Standing::Ended => (wire::TagStanding::Ended, String::new()),
+        Standing::Lost => (wire::TagStanding::Lost, String::new()),
+        Standing::Unverified(why) => (wire::TagStanding::Unverified, why),
+        Standing::Foreign => (wire::TagStanding::Foreign, String::new()),
     };
     let mut message = wire::TaggedInstance {
         instance: Some(instance(found.instance)),
         standing: standing.into(),
+        detail,
         taken_up: found.taken_up,
         ..wire::TaggedInstance::default()
     };

@@ -12,18 +12,24 @@ use std::{
 
 use common::clock::SharedClock;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::{
-    cloud::{Cloud, CloudError, ErrorKind, Mutation},
+    cloud::{Cloud, CloudError, ErrorKind, Instance, Mutation},
     config::Config,
     journal::{Journal, Kind, Record, Refused, RefusedType},
+    leave::Leave,
     metrics::Metrics,
     monitoring::{self, SetUp},
     preflight::{self, Subject},
     resize::{Action, Breadcrumb, Event, Monitoring, Outcome, Step},
+    seal::Seal,
 };
+
+/// A stop follows what it was decided on within this time, beside the time in the queue: checks, a tag, and a few tries.
+/// It is also more than clocks differ by.
+const STOP_FOLLOWS_WITHIN: Duration = Duration::from_secs(900);
 
 /// Runs resizes.
 pub struct Executor {
@@ -34,24 +40,28 @@ pub struct Executor {
     metrics: Metrics,
     slots: Semaphore,
     tasks: TaskTracker,
-    shutdown: CancellationToken,
+    leave: Leave,
+    seal: Seal,
 }
 
 /// What a step came to: the event for the machine, and a sentence for the journal.
 struct Told {
     event: Event,
     detail: String,
+    /// That the instance was seen to belong to.
+    account: Option<String>,
 }
 
 impl Executor {
-    /// Once `shutdown` is cancelled nothing new is called: the journal has what the next process needs.
+    /// Once it is time to leave nothing new is called: the journal has what the next process needs.
     pub fn new(
         cloud: Arc<dyn Cloud>,
         clock: SharedClock,
         config: Arc<Config>,
         journal: Arc<Journal>,
         metrics: Metrics,
-        shutdown: CancellationToken,
+        leave: Leave,
+        seal: Seal,
     ) -> Self {
         Self {
             slots: Semaphore::new(config.max_concurrent),
@@ -61,7 +71,8 @@ impl Executor {
             config,
             journal,
             metrics,
-            shutdown,
+            leave,
+            seal,
         }
     }
 
@@ -97,25 +108,19 @@ impl Executor {
     pub fn prepare(&self, record: &mut Record) {
         let now = self.clock.now();
         record.machine.resume();
+        let age = now.duration_since(record.created_at).as_secs();
+        let limit = i64::try_from(self.config.queue_seconds).unwrap_or(i64::MAX);
+        if age > limit {
+            record.machine.never_stop(&format!(
+                "the actuator was away for too long: it was asked for {age} s ago (actuator.queue_seconds)"
+            ));
+        }
         if self.config.dry_run && !record.dry_run {
             record.machine.start_only(
                 "the actuator is in dry run by now: nothing is stopped or changed, and what is down starts as it is",
             );
         }
         record.end_step(true, Some("the actuator ended here".to_owned()), now);
-        let age = now.duration_since(record.created_at).as_secs();
-        let limit = i64::try_from(self.config.queue_seconds).unwrap_or(i64::MAX);
-        if record.machine.step() == Step::Preflight && age > limit {
-            // Legal: nothing but checks has happened.
-            let _ = record.machine.apply(
-                Event::Refused {
-                    reason: format!(
-                        "the actuator was away for too long: it was asked for {age} s ago (actuator.queue_seconds)"
-                    ),
-                },
-                Duration::ZERO,
-            );
-        }
     }
 
     /// Sets monitoring up on its own, outside the call that asked for it.
@@ -132,8 +137,13 @@ impl Executor {
             .await
     }
 
-    /// Waits until every resize has put down what it does, for at most the grace time. Call it once `shutdown` is
-    /// cancelled.
+    /// Waits until no instance is down for a resize. Call it once nothing new is taken on.
+    pub async fn all_up(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Waits until every resize has put down what it does, for at most the grace time. Call it when it is time to leave.
     pub async fn finish(&self) {
         self.tasks.close();
         let grace = Duration::from_secs(self.config.shutdown_grace_seconds);
@@ -160,7 +170,7 @@ impl Executor {
         }
     }
 
-    /// Carries a resize out, to its end or until shutdown.
+    /// Carries a resize out, to its end or until it is time to leave.
     pub async fn run(&self, mut record: Record, mut looked: Option<oneshot::Sender<()>>) {
         self.metrics.active.inc();
         // Nobody waits for a turn to start a machine.
@@ -179,24 +189,32 @@ impl Executor {
             }
             let start = Instant::now();
             let pause = self.jittered(pause, &record);
-            if self.leaves_within(pause).await {
+            if self.leaves_within(pause, &record).await {
                 return;
             }
             let step = record.machine.step();
             record.begin_step(&step.to_string(), intent(&action), self.clock.now());
+            if action == Action::Stop {
+                record.stop_sent_at = Some(self.clock.now());
+            }
             if action == Action::Preflight && !record.dry_run {
                 let mode = self.cloud.credit_mode(&record.request.instance_id).await;
                 record.credit_mode = mode.ok().flatten();
             }
             let told = match self.write_intent(&action, &mut record).await {
                 Err(refused) => refused,
-                Ok(()) => match self.perform(&action, &record).await {
+                Ok(()) => match self.perform_marked(&action, &mut record).await {
                     Some(told) => told,
                     // Shutdown cut it short.
                     None => return,
                 },
             };
-            let Told { event, detail } = told;
+            let Told {
+                event,
+                detail,
+                account,
+            } = told;
+            record.account = account.unwrap_or(record.account);
             if let (
                 Action::Start,
                 Event::Failed {
@@ -266,12 +284,22 @@ impl Executor {
             self.journal.publish(record);
             return Ok(());
         }
+        if *action == Action::Stop
+            && let Some(reason) = self.too_late_for_a_stop(record)
+        {
+            return Err(Told {
+                account: None,
+                detail: reason.clone(),
+                event: Event::Refused { reason },
+            });
+        }
         record.machine.intend();
         let needed = action.needs_the_journal();
         let (step, now) = (record.machine.step(), self.clock.now());
         let line = record.line(Kind::Intent, step, &intent(action), now);
         match self.journal.write(record, line, needed).await {
             Err(error) if needed => Err(Told {
+                account: None,
                 detail: error.to_string(),
                 event: Event::Refused {
                     reason: error.to_string(),
@@ -280,6 +308,31 @@ impl Executor {
             // The journal has said it; going on from memory is all that can be done for a machine that is down.
             Ok(()) | Err(_) => Ok(()),
         }
+    }
+
+    /// A process that stood still for hours, with its host, goes on where it was. What takes a machine back to its old
+    /// type is not too late.
+    fn too_late_for_a_stop(&self, record: &Record) -> Option<String> {
+        let age = self.clock.now().duration_since(record.created_at);
+        let age = u64::try_from(age.as_secs()).unwrap_or_default();
+        let limit = self.config.queue_seconds + STOP_FOLLOWS_WITHIN.as_secs();
+        (age > limit && !record.machine.is_rolling_back()).then(|| {
+            format!(
+                "too late for a stop: it was asked for {age} s ago (actuator.queue_seconds and the time that checks take)"
+            )
+        })
+    }
+
+    /// What a look says of a machine whose resize is too old to stop it: whether it is down for another one's stop.
+    fn stopped_by_others(&self, record: &Record, instance: &Instance) -> Option<String> {
+        let (asked, sent) = (instance.stop_asked_at?, record.stop_sent_at?);
+        let clocks_differ_by = STOP_FOLLOWS_WITHIN.as_secs() as i64;
+        let later = asked.duration_since(sent).as_secs();
+        (record.machine.doubts_its_stop() && later > clocks_differ_by).then(|| {
+            format!(
+                "somebody else stopped it at {asked}, {later} s after the stop of this resize, which came to nothing; it stays stopped"
+            )
+        })
     }
 
     async fn write_result(&self, record: &mut Record, step: Step, detail: &str) {
@@ -380,7 +433,7 @@ impl Executor {
         let (slot, event) = tokio::select! {
             slot = self.slots.acquire() => (slot.ok(), None),
             // It waits in the journal, and is taken up again if that is soon.
-            () = self.shutdown.cancelled() => (None, None),
+            () = self.leave.once_up.cancelled() => (None, None),
             () = self.clock.sleep(limit) => (None, Some(Event::Refused {
                 reason: format!(
                     "{} other resizes did not end within {} s (actuator.max_concurrent, actuator.queue_seconds)",
@@ -396,38 +449,53 @@ impl Executor {
         slot
     }
 
-    /// Waits for `pause`; true when shutdown cut it short.
-    async fn leaves_within(&self, pause: Duration) -> bool {
+    /// Waits for `pause`; true when it is time to leave. Whose machine may be down goes on for longer than others.
+    async fn leaves_within(&self, pause: Duration, record: &Record) -> bool {
+        let leave = async {
+            match record.machine.stop_asked() {
+                true => self.leave.now.cancelled().await,
+                false => self.leave.once_up.cancelled().await,
+            }
+        };
         tokio::select! {
             biased;
-            () = self.shutdown.cancelled() => true,
+            () = leave => true,
             () = self.clock.sleep(pause) => false,
         }
     }
 
-    /// `None` when shutdown cut it short, which it does only to what can be done again.
+    async fn perform_marked(&self, action: &Action, record: &mut Record) -> Option<Told> {
+        self.renew_breadcrumb(action, record).await;
+        let told = self.perform(action, record).await;
+        let accepted = matches!(&told, Some(told) if told.event == Event::Done);
+        record.breadcrumb_is_old |= accepted && *action == Action::Start;
+        told
+    }
+
+    /// `None` when leaving cut it short, which it does only to what can be done again and leaves no machine down.
     async fn perform(&self, action: &Action, record: &Record) -> Option<Told> {
         let instance_id = &record.request.instance_id;
         let told = match action {
-            Action::Preflight => return self.until_shutdown(self.preflight(record)).await,
+            Action::Preflight => return self.until_leaving(self.preflight(record)).await,
             Action::Look => match self.cloud.describe_instance(instance_id).await {
-                Ok(instance) => Told {
-                    detail: format!("{} on {}", instance.state, instance.instance_type),
-                    event: Event::Seen {
-                        state: instance.state,
-                        instance_type: instance.instance_type,
+                Ok(instance) => match self.stopped_by_others(record, &instance) {
+                    Some(reason) => Told {
+                        account: None,
+                        detail: reason.clone(),
+                        event: Event::StoppedByOthers { reason },
+                    },
+                    None => Told {
+                        account: None,
+                        detail: format!("{} on {}", instance.state, instance.instance_type),
+                        event: Event::Seen {
+                            state: instance.state,
+                            instance_type: instance.instance_type,
+                        },
                     },
                 },
                 Err(error) => failed(error),
             },
-            Action::Mark => {
-                let value = record.machine.breadcrumb(&record.request.resize_id);
-                accepted(
-                    self.cloud
-                        .set_tag(instance_id, Breadcrumb::TAG, &value.to_string())
-                        .await,
-                )
-            }
+            Action::Mark => accepted(self.mark(record).await),
             Action::Unmark => {
                 self.restore_credit_mode(record).await;
                 accepted(self.cloud.remove_tag(instance_id, Breadcrumb::TAG).await)
@@ -440,6 +508,7 @@ impl Executor {
             Action::Start => accepted(self.cloud.mutate(instance_id, &Mutation::Start).await),
             Action::Status => match self.cloud.status(instance_id).await {
                 Ok(status) => Told {
+                    account: None,
                     detail: format!("{}, status checks {:?}", status.state, status.checks)
                         .to_lowercase(),
                     event: Event::Status {
@@ -453,11 +522,12 @@ impl Executor {
                 let set_up = async {
                     let set_up = self.monitor(instance_id).await;
                     Told {
+                        account: None,
                         event: Event::Monitored(set_up.monitoring),
                         detail: last_line(&set_up.output),
                     }
                 };
-                return self.until_shutdown(set_up).await;
+                return self.until_leaving(set_up).await;
             }
             // The caller has left its loop by then.
             Action::Finish(_) => return None,
@@ -465,10 +535,33 @@ impl Executor {
         Some(told)
     }
 
-    async fn until_shutdown(&self, work: impl Future<Output = Told>) -> Option<Told> {
+    async fn until_leaving(&self, work: impl Future<Output = Told>) -> Option<Told> {
         tokio::select! {
             told = work => Some(told),
-            () = self.shutdown.cancelled() => None,
+            () = self.leave.once_up.cancelled() => None,
+        }
+    }
+
+    async fn mark(&self, record: &Record) -> Result<(), CloudError> {
+        let instance_id = &record.request.instance_id;
+        let breadcrumb = record.machine.breadcrumb(&record.request.resize_id);
+        let value = breadcrumb.to_string();
+        let now = self.clock.now();
+        let value = self.seal.seal(&value, &record.account, instance_id, now);
+        self.cloud
+            .set_tag(instance_id, Breadcrumb::TAG, &value)
+            .await
+    }
+
+    /// A breadcrumb from before the last start doesn't speak of what comes now. It is worth no more than a try: the machine
+    /// is down, or its new type fails.
+    async fn renew_breadcrumb(&self, action: &Action, record: &mut Record) {
+        let goes_down = matches!(action, Action::Stop | Action::Modify(_) | Action::Start);
+        if !goes_down || !std::mem::take(&mut record.breadcrumb_is_old) {
+            return;
+        }
+        if let Err(error) = self.mark(record).await {
+            tracing::warn!(%error, "the instance's tag could not be renewed");
         }
     }
 
@@ -486,10 +579,12 @@ impl Executor {
         let report = preflight::run(self.cloud.as_ref(), &self.config, subject, memory).await;
         match report.obstacle(self.config.unknown_checks) {
             Some(reason) => Told {
+                account: None,
                 detail: reason.clone(),
                 event: Event::Refused { reason },
             },
             None => Told {
+                account: Some(report.account),
                 detail: format!("{} checks pass", report.checks.len()),
                 event: if record.dry_run {
                     Event::DryRun
@@ -574,6 +669,7 @@ fn span(record: &Record) -> tracing::Span {
 fn accepted(answer: Result<(), CloudError>) -> Told {
     match answer {
         Ok(()) => Told {
+            account: None,
             event: Event::Done,
             detail: "accepted".to_owned(),
         },
@@ -584,6 +680,7 @@ fn accepted(answer: Result<(), CloudError>) -> Told {
 fn failed(error: CloudError) -> Told {
     let message = error.to_string();
     Told {
+        account: None,
         detail: message.clone(),
         event: Event::Failed {
             kind: error.kind,

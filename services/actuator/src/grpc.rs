@@ -20,10 +20,11 @@ use crate::{
     executor::Executor,
     guard::{Guard, KillSwitch, NotDecided, Standings},
     journal::{Admission, Journal, Record, Refusal},
+    leave::Leave,
     metrics::Metrics,
     monitoring::SetUp,
     preflight::{self, Subject},
-    stranded::Finder,
+    stranded::{Apply, Finder},
 };
 
 /// The service. It holds no state of its own.
@@ -36,6 +37,7 @@ pub struct Service {
     pub executor: Arc<Executor>,
     pub finder: Finder,
     pub metrics: Metrics,
+    pub leave: Leave,
     /// Ends the streams that are open.
     pub shutdown: CancellationToken,
 }
@@ -127,7 +129,7 @@ impl Service {
             config: Arc::clone(&self.config),
             journal: Arc::clone(&self.journal),
             guard: Arc::clone(&self.guard),
-            shutdown: self.shutdown.clone(),
+            leave: self.leave.clone(),
         };
         let admission = gate.admit(request).await;
         let admission = admission.map_err(|no| {
@@ -322,6 +324,10 @@ impl Service {
                 "this actuator is in dry run and changes nothing; set actuator.dry_run to false",
             ));
         }
+        let apply = match apply {
+            true => Apply::Unverified,
+            false => Apply::Nothing,
+        };
         let found = self.finder.find(apply).await;
         let found = found.map_err(|error| {
             common::status::unavailable(error, std::time::Duration::from_secs(5))

@@ -13,29 +13,34 @@ mod executor;
 pub mod fake;
 mod grpc;
 mod guard;
+mod hands;
 mod journal;
+mod leave;
 mod metrics;
 mod monitoring;
 pub mod preflight;
+mod rescue;
 pub mod resize;
 #[cfg(test)]
 mod schedules;
+mod seal;
 mod stranded;
 
 use std::{fmt, sync::Arc};
 
-use common::{clock::SharedClock, exposition, grpc::GrpcServer, listen::Listeners};
-use tokio::sync::watch;
+use common::{
+    clock::SharedClock, exposition, grpc::GrpcServer, listen::Listeners, servers::Servers,
+};
 use tokio_util::sync::CancellationToken;
 
+use self::hands::Hands;
 pub use self::{
     cloud::Cloud,
     config::{AwsTimeouts, Config, LimitsConfig, MonitoringConfig, StackMembers, UnknownChecks},
+    leave::Leave,
     monitoring::SCRIPT as MONITORING_SCRIPT,
-};
-use self::{
-    executor::Executor, grpc::Service, guard::Guard, journal::Journal, metrics::Metrics,
-    stranded::Finder,
+    rescue::rescue,
+    seal::Secret,
 };
 
 /// The service's full name, as in health checks.
@@ -57,120 +62,71 @@ impl fmt::Debug for Deps {
     }
 }
 
-/// Serves until `shutdown`; then leaves within `shutdown_grace_seconds`, and the next start takes up what is unfinished.
+/// Serves until it is time to leave. At once: within `shutdown_grace_seconds`, and the next start takes up what is
+/// unfinished. Once all are up: when no instance is down for a resize any more, which is also what a server that broke
+/// leads to.
 ///
 /// # Errors
-/// When the journal can't be used, or a server can't run.
+/// When there is no journal to be had, or a server broke.
 pub async fn serve(
     config: Config,
     deps: Deps,
     listeners: Listeners,
-    shutdown: CancellationToken,
+    leave: impl Into<Leave>,
 ) -> anyhow::Result<()> {
-    let config = Arc::new(config);
+    let leave = leave.into();
+    let dry_run = config.dry_run;
     let mut registry = exposition::registry("actuator");
-    let metrics = Metrics::register(&mut registry);
-    let Some(boot::Opened { store, wrong }) = boot::open(&config, &shutdown).await? else {
+    let started = Hands::start(config, deps, leave.clone(), &mut registry).await?;
+    let Some(hands) = started else {
         return Ok(());
     };
-    let journal = Arc::new(
-        Journal::new(Arc::clone(&store)).counting_fence_resets(metrics.fence_resets.clone()),
-    );
-    if let Some(wrong) = wrong {
-        journal.degrade(wrong);
+    tracing::info!(dry_run, "the actuator serves");
+    let stop = leave.now.child_token();
+    let service = hands.service(stop.clone()).into_server();
+    let server = GrpcServer::new(SERVICE, hands.is_ready()).with_service(service);
+    let mut servers =
+        Servers::new(stop.clone()).with("gRPC", server.serve(listeners.grpc, stop.clone()));
+    if let Some(listener) = listeners.metrics {
+        let exposition = exposition::serve(listener, Arc::new(registry), stop.clone());
+        servers = servers.with("metrics", exposition);
     }
-    let guard = Arc::new(Guard::new(&config, Arc::clone(&journal)));
-    let cloud = guard.stand_before(deps.cloud, Arc::clone(&deps.clock), &config);
-    let deps = Deps {
-        cloud: Arc::new(cloud),
-        clock: deps.clock,
-    };
-    let unfinished = journal.unfinished().await?;
-    metrics
-        .unfinished_at_boot
-        .set(i64::try_from(unfinished.len()).unwrap_or(i64::MAX));
-    let executor = Arc::new(Executor::new(
-        Arc::clone(&deps.cloud),
-        Arc::clone(&deps.clock),
-        Arc::clone(&config),
-        Arc::clone(&journal),
-        metrics.clone(),
-        shutdown.clone(),
-    ));
-    let (ready, is_ready) = watch::channel(false);
-    let finder = Finder {
-        cloud: Arc::clone(&deps.cloud),
-        clock: Arc::clone(&deps.clock),
-        config: Arc::clone(&config),
-        journal: Arc::clone(&journal),
-        executor: Arc::clone(&executor),
-    };
-    // Before anything can be asked for: a machine may be down.
-    let taken_up = unfinished
-        .into_iter()
-        .map(|record| executor.resume(record))
-        .collect();
-    let minding = tokio::spawn(boot::mind(
-        Arc::clone(&journal),
-        metrics.clone(),
-        ready.clone(),
-    ));
-    let readiness = tokio::spawn(boot::become_ready(finder.clone(), taken_up, ready));
-    let upkeep = tokio::spawn(boot::look_after(
-        Arc::clone(&store),
-        Arc::clone(&journal),
-        Arc::clone(&deps.clock),
-        config.retention_days,
-        shutdown.clone(),
-    ));
-    metrics.dry_run.set(i64::from(config.dry_run));
-    let standing = tokio::spawn(boot::show_standings(
-        Arc::clone(&guard),
-        metrics.clone(),
-        Arc::clone(&deps.clock),
-    ));
-    let exposed = listeners.metrics.map(|listener| {
-        tokio::spawn(exposition::serve(
-            listener,
-            Arc::new(registry),
-            shutdown.clone(),
-        ))
-    });
-    tracing::info!(dry_run = config.dry_run, "the actuator serves");
-    let service = Service {
-        cloud: deps.cloud,
-        clock: deps.clock,
-        config,
-        journal,
-        guard,
-        executor: Arc::clone(&executor),
-        finder,
-        metrics,
-        shutdown: shutdown.clone(),
-    };
     let serving = async {
-        let served = GrpcServer::new(SERVICE, is_ready)
-            .with_service(service.into_server())
-            .serve(listeners.grpc, shutdown.clone())
-            .await;
-        // Also when the server broke: what is under way is written down.
-        shutdown.cancel();
+        let served = servers.run().await;
+        leave.once_up.cancel();
         served
     };
     // While connections drain, so that the one grace does not begin when the other has ended.
-    let finishing = async {
-        shutdown.cancelled().await;
-        readiness.abort();
-        executor.finish().await;
+    let working = async {
+        hands.work().await;
+        stop.cancel();
     };
-    let (served, ()) = tokio::join!(serving, finishing);
-    upkeep.abort();
-    standing.abort();
-    minding.abort();
-    store.close().await;
-    served?;
-    if let Some(exposed) = exposed {
-        exposed.await??;
+    let (served, ()) = tokio::join!(serving, working);
+    hands.put_down().await;
+    Ok(served?)
+}
+
+/// Brings up what is down, and ends. Nothing is served, nothing is stopped, and nothing new is begun.
+///
+/// # Errors
+/// When there is no journal to be had.
+pub async fn bring_up(
+    mut config: Config,
+    deps: Deps,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    // Whatever has not been stopped by now is not stopped any more.
+    config.queue_seconds = 0;
+    if config.has_no_journal_yet() {
+        // None is begun for a process that never served; breadcrumbs are looked for all the same.
+        ":memory:".clone_into(&mut config.database);
+    }
+    let leave = Leave::from(shutdown);
+    leave.once_up.cancel();
+    let mut registry = exposition::registry("actuator");
+    if let Some(hands) = Hands::start(config, deps, leave, &mut registry).await? {
+        hands.work().await;
+        hands.put_down().await;
     }
     Ok(())
 }

@@ -6,9 +6,11 @@ use actuator::{Config, Deps, aws};
 use clap::Parser;
 use common::{
     clock::SystemClock,
+    config::{ConfigError, Settings},
     listen::Listeners,
     service::{self, ConfigArg, ServiceCommand},
 };
+use tokio_util::sync::CancellationToken;
 
 /// Resizes EC2 instances and sets their monitoring up; in dry run it only says what it would do.
 #[derive(Parser)]
@@ -22,18 +24,38 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let read = |settings| Ok((Config::read(&settings)?, settings));
-    let (config, settings) = match arguments.config.load().and_then(read) {
-        Ok(read) => read,
-        Err(error) => return service::usage_error("actuator", &error),
+    let command = arguments.command.unwrap_or_default();
+    let (config, settings) = match (read(&arguments.config), command) {
+        (Ok(read), _) => read,
+        (Err(error), ServiceCommand::Health) => return service::usage_error("actuator", &error),
+        (Err(error), ServiceCommand::Serve) => {
+            return actuator::rescue("actuator", &arguments.config, &error);
+        }
     };
-    match arguments.command.unwrap_or_default() {
+    match command {
         ServiceCommand::Health => service::report_health("actuator", config.listen),
-        ServiceCommand::Serve => service::run("actuator", &settings, |shutdown| async move {
-            let listeners = Listeners::bind(config.listen, config.metrics_listen).await?;
-            let cloud = Arc::new(aws::connect(&config).await);
-            let clock = Arc::new(SystemClock);
-            actuator::serve(config, Deps { clock, cloud }, listeners, shutdown).await
-        }),
+        ServiceCommand::Serve => {
+            service::run("actuator", &settings, |shutdown| serve(config, shutdown))
+        }
+    }
+}
+
+fn read(argument: &ConfigArg) -> Result<(Config, Settings), ConfigError> {
+    let settings = argument.load()?;
+    Ok((Config::read(&settings)?, settings))
+}
+
+async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let deps = Deps {
+        cloud: Arc::new(aws::connect(&config).await),
+        clock: Arc::new(SystemClock),
+    };
+    match Listeners::bind(config.listen, config.metrics_listen).await {
+        Ok(listeners) => actuator::serve(config, deps, listeners, shutdown).await,
+        Err(taken) => {
+            tracing::error!("{taken}; what is down is brought up, and nothing is served");
+            actuator::bring_up(config, deps, shutdown).await?;
+            Err(taken.into())
+        }
     }
 }

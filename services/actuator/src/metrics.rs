@@ -45,6 +45,8 @@ pub struct Metrics {
     fleet_limit: Gauge,
     /// Fences that lay ahead of the clock: page on it, a clock is wrong or somebody plays.
     pub fence_resets: Counter,
+    /// Instances with a tag that looks like a breadcrumb and can't be verified: page on it.
+    pub breadcrumbs_unverified: Gauge,
     /// 1 once the journal can't be used: page on it.
     pub journal_degraded: Gauge,
 }
@@ -73,6 +75,7 @@ impl Metrics {
             fleet_used: Gauge::default(),
             fleet_limit: Gauge::default(),
             fence_resets: Counter::default(),
+            breadcrumbs_unverified: Gauge::default(),
             journal_degraded: Gauge::default(),
         };
         registry.register(
@@ -130,6 +133,11 @@ impl Metrics {
                 "journal_degraded",
                 "1 once the journal can't be used: what is down is brought up, and nothing new is taken on",
                 &metrics.journal_degraded,
+            ),
+            (
+                "breadcrumbs_unverified",
+                "Instances whose tag says that they were stopped for a resize, and nothing proves it; `autoscaler recover` lists them",
+                &metrics.breadcrumbs_unverified,
             ),
             (
                 "dry_run",

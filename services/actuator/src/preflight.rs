@@ -18,6 +18,7 @@ use crate::{
     journal::{Refused, StoreError},
 };
 
+pub use self::judge::required_tag;
 pub use self::quota::{by_code as quota_by_code, of as quota_of};
 
 /// What a check says.
@@ -76,6 +77,8 @@ pub struct Report {
     pub checks: Vec<Check>,
     /// Types of the target's family to try when neither the target nor the old type starts, best first.
     pub fallbacks: Vec<String>,
+    /// That the instance belongs to; empty where the cloud doesn't say.
+    pub account: String,
 }
 
 impl Report {
@@ -148,6 +151,7 @@ pub async fn run(
             return Report {
                 checks: vec![check],
                 fallbacks: Vec::new(),
+                account: String::new(),
             };
         }
     };
@@ -214,6 +218,7 @@ pub async fn run(
     let mut report = Report {
         checks: judge::verdicts(config, subject, &answers),
         fallbacks,
+        account: answers.instance.account.clone(),
     };
     // Four more calls, and AWS answers them in terms of a machine that could be resized: only when it could.
     if report.obstacle(UnknownChecks::Allow).is_none() {

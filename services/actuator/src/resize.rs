@@ -6,6 +6,8 @@
 //!
 //! Invariant: once a stop may have been carried out, the only ends are "running" and "gone". There is no way out of
 //! `Modify`, `ReadBack` or `Start` but through `AwaitRunning`.
+//! Invariant: a resize that is not to stop its machine any more ends as refused only after a start was accepted, too: it may
+//! have been stopped.
 //! Invariant: it ends as running only after a start was accepted since the last stop. What is seen can be stale, without
 //! a bound; what a start answers can't, and a running machine ignores it.
 //! Invariant: no I/O and no clock; time comes in as what has passed since the last event.
@@ -218,6 +220,10 @@ pub enum Event {
         message: String,
     },
     Monitored(Monitoring),
+    /// It is down, but for a stop that somebody else asked for.
+    StoppedByOthers {
+        reason: String,
+    },
 }
 
 /// An event that can't happen in this step: a bug, or a damaged journal.
@@ -275,6 +281,12 @@ pub struct Resize {
     /// Nothing but a start may happen to the machine.
     #[serde(default)]
     start_only: bool,
+    /// It is too late for a stop.
+    #[serde(default)]
+    no_stop: bool,
+    /// The stop had no effect, as far as was seen.
+    #[serde(default)]
+    in_vain: bool,
     paged: bool,
     /// The last type that was seen.
     seen_type: String,
@@ -310,6 +322,8 @@ impl Resize {
             as_is: false,
             overdue: false,
             start_only: false,
+            no_stop: false,
+            in_vain: false,
             paged: false,
             seen_type: from.to_owned(),
             last_checks: None,
@@ -368,21 +382,39 @@ impl Resize {
     /// From here on the machine is neither stopped nor changed: if it is down it starts on the type that it has, and if it
     /// was not to go down yet it stays up. To be called after [`Resize::resume`].
     pub fn start_only(&mut self, why: &str) {
+        let step = self.step;
+        self.never_stop(why);
         self.start_only = true;
         self.monitoring_enabled = false;
+        if self.stop_asked && !matches!(step, Step::Unmark | Step::Ended(_)) {
+            self.as_is = true;
+            if matches!(step, Step::Modify | Step::ReadBack) {
+                self.enter(Step::AwaitStopped);
+                self.saw_down = true;
+            }
+        }
+    }
+
+    /// From here on the machine is not stopped: what it was asked for is too old. Whether a stop that was asked for before
+    /// came to anything is seen; if not, a start is sent all the same, and then it ends as refused.
+    pub fn never_stop(&mut self, why: &str) {
+        self.no_stop = true;
         match self.step {
             Step::Unmark | Step::Ended(_) => {}
             _ if !self.stop_asked => self.refuse(why),
             step => {
                 self.fail(why);
-                self.as_is = true;
-                self.idle_stops = self.limits.tries_per_type;
-                if matches!(step, Step::Stop | Step::Modify | Step::ReadBack) {
+                if step == Step::Stop {
                     self.enter(Step::AwaitStopped);
-                    self.saw_down = step != Step::Stop;
+                    self.saw_down = false;
                 }
             }
         }
+    }
+
+    /// True while nothing has shown that its own stop is what the machine is down for, and no other stop follows.
+    pub fn doubts_its_stop(&self) -> bool {
+        self.no_stop && self.step == Step::AwaitStopped && !self.saw_down
     }
 
     /// Where it is.
@@ -498,7 +530,9 @@ impl Resize {
     /// # Errors
     /// An event that can't happen in this step; then nothing has changed.
     pub fn apply(&mut self, event: Event, elapsed: Duration) -> Result<(), IllegalEvent> {
-        use Event::{Done, DryRun, Failed, Monitored, Passed, Refused, Seen, Status};
+        use Event::{
+            Done, DryRun, Failed, Monitored, Passed, Refused, Seen, Status, StoppedByOthers,
+        };
         use Step::{
             AwaitRunning, AwaitStopped, Check, Confirm, Ended, Mark, Modify, Monitor, Preflight,
             ReadBack, Recheck, Start, Stop, Unmark,
@@ -548,6 +582,11 @@ impl Resize {
                 self.waited += elapsed;
                 self.looks += 1;
                 self.look_failed(step, kind, message, elapsed);
+            }
+
+            (AwaitStopped, StoppedByOthers { reason }) if self.doubts_its_stop() => {
+                self.error = None;
+                self.refuse(reason);
             }
 
             (Stop, Done) => self.stop_was_asked(),

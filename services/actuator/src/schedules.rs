@@ -34,6 +34,7 @@ use crate::{
     },
     metrics::Metrics,
     resize::{Breadcrumb, Outcome, Resize},
+    seal::Seal,
 };
 
 const ID: &str = "i-0123456789abcdef0";
@@ -41,6 +42,7 @@ const FROM: &str = "t3.small";
 const TARGET: &str = "t3.medium";
 /// Between a crash and the next process.
 const OUTAGE: Duration = Duration::from_secs(20);
+const LONG_OUTAGE: Duration = Duration::from_secs(3 * 86_400);
 /// A schedule that needs more journal lines doesn't end.
 const LINES_AT_MOST: u64 = 2_000;
 
@@ -216,7 +218,8 @@ impl Stage {
             config,
             Arc::clone(&journal),
             Metrics::register(&mut Registry::default()),
-            CancellationToken::new(),
+            CancellationToken::new().into(),
+            Seal::with(&"0123456789abcdef0123456789abcdef".into()),
         );
         (journal, executor)
     }
@@ -279,7 +282,11 @@ impl Stage {
                     self.fake.set_boots(name, true);
                 }
             }
-            self.clock.sleep(OUTAGE).await;
+            let outage = match then {
+                Then::Old => LONG_OUTAGE,
+                Then::TheSame | Then::DryRun | Then::Degraded => OUTAGE,
+            };
+            self.clock.sleep(outage).await;
             (journal, executor) = self.next_process(then).await;
             let mut unfinished = journal
                 .unfinished()
@@ -359,8 +366,9 @@ impl Stage {
         if !good {
             return Err(format!("{outcome:?} and {state} on {runs_on}"));
         }
-        // A crash costs a try, and can so cost the new type.
-        let tried_less = crashes > &0 && outcome == Outcome::RolledBack;
+        // A crash costs a try, and can so cost the new type; it costs time, and can so come too late for a roll back.
+        let tried_less =
+            crashes > &0 && matches!(outcome, Outcome::RolledBack | Outcome::Succeeded);
         if !fault.outcomes.is_empty() && !fault.outcomes.contains(&outcome) && !tried_less {
             return Err(format!("{outcome:?} is not among {:?}", fault.outcomes));
         }
@@ -368,9 +376,12 @@ impl Stage {
         if stops > stops_before.unwrap_or(fault.stops) {
             return Err(format!("{stops} stops"));
         }
-        if outcome == Outcome::Refused
-            && fake.count(Operation::ModifyType) + fake.count(Operation::Start) > 0
-        {
+        // A start may come before it, where a stop may have been carried out.
+        let starts = match crashes {
+            0 => fake.count(Operation::Start),
+            _ => 0,
+        };
+        if outcome == Outcome::Refused && fake.count(Operation::ModifyType) + starts > 0 {
             return Err("changed after a refusal".to_owned());
         }
         if fault.stops == 0 && fake.mutations() > 0 {
@@ -397,7 +408,8 @@ impl Stage {
             return Err(format!("{} lines of {}", lines.len(), record.lines));
         }
         for (operation, steps) in [
-            (Operation::SetTag, &["mark"][..]),
+            // Renewed before what follows an accepted start.
+            (Operation::SetTag, &["mark", "stop", "modify", "start"][..]),
             (Operation::Stop, &["stop"]),
             (Operation::ModifyType, &["modify"]),
             (Operation::Start, &["start", "confirm"]),
@@ -524,9 +536,10 @@ fn every_crash_with_a_fault_and_a_lost_call_ends_running_or_gone() {
 }
 
 #[test]
-fn every_crash_before_dry_run_or_a_journal_that_is_not_to_be_used_ends_running_or_gone() {
+fn every_crash_before_dry_run_or_days_or_with_a_journal_that_is_not_to_be_used_ends_running_or_gone()
+ {
     let start = Instant::now();
-    for then in [Then::DryRun, Then::Degraded] {
+    for then in [Then::DryRun, Then::Degraded, Then::Old] {
         let faults: Vec<Fault> = faults::all().iter().map(|fault| fault.then(then)).collect();
         let single = all(&faults, |fault| {
             (0..points(fault)).map(|point| vec![point]).collect()

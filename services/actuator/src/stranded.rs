@@ -1,29 +1,42 @@
 //! Instances that bear a breadcrumb: stopped by this program, and not known to have come back.
 //!
-//! As a rule the journal knows better, and then it decides. The breadcrumb is for the day when it is lost.
-//! Invariant: an instance is started only when its breadcrumb belongs to a resize that is not known to have ended.
+//! As a rule the journal knows better, and then it decides. The breadcrumb is for the day when it is lost. Whoever may tag
+//! instances can write one, so it is believed only with its seal, and only of the present stop.
+//! Invariant: an instance is started by itself only when the journal or a sealed breadcrumb says that it was stopped
+//! here, and its resize is not known to have ended.
 
 use std::sync::Arc;
 
 use common::clock::SharedClock;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     cloud::{Cloud, Instance},
     config::Config,
     executor::Executor,
     journal::{Admission, Journal, Record, Refusal, Request},
-    resize::{Breadcrumb, Resize},
+    metrics::Metrics,
+    preflight::{Verdict, required_tag},
+    resize::{Breadcrumb, Outcome, Resize},
+    seal::Seal,
 };
 
+/// More than clocks differ by.
+const CLOCKS_DIFFER_BY: SignedDuration = SignedDuration::from_mins(5);
+/// A stop follows its breadcrumb within this time, tries and all.
+const STOP_FOLLOWS_WITHIN: SignedDuration = SignedDuration::from_hours(1);
+
 /// What a breadcrumb means.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Standing {
     /// Its resize is under way.
     UnderWay,
     /// Its resize has ended; the tag was left over.
     Ended,
-    /// No journal knows its resize: the instance is to be brought back.
+    /// It was written here, and no journal knows its resize: the instance is to be brought back.
     Lost,
+    /// It looks like ours, and this speaks against it: a person decides.
+    Unverified(String),
     /// The value isn't ours.
     Foreign,
 }
@@ -38,6 +51,17 @@ pub struct Stranded {
     pub taken_up: bool,
 }
 
+/// What is done about those that are found.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Apply {
+    /// They are listed.
+    Nothing,
+    /// What is lost is brought back.
+    Lost,
+    /// And what is not verified, where no setting forbids it.
+    Unverified,
+}
+
 /// What finding them takes.
 #[derive(Clone)]
 pub struct Finder {
@@ -46,27 +70,39 @@ pub struct Finder {
     pub config: Arc<Config>,
     pub journal: Arc<Journal>,
     pub executor: Arc<Executor>,
+    pub metrics: Metrics,
+    pub seal: Seal,
 }
 
 impl Finder {
-    /// Every instance with a breadcrumb. With `apply`, those that are lost are brought back, to the type they had, and
-    /// tags of resizes that have ended are taken off.
+    /// Every instance with a breadcrumb. What is lost is brought back to the type it had, in dry run on the type it has;
+    /// tags of resizes that have ended are taken off, but not in dry run.
     ///
     /// # Errors
     /// The cloud, or the journal, in one line.
-    pub async fn find(&self, apply: bool) -> Result<Vec<Stranded>, String> {
+    pub async fn find(&self, apply: Apply) -> Result<Vec<Stranded>, String> {
         let marked = self.cloud.find_tagged(Breadcrumb::TAG).await;
         let marked = marked.map_err(|error| format!("{error}; {}", error.remedy()))?;
         let mut found = Vec::with_capacity(marked.len());
         for instance in marked {
             let value = instance.tags.get(Breadcrumb::TAG);
-            let breadcrumb = value.and_then(|value| Breadcrumb::parse(value));
-            let standing = self.standing(breadcrumb.as_ref()).await?;
-            let taken_up = match (&breadcrumb, standing) {
-                (Some(breadcrumb), Standing::Lost) if apply => {
-                    self.take_up(&instance, breadcrumb).await?
+            let value = value.map(String::as_str).unwrap_or_default();
+            let breadcrumb = Breadcrumb::parse(value);
+            let mut standing = self.standing(&instance, value, breadcrumb.as_ref()).await?;
+            let taken_up = match (&breadcrumb, &standing) {
+                (Some(breadcrumb), Standing::Lost) if apply != Apply::Nothing => {
+                    self.take_up(&instance, breadcrumb, false).await?
                 }
-                (_, Standing::Ended) if apply => {
+                (Some(breadcrumb), Standing::Unverified(_)) if apply == Apply::Unverified => {
+                    match self.forbids(&instance) {
+                        None => self.take_up(&instance, breadcrumb, true).await?,
+                        Some(why) => {
+                            standing = Standing::Unverified(why);
+                            false
+                        }
+                    }
+                }
+                (_, Standing::Ended) if apply != Apply::Nothing && !self.config.dry_run => {
                     self.sweep(&instance).await;
                     false
                 }
@@ -79,24 +115,80 @@ impl Finder {
                 taken_up,
             });
         }
+        let doubtful = found
+            .iter()
+            .filter(|stranded| matches!(stranded.standing, Standing::Unverified(_)))
+            .filter(|stranded| !stranded.taken_up)
+            .count();
+        let doubtful = i64::try_from(doubtful).unwrap_or(i64::MAX);
+        self.metrics.breadcrumbs_unverified.set(doubtful);
         Ok(found)
     }
 
-    async fn standing(&self, breadcrumb: Option<&Breadcrumb>) -> Result<Standing, String> {
+    async fn standing(
+        &self,
+        instance: &Instance,
+        value: &str,
+        breadcrumb: Option<&Breadcrumb>,
+    ) -> Result<Standing, String> {
         let Some(breadcrumb) = breadcrumb else {
             return Ok(Standing::Foreign);
         };
         let known = self.journal.get(&breadcrumb.resize_id).await;
         Ok(match known.map_err(|error| error.to_string())? {
-            None => Standing::Lost,
+            Some(record) if record.request.instance_id != instance.instance_id => {
+                let other = record.request.instance_id;
+                Standing::Unverified(format!("it belongs to a resize of {other}"))
+            }
+            // Given up when it was not found for an hour. Here it is.
+            Some(record) if record.outcome() == Some(Outcome::Gone) => self.judge(instance, value),
             Some(record) if record.finished_at.is_some() => Standing::Ended,
             Some(_) => Standing::UnderWay,
+            None => self.judge(instance, value),
         })
     }
 
-    async fn take_up(&self, instance: &Instance, breadcrumb: &Breadcrumb) -> Result<bool, String> {
+    /// By the seal and EC2's times alone.
+    fn judge(&self, instance: &Instance, value: &str) -> Standing {
+        let sealed = self
+            .seal
+            .opened(value, &instance.account, &instance.instance_id);
+        match sealed {
+            None => Standing::Unverified(
+                "it was not written here for this instance, or not with this key".to_owned(),
+            ),
+            Some(sealed_at) => match replayed(instance, sealed_at) {
+                Some(why) => Standing::Unverified(why),
+                None => Standing::Lost,
+            },
+        }
+    }
+
+    /// What keeps an unverified breadcrumb from being acted upon, even when somebody asks for it.
+    fn forbids(&self, instance: &Instance) -> Option<String> {
+        let protected = &self.config.protected_instances;
+        if protected.contains(&instance.instance_id) {
+            return Some("it is in actuator.protected_instances".to_owned());
+        }
+        let opted_in = required_tag(&self.config, instance);
+        (opted_in.verdict != Verdict::Pass).then_some(opted_in.detail)
+    }
+
+    async fn take_up(
+        &self,
+        instance: &Instance,
+        breadcrumb: &Breadcrumb,
+        unverified: bool,
+    ) -> Result<bool, String> {
+        let now = self.clock.now();
+        let known = self.journal.get(&breadcrumb.resize_id).await;
+        let known = known.map_err(|error| error.to_string())?.is_some();
         let request = Request {
-            resize_id: breadcrumb.resize_id.clone(),
+            resize_id: match known {
+                false => breadcrumb.resize_id.clone(),
+                // That one is another's, or has ended.
+                true => format!("recover-{}-{}", instance.instance_id, now.as_second()),
+            },
             instance_id: instance.instance_id.clone(),
             target: breadcrumb.target.clone(),
             expected: breadcrumb.from.clone(),
@@ -108,12 +200,16 @@ impl Finder {
                 instance.state
             ),
         };
-        let machine = Resize::recover(
+        let mut machine = Resize::recover(
             breadcrumb,
             self.config.monitoring.enabled,
             self.config.limits(),
         );
-        let record = Record::new(request, false, machine, self.clock.now());
+        if unverified {
+            // Who wrote it may have written any type into it.
+            machine.start_only("its tag could not be verified: it starts on the type that it has");
+        }
+        let record = Record::new(request, false, machine, now);
         match self.journal.take_up(record).await {
             Ok(Admission::New(record)) => {
                 tracing::warn!(
@@ -141,4 +237,19 @@ impl Finder {
             }
         }
     }
+}
+
+/// Why a sealed breadcrumb does not speak of the present stop: it was put back later.
+fn replayed(instance: &Instance, sealed_at: Timestamp) -> Option<String> {
+    if let Some(started_at) = instance.started_at
+        && started_at > sealed_at
+    {
+        return Some(format!(
+            "it is of {sealed_at}, and the instance was started at {started_at}"
+        ));
+    }
+    let stopped_at = instance.stop_asked_at?;
+    let later = stopped_at.duration_since(sealed_at);
+    (later > STOP_FOLLOWS_WITHIN || later < -CLOCKS_DIFFER_BY)
+        .then(|| format!("it is of {sealed_at}, and the instance was stopped at {stopped_at}"))
 }

@@ -97,6 +97,11 @@ impl Site {
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("DRY_RUN", "false")
+            // Of another disk.
+            .env(
+                "AUTOSCALER__ACTUATOR__BREADCRUMB_KEY",
+                "0123456789abcdef0123456789abcdef",
+            )
             .env("AUTOSCALER__ACTUATOR__LISTEN", address.to_string())
             .env("AUTOSCALER__ACTUATOR__METRICS_LISTEN", "127.0.0.1:0")
             .env("AUTOSCALER__ACTUATOR__POLL_SECONDS", "1")

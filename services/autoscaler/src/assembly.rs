@@ -2,18 +2,19 @@
 
 use std::{future::Future, sync::Arc};
 
-use actuator::Cloud;
+use actuator::{Cloud, Leave};
 use anyhow::Context as _;
 use common::{
     clock::{SharedClock, SystemClock},
     config::{ConfigError, Settings, invalid},
     grpc::local_url,
-    listen::{self, BindError, Listeners},
+    listen::{BindError, Listeners},
+    unserved::{self, Addresses},
 };
-use scheduler::SchedulerListeners;
 use serde::Serialize;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::sockets::Sockets;
 
 /// The sections of the four services.
 #[derive(Clone, Debug, Serialize)]
@@ -67,39 +68,6 @@ impl Configuration {
     }
 }
 
-/// The sockets of all four, bound before anything starts.
-pub struct Sockets {
-    pub predictor: Listeners,
-    pub decision: Listeners,
-    pub actuator: Listeners,
-    pub scheduler: SchedulerListeners,
-}
-
-impl Sockets {
-    /// Binds what the configuration says.
-    ///
-    /// # Errors
-    /// The first address that is taken.
-    pub async fn bind(configuration: &Configuration) -> Result<Self, BindError> {
-        let Configuration {
-            predictor,
-            decision,
-            actuator,
-            scheduler,
-            ..
-        } = configuration;
-        Ok(Self {
-            predictor: Listeners::bind(predictor.listen, predictor.metrics_listen).await?,
-            decision: Listeners::bind(decision.listen, decision.metrics_listen).await?,
-            actuator: Listeners::bind(actuator.listen, actuator.metrics_listen).await?,
-            scheduler: SchedulerListeners {
-                service: Listeners::bind(scheduler.listen, scheduler.metrics_listen).await?,
-                http: listen::bind(scheduler.http_listen, "HTTP").await?,
-            },
-        })
-    }
-}
-
 /// What the services act on: the real world, or the demo's.
 pub struct World {
     pub clock: SharedClock,
@@ -109,7 +77,7 @@ pub struct World {
 /// Serves on the configured addresses, on the machine's clock and on AWS, until `shutdown`.
 ///
 /// # Errors
-/// An address that is taken, or the first service that can't run.
+/// A part that can't run, such as one whose address is taken. It is said at once; this ends when nothing is down any more.
 pub async fn serve_all(
     configuration: Configuration,
     shutdown: CancellationToken,
@@ -117,7 +85,7 @@ pub async fn serve_all(
     if let Err(error) = configuration.window_holds_the_evidence() {
         tracing::warn!("{error}");
     }
-    let sockets = Sockets::bind(&configuration).await?;
+    let sockets = Sockets::bind(&configuration).await;
     let world = World {
         clock: Arc::new(SystemClock),
         cloud: Arc::new(actuator::aws::connect(&configuration.actuator).await),
@@ -125,82 +93,181 @@ pub async fn serve_all(
     serve(configuration, sockets, world, shutdown).await
 }
 
-/// Serves until `shutdown`. The scheduler ends first: a tick that finishes needs the other three.
+/// Serves until `shutdown`. The scheduler ends first: a tick that finishes needs the other three. The actuator starts
+/// first, and when another part can't run it ends last: once no machine is down any more.
 ///
 /// # Errors
-/// The first service that can't run; the others are then shut down.
+/// The first part that can't run.
 pub async fn serve(
     mut configuration: Configuration,
     sockets: Sockets,
     world: World,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
+    let Sockets {
+        predictor,
+        decision,
+        actuator,
+        scheduler,
+        http,
+    } = sockets;
     // In one process the services find each other where they really listen.
-    configuration.scheduler.predictor_url = local_url(sockets.predictor.grpc.local_addr()?);
-    configuration.scheduler.decision_url = local_url(sockets.decision.grpc.local_addr()?);
-    configuration.scheduler.actuator_url = local_url(sockets.actuator.grpc.local_addr()?);
+    configuration.scheduler.predictor_url = local_url(predictor.grpc);
+    configuration.scheduler.decision_url = local_url(decision.grpc);
+    configuration.scheduler.actuator_url = local_url(actuator.grpc);
 
     let front = shutdown.child_token();
-    let back = CancellationToken::new();
+    let leave = Leave::from(CancellationToken::new());
+    let back = leave.now.clone();
     let World { clock, cloud } = world;
-    let predictor = spawn(predictor::serve(
-        configuration.predictor,
-        predictor::Deps {
-            clock: Arc::clone(&clock),
-        },
-        sockets.predictor,
-        back.clone(),
-    ));
-    let decision = spawn(decision::serve(
-        configuration.decision,
-        configuration.policy,
-        decision::Deps {
-            clock: Arc::clone(&clock),
-        },
-        sockets.decision,
-        back.clone(),
-    ));
-    let actuator = spawn(actuator::serve(
-        configuration.actuator,
-        actuator::Deps {
-            clock: Arc::clone(&clock),
-            cloud,
-        },
-        sockets.actuator,
-        back.clone(),
-    ));
-    let scheduler = spawn(scheduler::serve(
-        configuration.scheduler,
-        scheduler::Deps { clock },
-        sockets.scheduler,
-        front.clone(),
-    ));
-
-    let ended = {
-        let (front, back) = (front.clone(), back.clone());
-        move |service: &'static str, handle: JoinHandle<anyhow::Result<()>>| async move {
-            let result = handle.await.context(service)?.context(service);
-            // Whoever ends takes the others along, the scheduler before those it calls.
-            if service == "scheduler" {
-                back.cancel();
-            } else {
-                front.cancel();
-            }
-            result
-        }
+    let deps = actuator::Deps {
+        clock: Arc::clone(&clock),
+        cloud,
     };
-    let results = tokio::join!(
-        ended.clone()("scheduler", scheduler),
-        ended.clone()("predictor", predictor),
-        ended.clone()("decision", decision),
-        ended("actuator", actuator),
+    let hands = tokio::spawn(hold(
+        configuration.actuator,
+        deps,
+        actuator.listeners,
+        leave.clone(),
+    ));
+    let parts = Parts {
+        leave,
+        front: front.clone(),
+    };
+    let predictor = parts.run(
+        PREDICTOR,
+        Addresses {
+            grpc: predictor.grpc,
+            http: None,
+        },
+        predictor.listeners,
+        |listeners| {
+            let clock = Arc::clone(&clock);
+            let deps = predictor::Deps { clock };
+            predictor::serve(configuration.predictor, deps, listeners, back.clone())
+        },
     );
-    // A service that broke says more than one that was told to end.
-    results.1.and(results.2).and(results.3).and(results.0)
+    let decision = parts.run(
+        DECISION,
+        Addresses {
+            grpc: decision.grpc,
+            http: None,
+        },
+        decision.listeners,
+        |listeners| {
+            let clock = Arc::clone(&clock);
+            let deps = decision::Deps { clock };
+            let (config, policy) = (configuration.decision, configuration.policy);
+            decision::serve(config, policy, deps, listeners, back.clone())
+        },
+    );
+    let scheduler = async {
+        let clock = Arc::clone(&clock);
+        let deps = scheduler::Deps { clock };
+        let ended = parts.run(
+            SCHEDULER,
+            Addresses {
+                grpc: scheduler.grpc,
+                http: Some(http),
+            },
+            scheduler.listeners,
+            |listeners| scheduler::serve(configuration.scheduler, deps, listeners, front.clone()),
+        );
+        let result = ended.await;
+        back.cancel();
+        result
+    };
+    let hands = async {
+        let result = hands.await;
+        front.cancel();
+        result.context("actuator")?.context("actuator")
+    };
+    let results = tokio::join!(predictor, decision, hands, scheduler);
+    // A part that broke says more than one that was told to end.
+    results.0.and(results.1).and(results.2).and(results.3)
 }
 
-fn spawn(
-    service: impl Future<Output = anyhow::Result<()>> + Send + 'static,
-) -> JoinHandle<anyhow::Result<()>> {
-    tokio::spawn(service)
+/// The actuator, on its own where its address is taken: what is down comes up all the same.
+async fn hold(
+    config: actuator::Config,
+    deps: actuator::Deps,
+    listeners: Result<Listeners, BindError>,
+    leave: Leave,
+) -> anyhow::Result<()> {
+    match listeners {
+        Ok(listeners) => actuator::serve(config, deps, listeners, leave).await,
+        Err(taken) => {
+            tracing::error!("actuator: {taken}; {}", WHAT_FOLLOWS);
+            actuator::bring_up(config, deps, leave.now.clone()).await?;
+            Err(taken.into())
+        }
+    }
+}
+
+const WHAT_FOLLOWS: &str =
+    "nothing new is begun, machines that are down are brought up, and then this process ends";
+
+/// A part of the process: its name, and its service's.
+#[derive(Clone, Copy)]
+struct Part {
+    name: &'static str,
+    service: &'static str,
+}
+
+const PREDICTOR: Part = Part {
+    name: "predictor",
+    service: predictor::SERVICE,
+};
+const DECISION: Part = Part {
+    name: "decision",
+    service: proto::decision::v1::decision_service_server::SERVICE_NAME,
+};
+const SCHEDULER: Part = Part {
+    name: "scheduler",
+    service: proto::scheduler::v1::scheduler_service_server::SERVICE_NAME,
+};
+
+/// The parts beside the actuator.
+struct Parts {
+    leave: Leave,
+    front: CancellationToken,
+}
+
+impl Parts {
+    /// Runs one. When it can't run, that is said, the actuator is asked to bring up what is down, and health says
+    /// meanwhile that this part does not serve.
+    ///
+    /// # Errors
+    /// Why it can't run, with its name.
+    fn run<L, Fut>(
+        &self,
+        part: Part,
+        addresses: Addresses,
+        listeners: Result<L, BindError>,
+        serve: impl FnOnce(L) -> Fut,
+    ) -> impl Future<Output = anyhow::Result<()>>
+    where
+        Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        // A task of its own: a panic is an error like others.
+        let running = listeners.map(|listeners| tokio::spawn(serve(listeners)));
+        let Self { leave, front } = self;
+        let (leave, front) = (leave.clone(), front.clone());
+        async move {
+            let ended = match running {
+                Ok(running) => running.await.map_err(Into::into).flatten(),
+                Err(taken) => Err(taken.into()),
+            };
+            let Err(error) = ended else {
+                front.cancel();
+                return Ok(());
+            };
+            tracing::error!("{}: {error:#}; {WHAT_FOLLOWS}", part.name);
+            leave.once_up.cancel();
+            // The scheduler, too, waits for the actuator's end: that is what ends the front.
+            let why = format!("{}: {error:#}", part.name);
+            unserved::serve(part.service, addresses, why, front).await;
+            Err(error.context(part.name))
+        }
+    }
 }

@@ -242,6 +242,9 @@ pub fn main() -> ExitCode {
         clap_complete::generate(shell, &mut command, "autoscaler", &mut std::io::stdout());
         return ExitCode::SUCCESS;
     }
+    if let Command::Run = cli.command {
+        return commands::run::run(&cli.config);
+    }
     let settings = match &cli.command {
         // The demo is the same everywhere: no file and no variable changes it.
         Command::Demo(_) => Settings::from_yaml_text(""),
@@ -252,7 +255,6 @@ pub fn main() -> ExitCode {
         Err(error) => return service::usage_error("autoscaler", &error),
     };
     match cli.command {
-        Command::Run => commands::run::run(&settings),
         Command::Demo(args) => crate::demo::run(args),
         Command::CheckConfig => commands::check_config::run(&settings, cli.json),
         command => commands::block_on(async move {

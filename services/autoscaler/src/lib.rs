@@ -5,5 +5,6 @@ mod cli;
 mod commands;
 mod demo;
 mod output;
+mod sockets;
 
 pub use cli::main;

@@ -301,7 +301,8 @@ async fn what_lost_its_resize_is_listed_and_brought_back() {
     );
     let (code, out, _) = told(&stage.autoscaler.output(&["recover"]).await);
     assert_eq!(code, Some(1), "{out}");
-    assert!(out.contains("lost") && out.contains("r9"), "{out}");
+    assert!(out.contains("unverified") && out.contains("r9"), "{out}");
+    assert!(out.contains("not written here"), "{out}");
     let (code, out, error) = told(&stage.autoscaler.output(&["recover", "--apply"]).await);
     assert_eq!(code, Some(0), "{out}{error}");
     assert!(out.contains("taken up"), "{out}");

@@ -11,6 +11,8 @@ use std::{
 use figment::{Figment, error::Kind, providers::Serialized, value::Value};
 use serde::de::DeserializeOwned;
 
+mod salvage;
+
 /// The sections that the file may have.
 pub const SECTIONS: [&str; 6] = [
     "telemetry",

@@ -41,6 +41,7 @@ pub struct GrpcServer {
     service: &'static str,
     routes: RoutesBuilder,
     ready: watch::Receiver<bool>,
+    refusal: Option<String>,
 }
 
 impl GrpcServer {
@@ -51,7 +52,15 @@ impl GrpcServer {
             service,
             routes: RoutesBuilder::default(),
             ready,
+            refusal: None,
         }
+    }
+
+    /// What it does not know is UNAVAILABLE, with this sentence, and not UNIMPLEMENTED.
+    #[must_use]
+    pub fn refusing(mut self, why: String) -> Self {
+        self.refusal = Some(why);
+        self
     }
 
     /// For a service that is ready as soon as it listens.
@@ -101,7 +110,7 @@ impl GrpcServer {
                 .with_service_name(self.service)
                 .with_service_name("grpc.health.v1.Health")
         };
-        let app = self
+        let mut app = self
             .routes
             .routes()
             .add_service(health)
@@ -109,6 +118,11 @@ impl GrpcServer {
             .add_service(descriptors().build_v1alpha()?)
             .prepare()
             .into_axum_router();
+        if let Some(why) = self.refusal {
+            app = app.fallback(async move || {
+                tonic::Status::unavailable(why.clone()).into_http::<tonic::body::Body>()
+            });
+        }
 
         let draining = shutdown.clone();
         let service = self.service;

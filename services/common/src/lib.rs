@@ -16,6 +16,7 @@ pub mod names;
 mod port_holder;
 pub mod prometheus;
 pub mod retry;
+pub mod servers;
 pub mod service;
 pub mod serving;
 #[cfg(test)]
@@ -25,3 +26,4 @@ pub mod status;
 pub mod telemetry;
 pub mod text;
 pub mod time;
+pub mod unserved;

@@ -10,7 +10,8 @@ use crate::{
     config::{ConfigError, Settings},
     descriptors, grpc,
     health::{self, Health},
-    shutdown, telemetry,
+    shutdown,
+    telemetry::{self, TelemetryConfig},
 };
 
 /// Exit code for a bad configuration or bad arguments (`EX_USAGE`).
@@ -66,18 +67,44 @@ where
             Ok(guard) => guard,
             Err(error) => return usage_error(service, &error),
         };
-        descriptors::raise_limit();
-        // AWS SDK, reqwest and tonic share this provider. A second call in one process says it is there already.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let shutdown = match shutdown::on_signal() {
-            Ok(shutdown) => shutdown,
-            Err(error) => return failure(service, &error),
-        };
-        match future(shutdown).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => failure(service, &error),
-        }
+        until_a_signal(service, future).await
     })
+}
+
+/// Says what is wrong with the configuration, runs `future` all the same, with logs as they are by default, and ends
+/// with exit code 64.
+pub fn run_despite<F, Fut, E>(service: &'static str, error: &ConfigError, future: F) -> ExitCode
+where
+    F: FnOnce(CancellationToken) -> Fut,
+    Fut: Future<Output = Result<(), E>>,
+    E: Display,
+{
+    let usage = usage_error(service, error);
+    with_runtime(service, async {
+        // Without logs rather than not at all.
+        let _guard = telemetry::init(service, &TelemetryConfig::default()).ok();
+        until_a_signal(service, future).await;
+        usage
+    })
+}
+
+async fn until_a_signal<F, Fut, E>(service: &'static str, future: F) -> ExitCode
+where
+    F: FnOnce(CancellationToken) -> Fut,
+    Fut: Future<Output = Result<(), E>>,
+    E: Display,
+{
+    descriptors::raise_limit();
+    // AWS SDK, reqwest and tonic share this provider. A second call in one process says it is there already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let shutdown = match shutdown::on_signal() {
+        Ok(shutdown) => shutdown,
+        Err(error) => return failure(service, &error),
+    };
+    match future(shutdown).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure(service, &error),
+    }
 }
 
 /// The `health` command: asks what listens on `listen` on this machine.

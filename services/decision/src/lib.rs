@@ -34,6 +34,7 @@ use common::{
     clock::SharedClock,
     exposition::{self, CallMetrics},
     listen::Listeners,
+    servers::Servers,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -101,23 +102,14 @@ pub async fn serve(
         holds_days: config.hold_retention_days,
     };
     let housekeeping = tokio::spawn(keep_house(engine.clone(), deps.clock, retention));
-    let grpc = grpc::server(engine, calls).serve(listeners.grpc, shutdown.clone());
-    let served = match listeners.metrics {
-        Some(listener) => {
-            let exposition = exposition::serve(listener, Arc::new(registry), shutdown.clone());
-            let (grpc, exposition) = tokio::join!(
-                async {
-                    let result = grpc.await;
-                    // One server without the other helps nobody.
-                    shutdown.cancel();
-                    result
-                },
-                exposition
-            );
-            grpc.and(exposition.map_err(Into::into))
-        }
-        None => grpc.await,
-    };
+    let stop = shutdown.child_token();
+    let grpc = grpc::server(engine, calls).serve(listeners.grpc, stop.clone());
+    let mut servers = Servers::new(stop.clone()).with("gRPC", grpc);
+    if let Some(listener) = listeners.metrics {
+        let exposition = exposition::serve(listener, Arc::new(registry), stop);
+        servers = servers.with("metrics", exposition);
+    }
+    let served = servers.run().await;
     housekeeping.abort();
     store.close().await;
     Ok(served?)

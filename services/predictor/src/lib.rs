@@ -45,6 +45,7 @@ use common::{
     exposition::{self, CallMetrics},
     grpc::GrpcServer,
     listen::Listeners,
+    servers::Servers,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -103,21 +104,17 @@ pub async fn serve(
         call_metrics,
         metrics,
     );
+    let stop = shutdown.child_token();
     let server = GrpcServer::new(SERVICE, store.ready()).with_service(service.into_server());
-    let exposing = async {
-        match listeners.metrics {
-            Some(listener) => {
-                exposition::serve(listener, Arc::new(registry), shutdown.clone()).await
-            }
-            None => Ok(()),
-        }
-    };
-    let (served, exposed, ()) = tokio::join!(
-        server.serve(listeners.grpc, shutdown.clone()),
-        exposing,
-        triggers.run(store, shutdown.clone())
-    );
-    served?;
-    exposed?;
-    Ok(())
+    let mut servers =
+        Servers::new(stop.clone()).with("gRPC", server.serve(listeners.grpc, stop.clone()));
+    if let Some(listener) = listeners.metrics {
+        let registry = Arc::new(registry);
+        servers = servers.with(
+            "metrics",
+            exposition::serve(listener, registry, stop.clone()),
+        );
+    }
+    let (served, ()) = tokio::join!(servers.run(), triggers.run(store, stop));
+    Ok(served?)
 }

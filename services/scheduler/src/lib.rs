@@ -41,6 +41,7 @@ use common::{
     exposition,
     grpc::GrpcServer,
     listen::{self, Listeners},
+    servers::Servers,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -123,26 +124,13 @@ pub async fn serve(
         ticker: Arc::clone(&ticker),
         registry: Arc::clone(&registry),
     };
-    let http = http::serve(listeners.http, app, stop.clone());
-    let exposition = async {
-        match listeners.service.metrics {
-            Some(listener) => {
-                let server = exposition::serve(listener, registry, stop.clone());
-                http::within_drain(server, stop.clone()).await
-            }
-            None => Ok(()),
-        }
-    };
-    let servers = async {
-        let result = tokio::try_join!(
-            async { grpc.await.context("gRPC server") },
-            async { http.await.context("HTTP server") },
-            async { exposition.await.context("metrics server") },
-        );
-        // One that broke takes the rest along.
-        stop.cancel();
-        result.map(|_| ())
-    };
+    let mut servers = Servers::new(stop.clone())
+        .with("gRPC", grpc)
+        .with("HTTP", http::serve(listeners.http, app, stop.clone()));
+    if let Some(listener) = listeners.service.metrics {
+        let exposition = exposition::serve(listener, registry, stop.clone());
+        servers = servers.with("metrics", http::within_drain(exposition, stop.clone()));
+    }
     let work = async {
         if config.run_clock {
             tokio::join!(ticker.run_clock(), ticker.keep_lease());
@@ -154,7 +142,8 @@ pub async fn serve(
         engine.followers.stop().await;
         engine.lease.release().await;
     };
-    tokio::join!(servers, work).0
+    let (served, ()) = tokio::join!(servers.run(), work);
+    Ok(served?)
 }
 
 /// Tasks that a dropped `serve` must not leave behind.

@@ -1,11 +1,18 @@
 //! From EC2's words to ours.
 
 use aws_sdk_ec2::types as ec2;
+use jiff::Timestamp;
 
 use crate::cloud::{Abilities, Bindings, Instance, InstanceState, InstanceType};
 
+/// The instances of a reservation, which is what knows their account.
+pub(super) fn reservation(found: &ec2::Reservation) -> impl Iterator<Item = Instance> {
+    let instances = found.instances().iter();
+    instances.map(|instance| self::instance(instance, found.owner_id()))
+}
+
 /// One instance, from EC2's words to ours.
-pub(super) fn instance(found: &ec2::Instance) -> Instance {
+fn instance(found: &ec2::Instance, account: Option<&str>) -> Instance {
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let placement = found.placement();
     let owner = found
@@ -69,9 +76,24 @@ pub(super) fn instance(found: &ec2::Instance) -> Instance {
             .iter()
             .filter_map(|tag| Some((tag.key()?.to_owned(), text(tag.value()))))
             .collect(),
+        stop_asked_at: found.state_transition_reason().and_then(user_initiated_at),
+        started_at: found
+            .launch_time()
+            .and_then(|time| Timestamp::from_second(time.secs()).ok()),
+        account: text(account),
         image_id: text(found.image_id()),
         bindings: bindings(found),
     }
+}
+
+/// The time in `User initiated (2026-11-27 01:02:03 GMT)`, EC2's words for a stop that was asked for. Stops for other
+/// reasons have other words.
+fn user_initiated_at(reason: &str) -> Option<Timestamp> {
+    let time = reason
+        .strip_prefix("User initiated (")?
+        .strip_suffix(" GMT)")?;
+    let (day, time) = time.split_once(' ')?;
+    format!("{day}T{time}Z").parse().ok()
 }
 
 fn bindings(found: &ec2::Instance) -> Bindings {
@@ -317,4 +339,27 @@ pub(super) fn vcpus(found: &ec2::Instance) -> u32 {
 
 fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_stop_that_was_asked_for_has_a_time() {
+        let expected = "2026-11-27T01:02:03Z".parse().unwrap();
+        let asked = user_initiated_at("User initiated (2026-11-27 01:02:03 GMT)");
+        assert_eq!(asked, Some(expected));
+        for other in [
+            "",
+            "User initiated",
+            "User initiated ()",
+            "User initiated (yesterday GMT)",
+            "Server.SpotInstanceTermination: Spot instance termination",
+            "Client.InstanceInitiatedShutdown: Instance initiated shutdown",
+            "Client.InternalError (2026-11-27 01:02:03 GMT)",
+        ] {
+            assert_eq!(user_initiated_at(other), None, "{other}");
+        }
+    }
 }

@@ -164,6 +164,9 @@ pub fn instance(instance_id: &str, instance_type: &str) -> Instance {
         volumes: 1,
         boot_mode: Some("legacy-bios".to_owned()),
         tags: BTreeMap::new(),
+        stop_asked_at: None,
+        started_at: None,
+        account: "123456789012".to_owned(),
         image_id: "ami-0123456789abcdef0".to_owned(),
         bindings: Bindings {
             network_cards: 1,

@@ -67,6 +67,10 @@ impl Machine {
             InstanceState::Running | InstanceState::Pending
         );
         let mut instance = self.instance.clone();
+        instance.stop_asked_at = down
+            .then(|| self.last(InstanceState::Stopping, time))
+            .flatten();
+        instance.started_at = self.last(InstanceState::Pending, time);
         instance.state = stretch.state;
         instance.instance_type.clone_from(&stretch.instance_type);
         if down {
@@ -82,6 +86,13 @@ impl Machine {
         let product = |cores| Some(threads? * cores);
         instance.vcpus = instance.vcpus.or(instance.bindings.cores.and_then(product));
         instance
+    }
+
+    /// When it last came into this state.
+    fn last(&self, state: InstanceState, time: Timestamp) -> Option<Timestamp> {
+        let past = self.timeline.iter().filter(|stretch| stretch.since <= time);
+        let found = past.rev().find(|stretch| stretch.state == state)?;
+        Some(found.since)
     }
 
     /// From `now` on these states, each for its time; the last one stays.

@@ -206,7 +206,8 @@ fn auto_scaling(answers: &Answers) -> Check {
     }
 }
 
-fn required_tag(config: &Config, instance: &Instance) -> Check {
+/// Has it the tag that `actuator.required_tag` asks for?
+pub fn required_tag(config: &Config, instance: &Instance) -> Check {
     const NAME: &str = "opted_in";
     let Some(tag) = &config.required_tag else {
         return Check::new(NAME, Verdict::Pass, "no tag is asked for");

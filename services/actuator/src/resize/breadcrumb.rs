@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use crate::seal::SEAL_LENGTH;
+
 /// The tag's key.
 pub const TAG: &str = "autoscaler:resize";
 
-/// EC2 takes no longer values.
-const LONGEST: usize = 256;
+/// EC2 takes no values longer than 256, and a seal comes behind it.
+const LONGEST: usize = 256 - SEAL_LENGTH;
 
-/// The tag's value: `id=… from=… to=… else=…/…`.
+/// The tag's value without its seal: `id=… from=… to=… else=…/…`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Breadcrumb {
     pub resize_id: String,
@@ -80,7 +82,19 @@ mod tests {
         crumb.resize_id = "a".repeat(64);
         crumb.fallbacks = vec!["u7inh-32tb.480xlarge".to_owned(); 20];
         let value = crumb.to_string();
-        assert!(value.len() <= 256, "{value}");
+        assert!(value.len() <= LONGEST, "{value}");
+        let sealed = crate::seal::Seal::fresh().seal(
+            &value,
+            "123456789012",
+            "i-1",
+            jiff::Timestamp::UNIX_EPOCH,
+        );
+        assert!(sealed.len() <= 256, "{sealed}");
+        let sealed = Breadcrumb::parse(&sealed).unwrap();
+        assert_eq!(
+            sealed.fallbacks,
+            Breadcrumb::parse(&value).unwrap().fallbacks
+        );
         let back = Breadcrumb::parse(&value).unwrap();
         assert_eq!((back.resize_id, back.from), (crumb.resize_id, crumb.from));
         assert!((1..20).contains(&back.fallbacks.len()));

@@ -62,9 +62,10 @@ impl Resize {
             InstanceState::Running if self.waited >= self.limits.settle => {
                 self.seen_type = instance_type;
                 self.idle_stops += 1;
-                if self.idle_stops >= self.limits.tries_per_type {
+                if self.no_stop || self.idle_stops >= self.limits.tries_per_type {
                     self.fail("the stop had no effect");
                     self.as_is = true;
+                    self.in_vain = self.no_stop;
                     self.end_running();
                 } else {
                     self.enter(Step::Stop);
@@ -125,7 +126,7 @@ impl Resize {
 
     pub(super) fn checked(&mut self, state: InstanceState, checks: Checks) {
         self.last_checks = Some(checks);
-        let first_try = self.rung == 0 && self.round == 0 && !self.as_is;
+        let may_roll_back = self.rung == 0 && self.round == 0 && !self.as_is && !self.no_stop;
         match (state, checks) {
             (InstanceState::Stopped | InstanceState::Stopping, _) => {
                 self.fail("it stopped again after it had booted");
@@ -134,7 +135,7 @@ impl Resize {
             }
             (InstanceState::Running, Checks::Ok) => self.healthy(),
             _ if self.waited < self.limits.check => {}
-            _ if first_try => {
+            _ if may_roll_back => {
                 self.fail("the status checks do not pass on the new type");
                 self.rung = 1;
                 self.tries = 0;
@@ -333,6 +334,7 @@ impl Resize {
 
     pub(super) fn enter_modify_or_start(&mut self) {
         self.start_accepted = false;
+        self.in_vain = false;
         self.enter(if self.start_only || self.seen_type == self.wanted() {
             Step::Start
         } else {
@@ -398,7 +400,9 @@ impl Resize {
             self.enter(Step::Confirm);
             return;
         }
-        let outcome = if self.seen_type == self.ladder[0] {
+        let outcome = if self.in_vain && self.seen_type == self.ladder[1] {
+            Outcome::Refused
+        } else if self.seen_type == self.ladder[0] {
             Outcome::Succeeded
         } else if self.seen_type == self.ladder[1] {
             Outcome::RolledBack

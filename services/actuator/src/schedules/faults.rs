@@ -43,6 +43,8 @@ pub enum Then {
     DryRun,
     /// The journal can be read and is not to be used.
     Degraded,
+    /// Three days have passed.
+    Old,
 }
 
 impl Fault {

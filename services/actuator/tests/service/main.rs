@@ -9,3 +9,4 @@ mod faults;
 mod limits;
 mod restart;
 mod support;
+mod tags;

@@ -14,7 +14,7 @@ use common::{
     health::{self, Health},
 };
 use jiff::Timestamp;
-use proto::actuator::v1::{self as wire, ResizePhase, TagStanding};
+use proto::actuator::v1::{self as wire, ResizePhase};
 use tempfile::TempDir;
 use tonic::Code;
 
@@ -202,7 +202,7 @@ async fn with_the_journal_lost_the_tag_brings_the_old_type_back() {
 }
 
 #[tokio::test]
-async fn with_the_journal_lost_a_dry_run_tells_and_an_operator_applies() {
+async fn with_the_journal_lost_a_dry_run_starts_it_as_it_is() {
     let site = Site::new();
     site.left_while_stopping("journal.db").await;
     let dry = Config {
@@ -211,31 +211,18 @@ async fn with_the_journal_lost_a_dry_run_tells_and_an_operator_applies() {
     };
     let mut stage = site.boot(dry).await;
     ready(&stage).await;
-    let found = recover(&mut stage, false).await;
-    assert_eq!(found.len(), 1);
-    assert_eq!(found[0].standing(), TagStanding::Lost);
+    stage.watch("r1").await;
+    assert_eq!(stage.runs(), running(FROM));
+    let count = |operation| site.fake.count(operation);
     assert_eq!(
-        (
-            found[0].resize_id.as_str(),
-            found[0].from_instance_type.as_str(),
-            found[0].target_instance_type.as_str(),
-            found[0].taken_up
-        ),
-        ("r1", FROM, TARGET, false)
+        (count(Operation::Stop), count(Operation::ModifyType)),
+        (1, 0)
     );
+    assert!(!site.fake.tags(ID).contains_key(TAG));
     let apply = wire::RecoverRequest { apply: true };
     let (code, message) = refused(stage.client.recover(apply).await);
     assert_eq!(code, Code::FailedPrecondition);
     assert!(message.contains("actuator.dry_run"), "{message}");
-    assert_eq!(site.fake.count(Operation::Start), 0);
-    end(stage).await;
-    // The next one may; it does so by itself, and the operator's call finds it under way or done.
-    let mut stage = site.boot(site.config("another.db")).await;
-    ready(&stage).await;
-    recover(&mut stage, true).await;
-    stage.watch("r1").await;
-    assert_eq!(stage.runs(), running(FROM));
-    assert_eq!(recover(&mut stage, true).await.len(), 0);
 }
 
 #[tokio::test]
@@ -268,4 +255,144 @@ async fn an_instance_that_a_user_stopped_is_never_started() {
         let left = site.fake.tags(ID).get(TAG).cloned();
         assert_eq!(left.as_deref(), value.filter(|value| *value == "nightly"));
     }
+}
+
+/// A process that ends with its stop under way: AWS never gets it.
+async fn left_with_a_lost_stop(site: &Site) {
+    let hold = site.fake.hold(Operation::Stop, 1, Moment::Before);
+    let mut stage = site
+        .boot(Config {
+            shutdown_grace_seconds: 0,
+            ..site.config("journal.db")
+        })
+        .await;
+    stage.start(request("r1")).await.unwrap();
+    hold.arrived().await;
+    end(stage).await;
+    hold.lose();
+    assert_eq!(site.fake.state(ID), Some(InstanceState::Running));
+}
+
+fn copy_of_the_journal(site: &Site) {
+    let folder = site.folder.path();
+    for suffix in ["", "-wal", "-shm"] {
+        let from = folder.join(format!("journal.db{suffix}"));
+        let to = folder.join(format!("backup.db{suffix}"));
+        if from.exists() {
+            std::fs::copy(from, to).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stop_that_was_lost_days_ago_is_not_sent_again() {
+    let days = Duration::from_secs(3 * 86_400);
+    for dry_run in [false, true] {
+        let site = Site::new();
+        left_with_a_lost_stop(&site).await;
+        let stops = site.fake.count(Operation::Stop);
+        // In dry run it need not be old.
+        let outage = if dry_run {
+            Duration::from_secs(10)
+        } else {
+            days
+        };
+        site.clock.sleep(outage).await;
+        let began = site.clock.now();
+        let mut stage = site
+            .boot(Config {
+                dry_run,
+                ..site.config("journal.db")
+            })
+            .await;
+        let resize = stage.watch("r1").await.pop().unwrap();
+        assert_eq!(resize.phase(), ResizePhase::Refused, "{resize:?}");
+        let why = if dry_run { "dry run" } else { "queue_seconds" };
+        assert!(resize.error.contains(why), "{}", resize.error);
+        assert_eq!(stage.runs(), running(FROM));
+        assert_eq!(site.fake.count(Operation::Stop), stops);
+        assert_eq!(site.fake.count(Operation::ModifyType), 0);
+        // What is seen may be stale: it was waited, and a start sent.
+        let waited = site.clock.now().duration_since(began).as_secs();
+        assert!(waited >= 60, "{waited}");
+        assert_eq!(site.fake.count(Operation::Start), 1);
+        assert!(!site.fake.tags(ID).contains_key(TAG));
+    }
+}
+
+#[tokio::test]
+async fn a_stop_that_came_through_days_ago_is_made_good() {
+    for (dry_run, runs_on) in [(false, TARGET), (true, FROM)] {
+        let site = Site::new();
+        site.left_while_stopping("journal.db").await;
+        site.clock.sleep(Duration::from_secs(3 * 86_400)).await;
+        let mut stage = site
+            .boot(Config {
+                dry_run,
+                ..site.config("journal.db")
+            })
+            .await;
+        let resize = stage.watch("r1").await.pop().unwrap();
+        assert_eq!(stage.runs(), running(runs_on), "{resize:?}");
+        assert_eq!(site.fake.count(Operation::Stop), 1);
+        assert!(!site.fake.tags(ID).contains_key(TAG));
+    }
+}
+
+/// EC2 shows a machine that runs for a while after it was stopped.
+#[tokio::test]
+async fn a_stop_that_is_not_seen_yet_is_made_good_too() {
+    let site = Site::new();
+    site.left_while_stopping("journal.db").await;
+    site.clock.sleep(Duration::from_secs(40)).await;
+    site.fake.set_lag(Duration::from_secs(150));
+    let mut stage = site
+        .boot(Config {
+            queue_seconds: 1,
+            ..site.config("journal.db")
+        })
+        .await;
+    stage.watch("r1").await;
+    site.fake.set_lag(Duration::ZERO);
+    site.clock.sleep(Duration::from_secs(600)).await;
+    let (_, state) = stage.runs();
+    assert_eq!(state, InstanceState::Running);
+    assert_eq!(site.fake.count(Operation::Stop), 1);
+}
+
+#[tokio::test]
+async fn a_restored_backup_of_the_journal_stops_nothing() {
+    let site = Site::new();
+    left_with_a_lost_stop(&site).await;
+    copy_of_the_journal(&site);
+    // Life goes on: the resize is done, and another one takes the machine back.
+    let mut stage = site.boot(site.config("journal.db")).await;
+    stage.watch("r1").await;
+    assert_eq!(stage.runs(), running(TARGET));
+    end(stage).await;
+    site.clock.sleep(Duration::from_secs(86_400)).await;
+    let (stops, changes) = (
+        site.fake.count(Operation::Stop),
+        site.fake.count(Operation::ModifyType),
+    );
+    let mut stage = site.boot(site.config("backup.db")).await;
+    stage.watch("r1").await;
+    assert_eq!(stage.runs(), running(TARGET));
+    assert_eq!(site.fake.count(Operation::Stop), stops);
+    assert_eq!(site.fake.count(Operation::ModifyType), changes);
+}
+
+#[tokio::test]
+async fn a_user_who_stops_it_days_after_a_stop_that_was_lost_is_left_alone() {
+    let site = Site::new();
+    left_with_a_lost_stop(&site).await;
+    site.clock.sleep(Duration::from_secs(2 * 86_400)).await;
+    site.fake.somebody(ID, Deed::Stop);
+    site.clock.sleep(Duration::from_secs(86_400)).await;
+    let mut stage = site.boot(site.config("journal.db")).await;
+    let resize = stage.watch("r1").await.pop().unwrap();
+    assert_eq!(resize.phase(), ResizePhase::Refused, "{resize:?}");
+    assert!(resize.error.contains("somebody else"), "{}", resize.error);
+    assert_eq!(stage.runs(), (FROM.to_owned(), InstanceState::Stopped));
+    assert_eq!(site.fake.count(Operation::Start), 0);
 }

@@ -59,6 +59,7 @@ pub fn config() -> Config {
         dry_run: false,
         shutdown_grace_seconds: 20,
         database: ":memory:".to_owned(),
+        breadcrumb_key: Some("0123456789abcdef0123456789abcdef".into()),
         ..Config::default()
     }
 }

@@ -4,7 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use common::grpc::outgoing;
 use owo_colors::OwoColorize as _;
-use proto::actuator::v1::{RecoverRequest, TagStanding};
+use proto::actuator::v1::{RecoverRequest, TagStanding, TaggedInstance};
 
 use super::{Client, Failure};
 use crate::output::{line, print_json, short, table};
@@ -13,7 +13,7 @@ use crate::output::{line, print_json, short, table};
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 impl Client {
-    /// Lists them; with `apply` brings back those whose resize the journal does not know. Exit 1 while one is lost.
+    /// Lists them; with `apply` brings back those whose resize the journal does not know. Exit 1 while one is left.
     pub async fn recover(&self, apply: bool) -> Result<ExitCode, Failure> {
         let response = self
             .actuator()
@@ -21,10 +21,11 @@ impl Client {
             .await
             .map_err(self.actuator_failure())?
             .into_inner();
-        let lost = response
-            .instances
-            .iter()
-            .any(|found| found.standing() == TagStanding::Lost && !found.taken_up);
+        let down = |found: &TaggedInstance| {
+            let standing = found.standing();
+            matches!(standing, TagStanding::Lost | TagStanding::Unverified) && !found.taken_up
+        };
+        let lost = response.instances.iter().any(down);
         let exit = ExitCode::from(u8::from(lost));
         if self.json {
             print_json(&response)?;
@@ -43,7 +44,9 @@ impl Client {
                 let standing = short(found.standing().as_str_name(), "TAG_STANDING");
                 let standing = match (found.standing(), found.taken_up) {
                     (_, true) => format!("{standing}, taken up"),
-                    (TagStanding::Lost, false) => standing.red().to_string(),
+                    (TagStanding::Lost | TagStanding::Unverified, false) => {
+                        standing.red().to_string()
+                    }
                     _ => standing,
                 };
                 [
@@ -57,8 +60,17 @@ impl Client {
                 ]
             }),
         );
-        if lost {
-            line("`autoscaler recover --apply` brings back what is lost");
+        for found in &response.instances {
+            if let Some(instance) = &found.instance
+                && !found.detail.is_empty()
+            {
+                line(format!("{}: {}", instance.instance_id, found.detail));
+            }
+        }
+        if lost && !apply {
+            line(
+                "`autoscaler recover --apply` brings back what is lost, and starts what is unverified as it is",
+            );
         }
         Ok(exit)
     }

@@ -2,18 +2,29 @@
 
 use std::process::ExitCode;
 
-use common::{config::Settings, service};
+use common::{
+    config::{ConfigError, Settings},
+    service::{self, ConfigArg},
+    telemetry::TelemetryConfig,
+};
 
 use crate::assembly::{self, Configuration};
 
 /// Serves until a signal. The services talk to each other over gRPC on loopback, as they do when they run apart.
-pub fn run(settings: &Settings) -> ExitCode {
-    let configuration = match Configuration::read(settings) {
-        Ok(configuration) => configuration,
-        Err(error) => return service::usage_error("autoscaler", &error),
+pub fn run(argument: &ConfigArg) -> ExitCode {
+    let (settings, configuration) = match read(argument) {
+        Ok(read) => read,
+        Err(error) => return actuator::rescue("autoscaler", argument, &error),
     };
     tracing::debug!(origin = settings.origin(), "configuration read");
-    service::run("autoscaler", settings, |shutdown| {
+    service::run("autoscaler", &settings, |shutdown| {
         assembly::serve_all(configuration, shutdown)
     })
+}
+
+fn read(argument: &ConfigArg) -> Result<(Settings, Configuration), ConfigError> {
+    let settings = argument.load()?;
+    settings.section::<TelemetryConfig>("telemetry")?;
+    let configuration = Configuration::read(&settings)?;
+    Ok((settings, configuration))
 }

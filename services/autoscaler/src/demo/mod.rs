@@ -42,8 +42,9 @@ use self::{
     prometheus::{Expressions, SharedFleet},
 };
 use crate::{
-    assembly::{self, Configuration, Sockets, World},
+    assembly::{self, Configuration, World},
     cli::DemoArgs,
+    sockets::Sockets,
 };
 
 /// Monday 5 January 2026, midnight UTC.
@@ -142,7 +143,7 @@ impl Simulation {
         let ledger = Ledger::new(machines.len());
         let configuration = configuration(&machines, &prometheus_url, folder)?;
         let sockets = bind(&configuration).await?;
-        show::welcome(&machines, &configuration, &sockets, args)?;
+        show::welcome(&machines, &configuration, &sockets, args);
         let fleet: SharedFleet = Arc::new(Mutex::new(machines));
         let exporter = prometheus::serve(
             listener,
@@ -152,7 +153,7 @@ impl Simulation {
         );
         tokio::spawn(exporter);
 
-        let scheduler_url = local_url(sockets.scheduler.service.grpc.local_addr()?);
+        let scheduler_url = local_url(sockets.scheduler.grpc);
         let world = World {
             clock: Arc::new(clock.clone()),
             cloud: Arc::new(cloud.clone()),
@@ -310,7 +311,7 @@ fn configuration(
 
 /// The usual ports, so that the other commands and grpcurl find the demo; free ones when something has them already.
 async fn bind(configuration: &Configuration) -> anyhow::Result<Sockets> {
-    if let Ok(sockets) = Sockets::bind(configuration).await {
+    if let Ok(sockets) = Sockets::bind(configuration).await.complete() {
         return Ok(sockets);
     }
     let mut elsewhere = configuration.clone();
@@ -324,7 +325,7 @@ async fn bind(configuration: &Configuration) -> anyhow::Result<Sockets> {
     elsewhere.scheduler.listen = free;
     elsewhere.scheduler.metrics_listen = None;
     elsewhere.scheduler.http_listen = free;
-    Ok(Sockets::bind(&elsewhere).await?)
+    Ok(Sockets::bind(&elsewhere).await.complete()?)
 }
 
 fn expressions(config: &scheduler::PrometheusConfig) -> Expressions {

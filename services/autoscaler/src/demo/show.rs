@@ -11,21 +11,19 @@ use super::{
     ledger::{Account, Ledger},
 };
 use crate::{
-    assembly::{Configuration, Sockets},
+    assembly::Configuration,
     cli::DemoArgs,
     output::{line, percent, table},
+    sockets::Sockets,
 };
 
 /// Says what will be seen, and where else to look.
-///
-/// # Errors
-/// A socket without an address.
 pub fn welcome(
     machines: &[Machine],
     configuration: &Configuration,
     sockets: &Sockets,
     args: &DemoArgs,
-) -> anyhow::Result<()> {
+) {
     let names: Vec<_> = machines
         .iter()
         .map(|machine| {
@@ -49,11 +47,11 @@ pub fn welcome(
     ));
     line(format!(
         "Look around: http://{}/docs; gRPC on predictor {}, decision {}, actuator {}, scheduler {}.",
-        sockets.scheduler.http.local_addr()?,
-        sockets.predictor.grpc.local_addr()?,
-        sockets.decision.grpc.local_addr()?,
-        sockets.actuator.grpc.local_addr()?,
-        sockets.scheduler.service.grpc.local_addr()?,
+        sockets.http,
+        sockets.predictor.grpc,
+        sockets.decision.grpc,
+        sockets.actuator.grpc,
+        sockets.scheduler.grpc,
     ));
     let end = match args.days {
         Some(days) => format!("It ends after {days} simulated days or at Ctrl-C, with a summary."),
@@ -63,7 +61,6 @@ pub fn welcome(
         "A day takes about {:.0} s. {end}\n",
         args.day_seconds
     ));
-    Ok(())
 }
 
 /// Prints decisions; a hold that repeats the one before it is left out unless all are wanted.

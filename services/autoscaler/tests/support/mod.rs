@@ -5,6 +5,7 @@ pub mod autoscaler;
 pub mod moto;
 pub mod process;
 pub mod prometheus;
+pub mod site;
 
 use std::path::PathBuf;
 

@@ -174,16 +174,22 @@ async fn describe(fake: &FakeCloud, form: &Form, id: &str) -> Result<String, Clo
     let items = instances.iter().skip(from).take(size).map(instance);
     Ok(list(
         "reservationSet",
-        [leaf("reservationId", "r-1") + &list("instancesSet", items)],
+        [leaf("reservationId", "r-1") + &leaf("ownerId", ACCOUNT) + &list("instancesSet", items)],
     ) + &leaf_of("nextToken", token))
 }
 
+/// Of all instances.
+const ACCOUNT: &str = "123456789012";
+
 fn instance(found: &Instance) -> String {
+    let reason = found
+        .stop_asked_at
+        .map(|at| format!("User initiated ({})", at.strftime("%F %T GMT")));
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let bound = &found.bindings;
     let association = found.public_ip.as_ref().map(|address| {
         let owner = match found.elastic_ip {
-            true => "123456789012",
+            true => ACCOUNT,
             false => "amazon",
         };
         node(
@@ -227,6 +233,11 @@ fn instance(found: &Instance) -> String {
     [
         leaf("instanceId", &found.instance_id),
         state(found.state),
+        leaf_of("reason", reason),
+        leaf_of(
+            "launchTime",
+            found.started_at.map(|at| at.strftime("%FT%TZ").to_string()),
+        ),
         leaf_of("privateIpAddress", found.private_ip.as_ref()),
         leaf_of("ipAddress", found.public_ip.as_ref()),
         leaf("instanceType", &found.instance_type),

@@ -1,0 +1,30 @@
+//! When the configuration can't be used: what can be read of it is enough to bring up what is down.
+
+use std::{process::ExitCode, sync::Arc};
+
+use common::{
+    clock::SystemClock,
+    config::{ConfigError, Settings},
+    service::{self, ConfigArg},
+};
+
+use crate::{Config, Deps, aws, bring_up};
+
+/// Says what is wrong, brings up what is down, serves nothing, and exits with 64. Where the region, the credentials or
+/// the journal are what is wrong, nothing can be brought up.
+pub fn rescue(binary: &'static str, argument: &ConfigArg, error: &ConfigError) -> ExitCode {
+    let readable = Settings::salvage(argument.config.as_deref(), "actuator");
+    let Some(config) = readable.ok().and_then(Config::salvage) else {
+        return service::usage_error(binary, error);
+    };
+    if error.concerns(Config::NEEDED_TO_BRING_UP) {
+        return service::usage_error(binary, error);
+    }
+    service::run_despite(binary, error, |shutdown| async move {
+        let deps = Deps {
+            clock: Arc::new(SystemClock),
+            cloud: Arc::new(aws::connect(&config).await),
+        };
+        bring_up(config, deps, shutdown).await
+    })
+}

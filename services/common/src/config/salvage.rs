@@ -1,0 +1,251 @@
+//! What can still be read of a configuration that can't be used as a whole.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use figment::{Figment, providers::Serialized, value::Value};
+
+use super::{ConfigError, DEFAULT_FILE, ENV_PREFIX, Settings};
+
+impl ConfigError {
+    /// True when it may hide the value of one of these keys: it is about it, about a section around it, or about a key
+    /// that looks like it. What can't be read at all may hide anything.
+    pub fn concerns(&self, keys: &[&str]) -> bool {
+        let (key, nearest) = match self {
+            Self::Value { key, .. } => (key.as_str(), None),
+            Self::UnknownKey { key, nearest } => (key.as_str(), nearest.as_ref()),
+            Self::Read { .. } | Self::NotSections { .. } => return true,
+            // What can be read of the file is read by itself.
+            Self::Syntax { .. } => return false,
+        };
+        let variable = key
+            .strip_prefix(ENV_PREFIX)
+            .map(|rest| rest.to_lowercase().replace("__", "."));
+        let key = variable.as_deref().unwrap_or(key);
+        // `.env`, `AWS_…`: where credentials are.
+        if !key.contains('.') && key.to_uppercase() == key || key == ".env" {
+            return key != "DRY_RUN";
+        }
+        let parent = key.rsplit_once('.').map_or("", |(parent, _)| parent);
+        let meant = nearest.map(|name| format!("{parent}.{name}"));
+        let is_about = |about: &str, needed: &str| {
+            about == needed
+                || needed.starts_with(&format!("{about}."))
+                || about.starts_with(&format!("{needed}."))
+        };
+        keys.iter().any(|needed| {
+            is_about(key, needed) || meant.as_deref().is_some_and(|meant| meant == *needed)
+        })
+    }
+}
+
+impl Settings {
+    /// What file and environment say about one section, whatever is wrong with the rest.
+    ///
+    /// # Errors
+    /// The file can't be read, or not even this section of it.
+    pub fn salvage(path: Option<&Path>, section: &str) -> Result<Self, ConfigError> {
+        let file = match path {
+            Some(path) => Some(path.to_owned()),
+            None => Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists()),
+        };
+        let text = match &file {
+            Some(path) => std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+                path: path.clone(),
+                source,
+            })?,
+            None => String::new(),
+        };
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Self::salvage_from(&text, file, variables, section)
+    }
+
+    fn salvage_from(
+        text: &str,
+        file: Option<PathBuf>,
+        variables: Vec<(String, String)>,
+        section: &str,
+    ) -> Result<Self, ConfigError> {
+        let whole = Self::from_yaml(text, file.clone());
+        let settings = match whole {
+            Err(ConfigError::Syntax { .. }) => Self::from_yaml(&block(text, section), file)?,
+            whole => whole?,
+        };
+        let mut settings = settings.only(section)?;
+        let prefix = format!("{ENV_PREFIX}{}__", section.to_uppercase());
+        for (name, value) in variables {
+            if name != "DRY_RUN" && !name.to_uppercase().starts_with(&prefix) {
+                continue;
+            }
+            match settings.clone().with_environment([(name, value)]) {
+                Ok(with) => settings = with,
+                // Two variables that contradict each other: neither is believed.
+                Err(error) => settings = settings.without(&error).unwrap_or(settings),
+            }
+        }
+        Ok(settings)
+    }
+
+    fn only(self, section: &str) -> Result<Self, ConfigError> {
+        let tree = match self.layers.find_value(section) {
+            Ok(Value::Dict(_, keys)) => BTreeMap::from([(section, keys)]),
+            Ok(_) => {
+                return Err(super::invalid(
+                    section,
+                    "must hold keys, such as `key: value`",
+                ));
+            }
+            Err(_) => BTreeMap::new(),
+        };
+        Ok(Self {
+            layers: Figment::from(Serialized::defaults(tree)),
+            ..self
+        })
+    }
+
+    /// The same without the key that `error` is about, or without what is around it. `None` when there is nothing to
+    /// leave out.
+    pub fn without(&self, error: &ConfigError) -> Option<Self> {
+        let (ConfigError::Value { key, .. } | ConfigError::UnknownKey { key, .. }) = error else {
+            return None;
+        };
+        let mut tree: BTreeMap<String, Value> = self.layers.extract().ok()?;
+        let mut path: Vec<&str> = key.split('.').collect();
+        while path.len() > 1 {
+            if remove(&mut tree, &path) {
+                let gone = path.join(".");
+                let mut written = self.written.clone();
+                written.retain(|key, _| *key != gone && !key.starts_with(&format!("{gone}.")));
+                return Some(Self {
+                    layers: Figment::from(Serialized::defaults(tree)),
+                    written,
+                    file: self.file.clone(),
+                });
+            }
+            path.pop();
+        }
+        None
+    }
+}
+
+fn remove(tree: &mut BTreeMap<String, Value>, path: &[&str]) -> bool {
+    let Some((first, rest)) = path.split_first() else {
+        return false;
+    };
+    if rest.is_empty() {
+        return tree.remove(*first).is_some();
+    }
+    match tree.get_mut(*first) {
+        Some(Value::Dict(_, keys)) => remove(keys, rest),
+        _ => false,
+    }
+}
+
+/// The lines of one section, when the whole is not YAML.
+fn block(text: &str, section: &str) -> String {
+    let begins = |line: &str| {
+        line.strip_prefix(section)
+            .is_some_and(|rest| rest.trim_start().starts_with(':'))
+    };
+    let mut lines = text.lines().skip_while(|line| !begins(line));
+    let first = lines.next().into_iter();
+    let inside = |line: &&str| line.is_empty() || line.starts_with([' ', '#', '-']);
+    let rest = lines.take_while(inside);
+    first
+        .chain(rest)
+        .fold(String::new(), |text, line| text + line + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Default, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields, default)]
+    struct Hands {
+        region: String,
+        dry_run: bool,
+        names: Vec<u32>,
+        limits: BTreeMap<String, u32>,
+    }
+
+    const NEEDED: &[&str] = &["hands.region", "hands.database"];
+
+    fn salvaged(yaml: &str, variables: &[(&str, &str)]) -> Result<Hands, ConfigError> {
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let mut settings = Settings::salvage_from(yaml, None, variables.collect(), "hands")?;
+        loop {
+            match settings.section("hands") {
+                Ok(hands) => return Ok(hands),
+                Err(error) => settings = settings.without(&error).ok_or(error)?,
+            }
+        }
+    }
+
+    #[test]
+    fn a_section_is_read_whatever_the_others_are() {
+        let region = |yaml| salvaged(yaml, &[]).unwrap().region;
+        for yaml in [
+            "hands: {region: here}\npolicy: 7",
+            "surprise: {a: 1}\nhands: {region: here}",
+            "policy: [unclosed\nhands:\n  region: here\n",
+            "hands:\n  # where\n\n  region: here\npolicy:\n\tscale: 1\n",
+            "hands : {region: here}\npolicy: {a: 1, a: 2}\n",
+        ] {
+            assert_eq!(region(yaml), "here", "{yaml}");
+        }
+        assert_eq!(region("policy: 7"), "");
+        for yaml in ["hands: [region]", "hands: 7", "- hands", "hands: {region: "] {
+            assert!(salvaged(yaml, &[]).is_err(), "{yaml}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_wrong_is_left_out_alone() {
+        let yaml = "hands: {region: here, names: [1, two], limits: {a: b}, surprise: 1}";
+        let expected = Hands {
+            region: "here".to_owned(),
+            ..Hands::default()
+        };
+        assert_eq!(salvaged(yaml, &[]).unwrap(), expected);
+        let variables = [("AUTOSCALER__HANDS__REGION", "there"), ("OTHER", "x")];
+        assert_eq!(salvaged(yaml, &variables).unwrap().region, "there");
+    }
+
+    #[test]
+    fn what_hides_a_needed_key_is_told() {
+        let about = |key: &str| super::super::invalid(key, "is wrong").concerns(NEEDED);
+        for key in [
+            "hands.region",
+            "hands",
+            "AUTOSCALER__HANDS__REGION",
+            "AWS_REGION",
+            ".env",
+        ] {
+            assert!(about(key), "{key}");
+        }
+        for key in [
+            "hands.regions",
+            "hands.limits.a",
+            "policy.scale_up_cpu",
+            "DRY_RUN",
+        ] {
+            assert!(!about(key), "{key}");
+        }
+        let typo = |key: &str, nearest: Option<&str>| {
+            let (key, nearest) = (key.to_owned(), nearest.map(str::to_owned));
+            ConfigError::UnknownKey { key, nearest }.concerns(NEEDED)
+        };
+        assert!(typo("hands.regoin", Some("region")));
+        assert!(!typo("hands.lmits", Some("limits")));
+        assert!(!typo("policy.regoin", Some("region")));
+    }
+}
