@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::{
-    cloud::{Cloud, CloudError, ErrorKind, Instance, Mutation},
+    cloud::{Cloud, CloudError, ErrorKind, Instance, Mutation, Operation},
     config::Config,
     journal::{Journal, Kind, Record, Refused, RefusedType},
     leave::Leave,
@@ -108,9 +108,7 @@ impl Executor {
     pub fn prepare(&self, record: &mut Record) {
         let now = self.clock.now();
         record.machine.resume();
-        let age = now.duration_since(record.created_at).as_secs();
-        let limit = i64::try_from(self.config.queue_seconds).unwrap_or(i64::MAX);
-        if age > limit {
+        if let Some(age) = self.too_old(record, Duration::ZERO) {
             record.machine.never_stop(&format!(
                 "the actuator was away for too long: it was asked for {age} s ago (actuator.queue_seconds)"
             ));
@@ -313,14 +311,27 @@ impl Executor {
     /// A process that stood still for hours, with its host, goes on where it was. What takes a machine back to its old
     /// type is not too late.
     fn too_late_for_a_stop(&self, record: &Record) -> Option<String> {
-        let age = self.clock.now().duration_since(record.created_at);
-        let age = u64::try_from(age.as_secs()).unwrap_or_default();
-        let limit = self.config.queue_seconds + STOP_FOLLOWS_WITHIN.as_secs();
-        (age > limit && !record.machine.is_rolling_back()).then(|| {
+        let age = self.too_old(record, STOP_FOLLOWS_WITHIN)?;
+        (!record.machine.is_rolling_back()).then(|| {
             format!(
                 "too late for a stop: it was asked for {age} s ago (actuator.queue_seconds and the time that checks take)"
             )
         })
+    }
+
+    /// Its age in seconds, when that is more than `queue_seconds` and `more`, or when it is of the future: of a clock that was
+    /// ahead, nobody knows how long ago that was.
+    fn too_old(&self, record: &Record, more: Duration) -> Option<i64> {
+        let age = self.clock.now().duration_since(record.created_at).as_secs();
+        let limit = self.config.queue_seconds.saturating_add(more.as_secs());
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        (age > limit || age < -(STOP_FOLLOWS_WITHIN.as_secs() as i64)).then_some(age)
+    }
+
+    /// The time in the journal is what tells our stop from another one.
+    fn stood_still(&self, record: &Record) -> bool {
+        let sent_at = record.stop_sent_at.unwrap_or_else(|| self.clock.now());
+        self.clock.now().duration_since(sent_at).as_secs() > 60
     }
 
     /// What a look says of a machine whose resize is too old to stop it: whether it is down for another one's stop.
@@ -328,10 +339,8 @@ impl Executor {
         let (asked, sent) = (instance.stop_asked_at?, record.stop_sent_at?);
         let clocks_differ_by = STOP_FOLLOWS_WITHIN.as_secs() as i64;
         let later = asked.duration_since(sent).as_secs();
-        (record.machine.doubts_its_stop() && later > clocks_differ_by).then(|| {
-            format!(
-                "somebody else stopped it at {asked}, {later} s after the stop of this resize, which came to nothing; it stays stopped"
-            )
+        (record.machine.asks_whose_stop() && later > clocks_differ_by).then(|| {
+            format!("somebody else stopped it at {asked}, {later} s after the stop of this resize")
         })
     }
 
@@ -482,7 +491,10 @@ impl Executor {
                     Some(reason) => Told {
                         account: None,
                         detail: reason.clone(),
-                        event: Event::StoppedByOthers { reason },
+                        event: Event::StoppedByOthers {
+                            instance_type: instance.instance_type,
+                            reason,
+                        },
                     },
                     None => Told {
                         account: None,
@@ -500,6 +512,11 @@ impl Executor {
                 self.restore_credit_mode(record).await;
                 accepted(self.cloud.remove_tag(instance_id, Breadcrumb::TAG).await)
             }
+            Action::Stop if self.stood_still(record) => failed(CloudError::new(
+                Operation::Stop,
+                ErrorKind::Throttled,
+                "this process stood still between its intent and the call",
+            )),
             Action::Stop => accepted(self.cloud.mutate(instance_id, &Mutation::Stop).await),
             Action::Modify(target) => {
                 let mutation = Mutation::ModifyType(target.clone());

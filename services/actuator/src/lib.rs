@@ -29,7 +29,11 @@ mod stranded;
 use std::{fmt, sync::Arc};
 
 use common::{
-    clock::SharedClock, exposition, grpc::GrpcServer, listen::Listeners, servers::Servers,
+    clock::{SharedClock, SystemClock},
+    exposition,
+    grpc::GrpcServer,
+    listen::{BindError, Listeners},
+    servers::Servers,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -59,6 +63,41 @@ impl fmt::Debug for Deps {
             .debug_struct("Deps")
             .field("cloud", &self.cloud)
             .finish_non_exhaustive()
+    }
+}
+
+/// Binds what the configuration says and serves on AWS until `shutdown`.
+///
+/// # Errors
+/// What [`serve_or_bring_up`] says.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let deps = Deps {
+        cloud: Arc::new(aws::connect(&config).await),
+        clock: Arc::new(SystemClock),
+    };
+    let listeners = Listeners::bind(config.listen, config.metrics_listen).await;
+    serve_or_bring_up(config, deps, listeners, shutdown).await
+}
+
+/// Serves; where its address is taken, what is down comes up all the same.
+///
+/// # Errors
+/// The address that is taken, or what [`serve`] says.
+pub async fn serve_or_bring_up(
+    config: Config,
+    deps: Deps,
+    listeners: Result<Listeners, BindError>,
+    leave: impl Into<Leave>,
+) -> anyhow::Result<()> {
+    match listeners {
+        Ok(listeners) => serve(config, deps, listeners, leave).await,
+        Err(taken) => {
+            tracing::error!(
+                "{taken}; nothing is served, and machines that are down are brought up"
+            );
+            bring_up(config, deps, leave.into().now).await?;
+            Err(taken.into())
+        }
     }
 }
 

@@ -17,7 +17,8 @@ pub fn rescue(binary: &'static str, argument: &ConfigArg, error: &ConfigError) -
     let Some(config) = readable.ok().and_then(Config::salvage) else {
         return service::usage_error(binary, error);
     };
-    if error.concerns(Config::NEEDED_TO_BRING_UP) {
+    // Without a journal it never stopped a machine, and most likely somebody writes a first configuration.
+    if error.concerns(Config::NEEDED_TO_BRING_UP) || config.has_no_journal_yet() {
         return service::usage_error(binary, error);
     }
     service::run_despite(binary, error, |shutdown| async move {

@@ -6,8 +6,8 @@
 //!
 //! Invariant: once a stop may have been carried out, the only ends are "running" and "gone". There is no way out of
 //! `Modify`, `ReadBack` or `Start` but through `AwaitRunning`.
-//! Invariant: a resize that is not to stop its machine any more ends as refused only after a start was accepted, too: it may
-//! have been stopped.
+//! Invariant: a resize that is not to stop its machine any more, and may have, ends only after a start was accepted, or when
+//! the cloud says that somebody else asked for the stop it is down for.
 //! Invariant: it ends as running only after a start was accepted since the last stop. What is seen can be stale, without
 //! a bound; what a start answers can't, and a running machine ignores it.
 //! Invariant: no I/O and no clock; time comes in as what has passed since the last event.
@@ -222,6 +222,7 @@ pub enum Event {
     Monitored(Monitoring),
     /// It is down, but for a stop that somebody else asked for.
     StoppedByOthers {
+        instance_type: String,
         reason: String,
     },
 }
@@ -403,7 +404,7 @@ impl Resize {
             Step::Unmark | Step::Ended(_) => {}
             _ if !self.stop_asked => self.refuse(why),
             step => {
-                self.fail(why);
+                self.fail_first(why);
                 if step == Step::Stop {
                     self.enter(Step::AwaitStopped);
                     self.saw_down = false;
@@ -412,9 +413,9 @@ impl Resize {
         }
     }
 
-    /// True while nothing has shown that its own stop is what the machine is down for, and no other stop follows.
-    pub fn doubts_its_stop(&self) -> bool {
-        self.no_stop && self.step == Step::AwaitStopped && !self.saw_down
+    /// True where it matters whose stop a machine is down for: no other stop of its own follows.
+    pub fn asks_whose_stop(&self) -> bool {
+        self.no_stop && self.step == Step::AwaitStopped
     }
 
     /// Where it is.
@@ -543,6 +544,9 @@ impl Resize {
                 self.enter(Mark);
             }
             (Preflight, DryRun) => self.step = Ended(Outcome::DryRun),
+            (Stop, Refused { reason }) if self.stop_asked && self.rung == 0 => {
+                self.never_stop(&reason);
+            }
             (Stop, Refused { reason }) if self.stop_asked => self.give_the_roll_back_up(reason),
             (Preflight | Mark | Recheck | Stop, Refused { reason }) => self.refuse(reason),
 
@@ -584,10 +588,13 @@ impl Resize {
                 self.look_failed(step, kind, message, elapsed);
             }
 
-            (AwaitStopped, StoppedByOthers { reason }) if self.doubts_its_stop() => {
-                self.error = None;
-                self.refuse(reason);
-            }
+            (
+                AwaitStopped,
+                StoppedByOthers {
+                    instance_type,
+                    reason,
+                },
+            ) => self.stopped_by_others(instance_type, reason),
 
             (Stop, Done) => self.stop_was_asked(),
             (Stop, Failed { kind, .. }) if kind.is_uncertain() => self.stop_was_asked(),

@@ -8,7 +8,7 @@ use common::{
     clock::{SharedClock, SystemClock},
     config::{ConfigError, Settings, invalid},
     grpc::local_url,
-    listen::{BindError, Listeners},
+    listen::BindError,
     unserved::{self, Addresses},
 };
 use serde::Serialize;
@@ -124,7 +124,7 @@ pub async fn serve(
         clock: Arc::clone(&clock),
         cloud,
     };
-    let hands = tokio::spawn(hold(
+    let hands = tokio::spawn(actuator::serve_or_bring_up(
         configuration.actuator,
         deps,
         actuator.listeners,
@@ -185,23 +185,6 @@ pub async fn serve(
     let results = tokio::join!(predictor, decision, hands, scheduler);
     // A part that broke says more than one that was told to end.
     results.0.and(results.1).and(results.2).and(results.3)
-}
-
-/// The actuator, on its own where its address is taken: what is down comes up all the same.
-async fn hold(
-    config: actuator::Config,
-    deps: actuator::Deps,
-    listeners: Result<Listeners, BindError>,
-    leave: Leave,
-) -> anyhow::Result<()> {
-    match listeners {
-        Ok(listeners) => actuator::serve(config, deps, listeners, leave).await,
-        Err(taken) => {
-            tracing::error!("actuator: {taken}; {}", WHAT_FOLLOWS);
-            actuator::bring_up(config, deps, leave.now.clone()).await?;
-            Err(taken.into())
-        }
-    }
 }
 
 const WHAT_FOLLOWS: &str =

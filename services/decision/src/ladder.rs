@@ -84,6 +84,11 @@ fn baseline_percent(name: &str) -> Option<f64> {
     Some(*percent)
 }
 
+/// Whether the size of a type is known.
+pub fn is_known(name: &str, types: &[InstanceType]) -> bool {
+    Size::of(name, types).is_some()
+}
+
 /// True when going from `from` to `to` adds CPU and takes nothing away; also where a size is unknown.
 pub fn is_step_up(from: &str, to: &str, types: &[InstanceType]) -> bool {
     match (Size::of(from, types), Size::of(to, types)) {

@@ -100,9 +100,22 @@ async fn admission(store: &dyn Store) {
             .await
             .is_err()
     );
-    let mut rehearsal = record("dry", "i-4", "t2.medium", 9);
-    rehearsal.dry_run = true;
+    let dry = |resize_id: &str, instance_id: &str, epoch| Record {
+        dry_run: true,
+        ..record(resize_id, instance_id, "t2.medium", epoch)
+    };
+    let rehearsal = dry("dry", "i-4", 9);
     assert!(admit(store, &rehearsal).await.is_ok());
+    // Also one that a crash left unfinished. A resize keeps them off.
+    let second = dry("dry-2", "i-4", 0);
+    assert!(admit(store, &second).await.is_ok());
+    let real = record("real", "i-4", "t2.medium", 0);
+    assert!(admit(store, &real).await.is_ok());
+    let third = admit(store, &dry("dry-3", "i-4", 0)).await;
+    let refusal = third.unwrap_err().to_string();
+    assert!(refusal.contains("resize real of instance i-4"), "{refusal}");
+    end(store, second, 45).await;
+    end(store, real, 46).await;
     assert_eq!(store.fence().await.unwrap(), 3);
     end(store, rehearsal, 50).await;
     let stale = admit(store, &record("e", "i-3", "t2.medium", 2)).await;

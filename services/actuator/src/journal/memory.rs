@@ -109,7 +109,9 @@ impl Store for MemoryStore {
             }
         }
         let busy = |known: &&Record| {
-            known.request.instance_id == request.instance_id && known.finished_at.is_none()
+            known.request.instance_id == request.instance_id
+                && known.finished_at.is_none()
+                && !known.dry_run
         };
         if let Some(active) = content.resizes.iter().find(busy) {
             return Ok(Err(Refusal::Busy {

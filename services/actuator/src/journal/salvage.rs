@@ -83,7 +83,7 @@ pub async fn read(database: &Path, format: i64) -> Salvaged {
         "SELECT rowid, instance_id, format, finished_at, document FROM resizes ORDER BY rowid DESC",
         "SELECT rowid, instance_id, format, finished_at, document FROM resizes ORDER BY rowid",
         "SELECT rowid, instance_id, format, finished_at, document
-         FROM resizes INDEXED BY one_active_resize_per_instance WHERE finished_at IS NULL",
+         FROM resizes INDEXED BY one_active_resize_per_instance WHERE finished_at IS NULL AND dry_run = 0",
     ] {
         let mut found = sqlx::query(statement).fetch(&mut connection);
         while let Some(Ok(row)) = found.next().await {

@@ -387,6 +387,20 @@ async fn get(
     row.as_ref().map(record).transpose()
 }
 
+/// The resize under way that keeps others off this instance. Dry runs don't.
+async fn active_resize(
+    connection: &mut AnyConnection,
+    instance_id: &str,
+) -> Result<Option<String>, StoreError> {
+    let row = sqlx::query(
+        "SELECT resize_id FROM resizes WHERE instance_id = $1 AND finished_at IS NULL AND dry_run = 0",
+    )
+    .bind(instance_id)
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
 async fn highest_epoch(connection: &mut AnyConnection) -> Result<u64, StoreError> {
     let epoch: i64 = sqlx::query("SELECT COALESCE(MAX(epoch), 0) FROM fences")
         .fetch_one(connection)
@@ -441,10 +455,16 @@ impl Store for SqlStore {
                 return Ok(Err(Refusal::Objection(objection)));
             }
         }
-        let inserted = sqlx::query(
+        if let Some(active) = active_resize(&mut connection, &request.instance_id).await? {
+            let instance_id = request.instance_id.clone();
+            return Ok(Err(Refusal::Busy {
+                instance_id,
+                active,
+            }));
+        }
+        sqlx::query(
             "INSERT INTO resizes (resize_id, sequence, instance_id, dry_run, format, document, created_at, updated_at)
-             VALUES ($1, (SELECT COALESCE(MAX(sequence), 0) + 1 FROM resizes), $2, $3, $4, $5, $6, $6)
-             ON CONFLICT DO NOTHING",
+             VALUES ($1, (SELECT COALESCE(MAX(sequence), 0) + 1 FROM resizes), $2, $3, $4, $5, $6, $6)",
         )
         .bind(&request.resize_id)
         .bind(&request.instance_id)
@@ -454,21 +474,6 @@ impl Store for SqlStore {
         .bind(new.created_at.as_microsecond())
         .execute(&mut *connection)
         .await?;
-        if inserted.rows_affected() == 0 {
-            // The index says no: another one is active.
-            let active = sqlx::query(
-                "SELECT resize_id FROM resizes WHERE instance_id = $1 AND finished_at IS NULL",
-            )
-            .bind(&request.instance_id)
-            .fetch_one(&mut *connection)
-            .await?
-            .try_get(0)?;
-            let instance_id = request.instance_id.clone();
-            return Ok(Err(Refusal::Busy {
-                instance_id,
-                active,
-            }));
-        }
         if new.moves_the_fence() {
             sqlx::query("UPDATE fences SET epoch = $1")
                 .bind(signed(request.lease_epoch))

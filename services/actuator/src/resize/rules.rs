@@ -75,6 +75,20 @@ impl Resize {
         }
     }
 
+    /// Long after its own stop. Had that come to nothing, a user's machine stays as it is; had it come to anything, the
+    /// machine was up in between, and what it was to become is no longer asked for.
+    pub(super) fn stopped_by_others(&mut self, instance_type: String, reason: String) {
+        if self.saw_down {
+            self.fail_first(&reason);
+            self.as_is = true;
+            self.seen_type = instance_type;
+            self.enter_modify_or_start();
+        } else {
+            self.error = None;
+            self.refuse(reason);
+        }
+    }
+
     pub(super) fn seen_modified(&mut self, state: InstanceState, instance_type: String) {
         match state {
             InstanceState::Stopped if instance_type == self.wanted() => {
@@ -446,6 +460,14 @@ impl Resize {
         if self.error.is_none() {
             self.error = Some(message.into());
         }
+    }
+
+    /// What decides from here on, and then what went before.
+    pub(super) fn fail_first(&mut self, message: &str) {
+        self.error = Some(match self.error.take() {
+            None => message.to_owned(),
+            Some(before) => format!("{message}; before that: {before}"),
+        });
     }
 
     pub(super) fn pause_before_call(&self) -> Duration {

@@ -396,3 +396,64 @@ async fn a_user_who_stops_it_days_after_a_stop_that_was_lost_is_left_alone() {
     assert_eq!(stage.runs(), (FROM.to_owned(), InstanceState::Stopped));
     assert_eq!(site.fake.count(Operation::Start), 0);
 }
+
+#[tokio::test]
+async fn a_resize_of_the_future_stops_nothing_either() {
+    let site = Site::new();
+    let ahead = Arc::new(LeapingClock::at("2026-03-02T12:00:00Z".parse().unwrap()));
+    let hold = site.fake.hold(Operation::Stop, 1, Moment::Before);
+    let config = Config {
+        shutdown_grace_seconds: 0,
+        ..site.config("journal.db")
+    };
+    let mut stage = Stage::boot(config, ahead, site.fake.clone()).await;
+    stage.start(request("r1")).await.unwrap();
+    hold.arrived().await;
+    end(stage).await;
+    hold.lose();
+    let stops = site.fake.count(Operation::Stop);
+    // The clock is right again: a day before.
+    let mut stage = site.boot(site.config("journal.db")).await;
+    let resize = stage.watch("r1").await.pop().unwrap();
+    assert_eq!(resize.phase(), ResizePhase::Refused, "{resize:?}");
+    assert_eq!(site.fake.count(Operation::Stop), stops);
+    assert_eq!(stage.runs(), running(FROM));
+}
+
+/// The backup is from the middle of a resize that ended long ago, and a user has stopped the machine since.
+#[tokio::test]
+async fn a_restored_backup_changes_no_type() {
+    let site = Site::new();
+    let hold = site.fake.hold(Operation::ModifyType, 1, Moment::Before);
+    let config = Config {
+        shutdown_grace_seconds: 0,
+        ..site.config("journal.db")
+    };
+    let mut stage = site.boot(config).await;
+    stage.start(request("r1")).await.unwrap();
+    hold.arrived().await;
+    end(stage).await;
+    hold.lose();
+    copy_of_the_journal(&site);
+    let mut stage = site.boot(site.config("journal.db")).await;
+    stage.watch("r1").await;
+    // And back again.
+    let back = wire::StartResizeRequest {
+        target_instance_type: FROM.to_owned(),
+        expected_instance_type: TARGET.to_owned(),
+        ..request("r2")
+    };
+    stage.start(back).await.unwrap();
+    stage.watch("r2").await;
+    end(stage).await;
+    assert_eq!(site.fake.instance_type(ID).as_deref(), Some(FROM));
+    site.clock.sleep(Duration::from_secs(86_400)).await;
+    site.fake.somebody(ID, Deed::Stop);
+    site.clock.sleep(Duration::from_secs(3_600)).await;
+    let changes = site.fake.count(Operation::ModifyType);
+    let mut stage = site.boot(site.config("backup.db")).await;
+    let resize = stage.watch("r1").await.pop().unwrap();
+    assert!(resize.error.contains("somebody else"), "{}", resize.error);
+    assert_eq!(stage.runs(), running(FROM));
+    assert_eq!(site.fake.count(Operation::ModifyType), changes);
+}

@@ -116,11 +116,30 @@ pub async fn other_type(
         " FROM decisions WHERE target_id = ?1 AND from_instance_type <> '' ORDER BY sequence DESC LIMIT 1"
     ))
     .bind(&input.target_id)
-    .fetch_optional(connection)
+    .fetch_optional(&mut *connection)
     .await?;
-    let Some(last) = row.as_ref().map(rows::decision).transpose()? else {
+    let Some(seen_last) = row.as_ref().map(rows::decision).transpose()? else {
         return Ok(None);
     };
+    // A resize of ours that ended since then: ticks went by while it was under way, and saw what it was coming from.
+    let ended = sqlx::query(concat!(
+        "SELECT ",
+        decision_columns!(),
+        " FROM decisions WHERE target_id = ?1 AND outcome_at >= ?2 ORDER BY outcome_at DESC"
+    ))
+    .bind(&input.target_id)
+    .bind(seen_last.decided_at.as_microsecond())
+    .fetch_all(connection)
+    .await?;
+    let mut last = seen_last;
+    for row in &ended {
+        let decision = rows::decision(row)?;
+        let touched = |end: &End| end.outcome.touched_the_machine();
+        if decision.end.as_ref().is_some_and(touched) {
+            last = decision;
+            break;
+        }
+    }
     let expected = last.instance_type_after();
     Ok(expected
         .filter(|expected| {

@@ -31,8 +31,20 @@ impl Case<'_> {
         below.find(|to| self.is_step(to, down))
     }
 
-    /// The next rung in the wanted direction. Rungs that add nothing, or take something away, are skipped. A rung of
-    /// unknown size is taken at the ladder's word; other checks refuse it on the way down.
+    /// Going up, a rung whose size is not known is no step where the present size and another rung's are: it may have
+    /// less. Where no size but the present one's is known the ladder's word is all there is.
+    fn is_unknown_step(&self, to: &str, direction: Direction) -> bool {
+        let types = &self.input.instance_types;
+        let current = &self.input.instance_type;
+        let others = || self.ladder.iter().filter(|rung| *rung != current);
+        direction == Direction::Up
+            && ladder::is_known(current, types)
+            && others().any(|rung| ladder::is_known(rung, types))
+            && !ladder::is_known(to, types)
+    }
+
+    /// The next rung in the wanted direction. Rungs that add nothing, or take something away, are skipped, and so is one
+    /// of unknown size on the way up; on the way down other checks refuse it.
     pub(super) fn rung_available(&self, want: &Want, rung: usize) -> Result<(&str, String), Stop> {
         let current = &self.input.instance_type;
         let (end, code) = match want.direction {
@@ -40,20 +52,29 @@ impl Case<'_> {
             Direction::Down => ("smallest", ReasonCode::AtMinRung),
         };
         let candidates = self.rungs_beyond(rung, want.direction);
-        let skipped = |count: usize| match candidates.get(..count) {
-            None | Some([]) => String::new(),
-            Some(skipped) => {
-                let names: Vec<&str> = skipped.iter().map(|name| name.as_str()).collect();
-                format!(
-                    "; skipped, for it is no step {} in vCPU and memory: {}",
-                    want.direction.name(),
-                    names.join(", ")
-                )
-            }
+        let names = |of: &dyn Fn(&str) -> bool, count: usize| {
+            let names = candidates[..count].iter().map(|name| name.as_str());
+            names.filter(|name| of(name)).collect::<Vec<_>>().join(", ")
         };
-        let first = candidates
-            .iter()
-            .position(|to| self.is_step(to, want.direction));
+        let skipped = |count: usize| {
+            let unknown = |name: &str| self.is_unknown_step(name, want.direction);
+            let mut text = String::new();
+            let no_step = names(&|name| !unknown(name), count);
+            if !no_step.is_empty() {
+                let direction = want.direction.name();
+                text = format!(
+                    "; skipped, for it is no step {direction} in vCPU and memory: {no_step}"
+                );
+            }
+            let unknown = names(&unknown, count);
+            if !unknown.is_empty() {
+                text += &format!("; skipped, for its size is not known: {unknown}");
+            }
+            text
+        };
+        let first = candidates.iter().position(|to| {
+            self.is_step(to, want.direction) && !self.is_unknown_step(to, want.direction)
+        });
         match first {
             Some(position) => {
                 let to = candidates[position];

@@ -699,4 +699,24 @@ fn a_rung_that_adds_no_cpu_is_skipped_on_the_way_up() {
         ReasonCode::AtMaxRung,
         "m6i.large is the largest type of the ladder; skipped, for it is no step up in vCPU and memory: r6i.large",
     );
+    // What it would come to is not known: it could be less.
+    on("c6i.large", &["c6i.large", "x9.large", "m6i.xlarge"]).check(
+        Action::ScaleUp,
+        "m6i.xlarge",
+        ReasonCode::ForecastAboveUpThreshold,
+        "",
+    );
+    on("m6i.large", &["c6i.large", "m6i.large", "x9.large"]).holds(
+        ReasonCode::AtMaxRung,
+        "m6i.large is the largest type of the ladder; skipped, for its size is not known: x9.large",
+    );
+    // Where no size is known the ladder's word is all there is.
+    for current in ["x9.large", "m6i.large"] {
+        on(current, &[current, "x9.xlarge"]).check(
+            Action::ScaleUp,
+            "x9.xlarge",
+            ReasonCode::ForecastAboveUpThreshold,
+            "",
+        );
+    }
 }

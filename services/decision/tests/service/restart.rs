@@ -314,3 +314,55 @@ async fn a_resize_by_other_hands_rests_both_directions_also_over_a_restart() {
     assert_eq!(replaced.action(), Action::ScaleDown, "{}", replaced.reason);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn ticks_during_a_resize_of_our_own_do_not_make_it_somebody_elses() {
+    let world = World::new();
+    let server = world.start().await;
+    let ask = |tick: &str, cpu, instance_type: &str| {
+        let mut request = world.request(tick, cpu);
+        request.instance_type = instance_type.into();
+        request
+    };
+    let up = server
+        .decide(ask("tick-1", 95.0, "t2.small"))
+        .await
+        .unwrap();
+    assert_eq!(up.action(), Action::ScaleUp, "{}", up.reason);
+    // Under way: it is seen on the type that it comes from.
+    world.pass(300);
+    let held = server
+        .decide(ask("tick-2", 95.0, "t2.small"))
+        .await
+        .unwrap();
+    assert_eq!(held.reason_code(), ReasonCode::ActionPending);
+    world.pass(60);
+    server
+        .report_on(&up, Outcome::Succeeded, None, "t2.medium")
+        .await
+        .unwrap();
+    world.pass(600);
+    let free = server
+        .decide(ask("tick-3", 10.0, "t2.medium"))
+        .await
+        .unwrap();
+    assert_eq!(free.action(), Action::ScaleDown, "{}", free.reason);
+    assert!(!free.reason.contains("other hands"), "{}", free.reason);
+    server
+        .report_on(&free, Outcome::Succeeded, None, "t2.small")
+        .await
+        .unwrap();
+    // But a third type is.
+    world.pass(600);
+    let other = server
+        .decide(ask("tick-4", 10.0, "t2.large"))
+        .await
+        .unwrap();
+    assert_eq!(
+        other.reason_code(),
+        ReasonCode::Cooldown,
+        "{}",
+        other.reason
+    );
+    server.stop().await;
+}
