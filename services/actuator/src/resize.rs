@@ -415,7 +415,16 @@ impl Resize {
 
     /// True where it matters whose stop a machine is down for: no other stop of its own follows.
     pub fn asks_whose_stop(&self) -> bool {
-        self.no_stop && self.step == Step::AwaitStopped
+        let looks = matches!(
+            self.step,
+            Step::AwaitStopped | Step::ReadBack | Step::AwaitRunning
+        );
+        self.no_stop && (self.doubts_its_stop() || looks && !self.as_is)
+    }
+
+    /// Nothing has shown that its stop came to anything.
+    fn doubts_its_stop(&self) -> bool {
+        self.step == Step::AwaitStopped && !self.saw_down
     }
 
     /// Where it is.
@@ -589,7 +598,7 @@ impl Resize {
             }
 
             (
-                AwaitStopped,
+                AwaitStopped | ReadBack | AwaitRunning,
                 StoppedByOthers {
                     instance_type,
                     reason,

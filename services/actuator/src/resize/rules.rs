@@ -78,7 +78,7 @@ impl Resize {
     /// Long after its own stop. Had that come to nothing, a user's machine stays as it is; had it come to anything, the
     /// machine was up in between, and what it was to become is no longer asked for.
     pub(super) fn stopped_by_others(&mut self, instance_type: String, reason: String) {
-        if self.saw_down {
+        if !self.doubts_its_stop() {
             self.fail_first(&reason);
             self.as_is = true;
             self.seen_type = instance_type;
