@@ -1,13 +1,16 @@
 #!/bin/sh
-# Installs node_exporter (:9100) and Prometheus (:9090) as systemd services that start at boot.
+# Installs node_exporter (:9100) and Prometheus (:9090), or the exporter alone, as systemd services that start at boot.
 #
 # For Debian, Ubuntu and Amazon Linux, on amd64 and arm64. The distribution's packages are taken where it has them, else
 # the projects' own release archives, pinned by SHA-256. Running it again changes nothing that is in place already.
 #
-# By hand:  sudo sh setup-monitoring.sh
-# The actuator sends this file as it is over SSM; it takes no parameters.
+# By hand:  sudo sh setup-monitoring.sh [all|exporter]
+# The actuator sends this file over SSM as a document without parameters. For `actuator.monitoring.install: exporter` there
+# is another document, in which the next assignment says so.
 
 set -eu
+
+INSTALL=all
 
 NODE_EXPORTER_VERSION=1.8.2
 NODE_EXPORTER_SHA256_amd64=6809dd0b3ec45fd6e992c19071d6b5253aed3ead7bf0686885a51d85c6643c66
@@ -38,6 +41,11 @@ fetch() {
 
 systemd_runs() {
     [ -d /run/systemd/system ]
+}
+
+# A Prometheus that is here already is left alone when it is not asked for.
+prometheus_too() {
+    [ "$install" = all ]
 }
 
 enable_service() {
@@ -80,7 +88,9 @@ stays_up() {
 
 install_packages() {
     missing=
-    for package in prometheus-node-exporter prometheus; do
+    packages=prometheus-node-exporter
+    ! prometheus_too || packages="$packages prometheus"
+    for package in $packages; do
         if dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$'; then
             say "package $package is installed already"
         else
@@ -145,17 +155,24 @@ write_file() {
 }
 
 install_archives() {
-    ensure_user node_exporter
-    ensure_user prometheus
-    install -d -m 0755 -o prometheus -g prometheus /var/lib/prometheus
     if [ "$arch" = amd64 ]; then
         node_exporter_sha256=$NODE_EXPORTER_SHA256_amd64 prometheus_sha256=$PROMETHEUS_SHA256_amd64
     else
         node_exporter_sha256=$NODE_EXPORTER_SHA256_arm64 prometheus_sha256=$PROMETHEUS_SHA256_arm64
     fi
-    install_release node_exporter "$NODE_EXPORTER_VERSION" "$node_exporter_sha256" node_exporter
-    install_release prometheus "$PROMETHEUS_VERSION" "$prometheus_sha256" prometheus promtool
+    exporter_from_archive
+    ! prometheus_too || prometheus_from_archive
+    if systemd_runs; then
+        systemctl daemon-reload
+        for service in $restart; do
+            systemctl try-restart "$service"
+        done
+    fi
+}
 
+exporter_from_archive() {
+    ensure_user node_exporter
+    install_release node_exporter "$NODE_EXPORTER_VERSION" "$node_exporter_sha256" node_exporter
     write_file /etc/systemd/system/node_exporter.service node_exporter.service <<'UNIT'
 [Unit]
 Description=Prometheus exporter for machine metrics
@@ -171,6 +188,12 @@ RestartSec=2
 [Install]
 WantedBy=multi-user.target
 UNIT
+}
+
+prometheus_from_archive() {
+    ensure_user prometheus
+    install -d -m 0755 -o prometheus -g prometheus /var/lib/prometheus
+    install_release prometheus "$PROMETHEUS_VERSION" "$prometheus_sha256" prometheus promtool
     write_file /etc/systemd/system/prometheus.service prometheus.service <<'UNIT'
 [Unit]
 Description=Prometheus
@@ -199,16 +222,15 @@ scrape_configs:
       - targets: [localhost:9100]
 YAML
     fi
-    if systemd_runs; then
-        systemctl daemon-reload
-        for service in $restart; do
-            systemctl try-restart "$service"
-        done
-    fi
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
 
+install=${1:-$INSTALL}
+case $install in
+all | exporter) ;;
+*) fail "unknown argument $install; write all (node_exporter and Prometheus) or exporter (node_exporter alone)" ;;
+esac
 [ "$(id -u)" -eq 0 ] || fail "run it as root (sudo sh setup-monitoring.sh)"
 command -v systemctl >/dev/null 2>&1 || fail "this machine has no systemd"
 case $(uname -m) in
@@ -224,7 +246,7 @@ distribution=$(. /etc/os-release && printf '%s %s' "${ID:-}" "${ID_LIKE:-}")
 if [ "${SETUP_MONITORING_LOCKED:-}" != 1 ] && command -v flock >/dev/null 2>&1 && [ -f "$0" ]; then
     SETUP_MONITORING_LOCKED=1
     export SETUP_MONITORING_LOCKED
-    exec flock -w 600 /run/setup-monitoring.lock sh "$0"
+    exec flock -w 600 /run/setup-monitoring.lock sh "$0" "$install"
 fi
 
 scratch=$(mktemp -d)
@@ -233,9 +255,15 @@ restart=
 
 # Whoever set them up, by hand or with another script: what works stays as it is.
 if systemd_runs && fetch http://localhost:9100/metrics >/dev/null 2>&1 &&
-    fetch http://localhost:9090/-/ready >/dev/null 2>&1; then
-    say "node_exporter answers on :9100 and prometheus on :9090 already"
-    for service in prometheus-node-exporter.service node_exporter.service prometheus.service; do
+    { ! prometheus_too || fetch http://localhost:9090/-/ready >/dev/null 2>&1; }; then
+    services="prometheus-node-exporter.service node_exporter.service"
+    if prometheus_too; then
+        say "node_exporter answers on :9100 and prometheus on :9090 already"
+        services="$services prometheus.service"
+    else
+        say "node_exporter answers on :9100 already"
+    fi
+    for service in $services; do
         if systemctl cat "$service" >/dev/null 2>&1; then
             enable_service "$service"
             stays_up "$service"
@@ -264,11 +292,11 @@ case " $distribution " in
 esac
 
 enable_service "$exporter"
-enable_service prometheus.service
+! prometheus_too || enable_service prometheus.service
 if systemd_runs; then
     wait_for node_exporter http://localhost:9100/metrics
-    wait_for prometheus http://localhost:9090/-/ready
+    ! prometheus_too || wait_for prometheus http://localhost:9090/-/ready
     stays_up "$exporter"
-    stays_up prometheus.service
+    ! prometheus_too || stays_up prometheus.service
 fi
 say "done"

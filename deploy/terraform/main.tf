@@ -1,9 +1,10 @@
-# The actuator's role with the policy of ../iam, the instances' role for SSM, and the SSM document.
+# The actuator's role with the policy of ../iam, the instances' role for SSM, and the policy of whoever publishes the SSM
+# documents (`autoscaler publish-document`).
 #
 #   terraform init && terraform apply -var actuator_principal=ec2.amazonaws.com
 
 terraform {
-  required_version = ">= 1.5"
+  required_version = ">= 1.7"
   required_providers {
     aws = {
       source  = "hashicorp/aws"
@@ -80,29 +81,18 @@ resource "aws_iam_instance_profile" "instance" {
   role = aws_iam_role.instance.name
 }
 
-# The actuator publishes new versions itself (it compares the content's hash); this makes the first one, so that the right
-# to create documents can be taken from its policy.
-resource "aws_ssm_document" "setup_monitoring" {
-  name            = "CloudAutoscaler-SetupMonitoring"
-  document_type   = "Command"
-  document_format = "JSON"
-  target_type     = "/AWS::EC2::Instance"
-  content = jsonencode({
-    schemaVersion = "2.2"
-    description   = "Cloud Autoscaler: installs node_exporter (:9100) and Prometheus (:9090)"
-    mainSteps = [{
-      action       = "aws:runShellScript"
-      name         = "setupMonitoring"
-      precondition = { StringEquals = ["platformType", "Linux"] }
-      inputs = {
-        timeoutSeconds = "7200"
-        runCommand     = split("\n", trimspace(file("${path.module}/../setup-monitoring.sh")))
-      }
-    }]
-  })
+# Not the actuator's: attach it to the role or user that runs `autoscaler publish-document`. The documents themselves are
+# made by that command, for their content is compared byte by byte, and jsonencode writes other bytes.
+resource "aws_iam_policy" "setup" {
+  name   = "${var.name}-setup"
+  policy = file("${path.module}/../iam/setup-policy.json")
+}
 
+# Earlier releases made the document here. It stays in the account; the command updates it.
+removed {
+  from = aws_ssm_document.setup_monitoring
   lifecycle {
-    ignore_changes = [content]
+    destroy = false
   }
 }
 
@@ -117,4 +107,9 @@ output "actuator_instance_profile" {
 output "instance_profile" {
   description = "Attach it to the instances that are to be resized."
   value       = aws_iam_instance_profile.instance.name
+}
+
+output "setup_policy_arn" {
+  description = "The rights of `autoscaler publish-document`."
+  value       = aws_iam_policy.setup.arn
 }

@@ -22,8 +22,9 @@ use self::{
 };
 use crate::{
     cloud::{
-        Checks, Cloud, CloudError, CommandStatus, Delivery, ErrorKind, GroupMember, Instance,
-        InstanceStatus, InstanceType, Mutation, Operation, Script, VcpuQuota, VcpuUse, requests,
+        Checks, Cloud, CloudError, CommandStatus, Delivery, Document, ErrorKind, GroupMember,
+        Instance, InstanceStatus, InstanceType, Mutation, Operation, Script, Standing, VcpuQuota,
+        VcpuUse, requests,
     },
     config::Config,
 };
@@ -443,7 +444,11 @@ impl Cloud for AwsCloud {
         self.ssm.online(instance_id).await
     }
 
-    async fn publish_script(&self, script: Script<'_>) -> Result<String, CloudError> {
+    async fn look_at_script(&self, script: Script<'_>) -> Result<Standing, CloudError> {
+        self.ssm.look(script).await
+    }
+
+    async fn publish_script(&self, script: Script<'_>) -> Result<Document, CloudError> {
         self.ssm.publish(script).await
     }
 
@@ -466,6 +471,11 @@ impl Cloud for AwsCloud {
 }
 
 impl AwsCloud {
+    /// Where it calls; `None` when nothing says so.
+    pub fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+
     /// All instances that a filter finds, page by page.
     async fn instances(
         &self,

@@ -166,6 +166,24 @@ pub struct Script<'a> {
     pub text: &'a str,
 }
 
+/// A version of our document.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Document {
+    /// Of its content, in hexadecimal digits.
+    pub sha256: String,
+    pub version: String,
+}
+
+/// How our document stands to a script.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// What is sent is the script.
+    Current(Document),
+    /// What is sent is another script: that of another release, or somebody's.
+    Other(Document),
+    Absent,
+}
+
 /// How a script is sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Delivery<'a> {
@@ -237,6 +255,7 @@ pub enum Operation {
     CreditMode,
     SetCreditMode,
     SsmOnline,
+    LookAtScript,
     PublishScript,
     SendScript,
     PollCommand,
@@ -264,6 +283,7 @@ impl Operation {
             Self::CreditMode => "ec2:DescribeInstanceCreditSpecifications",
             Self::SetCreditMode => "ec2:ModifyInstanceCreditSpecification",
             Self::SsmOnline => "ssm:DescribeInstanceInformation",
+            Self::LookAtScript => "ssm:DescribeDocument",
             Self::PublishScript => "ssm:CreateDocument",
             Self::SendScript => "ssm:SendCommand",
             Self::PollCommand => "ssm:GetCommandInvocation",
@@ -478,9 +498,11 @@ pub trait Cloud: fmt::Debug + Send + Sync + 'static {
     /// Whether commands can reach the instance now.
     async fn ssm_online(&self, instance_id: &str) -> Result<bool, CloudError>;
 
-    /// Makes the script the default version of our own document; returns the SHA-256 of the document's content. Does
-    /// nothing when it is that already.
-    async fn publish_script(&self, script: Script<'_>) -> Result<String, CloudError>;
+    /// Whether our own document is the script.
+    async fn look_at_script(&self, script: Script<'_>) -> Result<Standing, CloudError>;
+
+    /// Makes the script the default version of our own document. Does nothing when it is that already.
+    async fn publish_script(&self, script: Script<'_>) -> Result<Document, CloudError>;
 
     /// Runs a script as root on the instance, for at most `limit`; returns the command's id at once.
     async fn send_script(

@@ -10,6 +10,7 @@ use common::config::{ConfigError, Settings, invalid};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    documents::Install,
     resize::Limits,
     seal::{Secret, check_key},
 };
@@ -211,8 +212,10 @@ pub struct MonitoringConfig {
     pub command_timeout_seconds: u64,
     /// Times that a set-up which fails on the instance is tried.
     pub attempts: u32,
-    /// Our own SSM document, which is kept up to date; null sends the script with `AWS-RunShellScript`.
+    /// Our own SSM document, which `autoscaler publish-document` makes; null sends the script with `AWS-RunShellScript`.
     pub document: Option<String>,
+    /// `all`: node_exporter and Prometheus; `exporter`: node_exporter alone, for a Prometheus elsewhere.
+    pub install: Install,
 }
 
 impl Default for MonitoringConfig {
@@ -223,6 +226,7 @@ impl Default for MonitoringConfig {
             command_timeout_seconds: 900,
             attempts: 2,
             document: Some("CloudAutoscaler-SetupMonitoring".to_owned()),
+            install: Install::All,
         }
     }
 }
@@ -360,10 +364,11 @@ impl Config {
         }
         if let Some(name) = &monitoring.document {
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-            if !((3..=128).contains(&name.len()) && name.bytes().all(allowed)) {
+            let longest = monitoring.install.document(name).len();
+            if !(name.len() >= 3 && longest <= 128 && name.bytes().all(allowed)) {
                 return Err(invalid(
                     "actuator.monitoring.document",
-                    "must be 3 to 128 letters, digits, `_`, `-` and `.`",
+                    "must be 3 to 128 letters, digits, `_`, `-` and `.`, with `-Exporter` where the exporter alone is installed",
                 ));
             }
         }

@@ -9,6 +9,7 @@ mod boot;
 pub mod cloud;
 mod config;
 mod convert;
+pub mod documents;
 mod executor;
 pub mod fake;
 mod grpc;
@@ -41,8 +42,8 @@ use self::hands::Hands;
 pub use self::{
     cloud::Cloud,
     config::{AwsTimeouts, Config, LimitsConfig, MonitoringConfig, StackMembers, UnknownChecks},
+    documents::{Install, SCRIPT as MONITORING_SCRIPT},
     leave::Leave,
-    monitoring::SCRIPT as MONITORING_SCRIPT,
     rescue::rescue,
     seal::Secret,
 };

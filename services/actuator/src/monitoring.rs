@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use common::clock::SharedClock;
+use thiserror::Error;
 
 use crate::{
-    cloud::{Cloud, CloudError, CommandStatus, Delivery, ErrorKind, Script},
+    cloud::{Cloud, CloudError, CommandStatus, Delivery, Document, ErrorKind, Script, Standing},
     config::MonitoringConfig,
     resize::Monitoring,
 };
-
-/// The script, as it can be run by hand. It takes no parameters, so nothing is ever spliced into it.
-pub const SCRIPT: &str = include_str!("../../../deploy/setup-monitoring.sh");
 
 /// Between two questions.
 const POLL: Duration = Duration::from_secs(5);
@@ -85,9 +83,7 @@ async fn once(
 ) -> SetUp {
     let command_id = match send(cloud, clock, config, instance_id).await {
         Ok(command_id) => command_id,
-        Err(error) => {
-            return SetUp::degraded(None, format!("{error}; {}", error.remedy()));
-        }
+        Err(error) => return SetUp::degraded(None, error.to_string()),
     };
     // A little longer than the command itself may run, so that its own end is seen.
     let limit = Duration::from_secs(config.command_timeout_seconds + 60);
@@ -122,33 +118,77 @@ async fn once(
     SetUp::degraded(Some(command_id), why)
 }
 
-/// Sends it as soon as the agent has registered, which takes a while after a boot: as our own document, or, where that
-/// can't be published or used, as a parameter of AWS's.
+/// Why no command was sent.
+#[derive(Debug, Error)]
+enum Unsent {
+    #[error("{}; {}", .0, .0.remedy())]
+    Cloud(#[from] CloudError),
+    #[error(
+        "our SSM document {name} {standing}, and the actuator can't publish it ({error}); run `autoscaler publish-document` with the rights in deploy/iam/setup-policy.json"
+    )]
+    NotPublished {
+        name: String,
+        standing: &'static str,
+        error: CloudError,
+    },
+    #[error(
+        "SSM refused our document {name} ({error}); if its content was changed, `autoscaler publish-document` with the rights in deploy/iam/setup-policy.json puts it right"
+    )]
+    Refused { name: String, error: CloudError },
+    #[error(
+        "AWS-RunShellScript may not be sent ({0}); set actuator.monitoring.document, or grant ssm:SendCommand on AWS-RunShellScript, which runs any command"
+    )]
+    NoShell(CloudError),
+}
+
+/// Our document, as it is sent.
+struct Ready {
+    document: Document,
+    /// It was published a moment ago, and may not be there for every call.
+    is_new: bool,
+}
+
+/// Sends it as soon as the agent has registered, which takes a while after a boot: as our own document, in the version
+/// that is this program's script and no other. AWS's shell is taken only where the configuration asks for it.
 async fn send(
     cloud: &dyn Cloud,
     clock: &SharedClock,
     config: &MonitoringConfig,
     instance_id: &str,
-) -> Result<String, CloudError> {
+) -> Result<String, Unsent> {
     let run_limit = Duration::from_secs(config.command_timeout_seconds);
     let wait_limit = Duration::from_secs(config.online_timeout_seconds);
-    let mut sha256 = publish(cloud, config).await;
+    let name = config.document.as_deref();
+    let name = name.map(|name| config.install.document(name));
+    let text = config.install.script();
+    let mut ready = None;
     let mut waited = Duration::ZERO;
     loop {
-        let delivery = match (&config.document, &sha256) {
-            (Some(name), Some(sha256)) => Delivery::Document { name, sha256 },
-            _ => Delivery::Shell { text: SCRIPT },
+        let (sent, is_new) = match &name {
+            Some(name) => {
+                let script = Script { name, text: &text };
+                let sent = send_document(cloud, script, &mut ready, instance_id, run_limit).await;
+                (sent, ready.as_ref().is_some_and(|ready| ready.is_new))
+            }
+            None => {
+                let shell = Delivery::Shell { text: &text };
+                let sent = cloud.send_script(instance_id, shell, run_limit).await;
+                let sent = sent.map_err(|error| match error.kind {
+                    ErrorKind::Unauthorized => Unsent::NoShell(error),
+                    _ => Unsent::Cloud(error),
+                });
+                (sent, false)
+            }
         };
-        // After a lost answer it may run twice; the script is made for that.
-        let error = match cloud.send_script(instance_id, delivery, run_limit).await {
+        let error = match sent {
             Ok(command_id) => return Ok(command_id),
             Err(error) => error,
         };
-        let may_pass = error.kind == ErrorKind::NotOnline || error.kind.is_transient();
-        if !may_pass && sha256.take().is_some() {
-            tracing::warn!(%error, "our SSM document can't be used; taking AWS-RunShellScript");
-            continue;
-        }
+        let may_pass = match &error {
+            Unsent::Cloud(error) => error.kind == ErrorKind::NotOnline || error.kind.is_transient(),
+            Unsent::Refused { .. } => is_new,
+            Unsent::NotPublished { .. } | Unsent::NoShell(_) => false,
+        };
         if !may_pass || waited >= wait_limit {
             return Err(error);
         }
@@ -158,18 +198,69 @@ async fn send(
     }
 }
 
-/// The SHA-256 of the document as published; `None` when there is none to use.
-async fn publish(cloud: &dyn Cloud, config: &MonitoringConfig) -> Option<String> {
-    let name = config.document.as_deref()?;
-    let script = Script { name, text: SCRIPT };
-    match cloud.publish_script(script).await {
-        Ok(sha256) => Some(sha256),
-        Err(error) => {
-            tracing::warn!(
-                %error,
-                "our SSM document can't be published; taking AWS-RunShellScript"
-            );
-            None
+async fn send_document(
+    cloud: &dyn Cloud,
+    script: Script<'_>,
+    ready: &mut Option<Ready>,
+    instance_id: &str,
+    run_limit: Duration,
+) -> Result<String, Unsent> {
+    let found = match ready.take() {
+        Some(found) => found,
+        None => prepare(cloud, script).await?,
+    };
+    let found = ready.insert(found);
+    let delivery = Delivery::Document {
+        name: script.name,
+        sha256: &found.document.sha256,
+    };
+    // After a lost answer it may run twice; the script is made for that.
+    let sent = cloud.send_script(instance_id, delivery, run_limit).await;
+    sent.map_err(|error| match error.kind {
+        ErrorKind::Invalid | ErrorKind::NotFound => Unsent::Refused {
+            name: script.name.to_owned(),
+            error,
+        },
+        _ => Unsent::Cloud(error),
+    })
+}
+
+/// Our document as this program's script. The default policy doesn't allow to publish it; where the role may, it is made
+/// or brought up to date.
+async fn prepare(cloud: &dyn Cloud, script: Script<'_>) -> Result<Ready, Unsent> {
+    let standing = match cloud.look_at_script(script).await? {
+        Standing::Current(document) => {
+            return Ok(Ready {
+                document,
+                is_new: false,
+            });
+        }
+        Standing::Other(_) => "runs another script than this release's",
+        Standing::Absent => "is not there",
+    };
+    let error = match cloud.publish_script(script).await {
+        Ok(document) => {
+            return Ok(Ready {
+                document,
+                is_new: true,
+            });
+        }
+        Err(error) if error.kind.is_transient() => return Err(error.into()),
+        Err(error) => error,
+    };
+    // Another set-up may have published it since.
+    match cloud.look_at_script(script).await {
+        Ok(Standing::Current(document)) => Ok(Ready {
+            document,
+            is_new: true,
+        }),
+        _ => {
+            tracing::warn!(name = script.name, standing, %error, "our SSM document can't be published");
+            Err(Unsent::NotPublished {
+                name: script.name.to_owned(),
+                standing,
+                error,
+            })
         }
     }
 }
@@ -196,12 +287,5 @@ mod tests {
         let short = shorten(output);
         assert!(short.chars().count() <= 24_000 && short.ends_with("fatal: no network"));
         assert_eq!(shorten("short".to_owned()), "short");
-    }
-
-    #[test]
-    fn ssm_finds_nothing_to_replace_in_the_script() {
-        // SSM replaces {{ name }} in parameters.
-        assert!(!SCRIPT.contains("{{"));
-        assert!(SCRIPT.starts_with("#!/bin/sh\n"));
     }
 }

@@ -9,7 +9,7 @@ use actuator::{
     AwsTimeouts, Cloud, Config, aws,
     cloud::{
         Bindings, Checks, CommandStatus, Delivery, ErrorKind, GroupMember, InstanceState, Mutation,
-        Operation, Script, requests,
+        Operation, Script, Standing, requests,
     },
     fake::{Deed, Effect, FakeCloud, Fault, Moment, Timing, wire},
     preflight::quota_of,
@@ -160,12 +160,22 @@ async fn the_rest(cloud: &dyn Cloud, fake: &FakeCloud) {
         text: "#!/bin/sh\necho '<&>'\n",
     };
     let limit = Duration::from_secs(60);
-    let sha256 = cloud.publish_script(script).await.unwrap();
-    assert_eq!(cloud.publish_script(script).await.unwrap(), sha256);
+    let absent = cloud.look_at_script(script).await.unwrap();
+    assert_eq!(absent, Standing::Absent);
+    let published = cloud.publish_script(script).await.unwrap();
+    assert_eq!(cloud.publish_script(script).await.unwrap(), published);
+    let current = cloud.look_at_script(script).await.unwrap();
+    assert_eq!(current, Standing::Current(published.clone()));
+    let other = Script {
+        text: "#!/bin/sh\n",
+        ..script
+    };
+    let other = cloud.look_at_script(other).await.unwrap();
+    assert_eq!(other, Standing::Other(published.clone()));
     assert_eq!(fake.count(Operation::PublishScript), 1, "nothing was new");
     let ours = Delivery::Document {
         name: script.name,
-        sha256: &sha256,
+        sha256: &published.sha256,
     };
     let shell = Delivery::Shell { text: script.text };
     for delivery in [ours, shell] {
@@ -255,18 +265,22 @@ async fn the_adapter_keeps_the_contract_at_moto() {
         name: "CloudAutoscaler-SetupMonitoring",
         text: "#!/bin/sh\necho one\n",
     };
+    let absent = cloud.look_at_script(script).await.unwrap();
+    assert_eq!(absent, Standing::Absent);
     let first = cloud.publish_script(script).await.unwrap();
     assert_eq!(cloud.publish_script(script).await.unwrap(), first);
     let changed = Script {
         text: "#!/bin/sh\necho two\n",
         ..script
     };
+    let other = cloud.look_at_script(changed).await.unwrap();
+    assert_eq!(other, Standing::Other(first.clone()));
     let second = cloud.publish_script(changed).await.unwrap();
-    assert_ne!(first, second);
+    assert_ne!(first.sha256, second.sha256);
     assert_eq!(cloud.publish_script(changed).await.unwrap(), second);
     let delivery = Delivery::Document {
         name: script.name,
-        sha256: &second,
+        sha256: &second.sha256,
     };
     let limit = Duration::from_secs(60);
     let command = cloud.send_script(&id, delivery, limit).await.unwrap();

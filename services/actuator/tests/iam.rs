@@ -1,4 +1,5 @@
-//! The policy in deploy/iam grants what the adapter calls, and nothing else.
+//! The policies in deploy/iam grant what the adapter calls, and nothing else; what writes documents is apart from what sends
+//! them.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
@@ -75,8 +76,37 @@ fn called() -> BTreeSet<String> {
     found
 }
 
+/// Rights to write what runs as root on the instances. Only `autoscaler publish-document` needs them.
+const SET_UP: [&str; 3] = [
+    "ssm:CreateDocument",
+    "ssm:UpdateDocument",
+    "ssm:UpdateDocumentDefaultVersion",
+];
+
 fn policy() -> Value {
     serde_json::from_str(include_str!("../../../deploy/iam/policy.json")).unwrap()
+}
+
+fn setup_policy() -> Value {
+    serde_json::from_str(include_str!("../../../deploy/iam/setup-policy.json")).unwrap()
+}
+
+fn granted(policy: &Value) -> BTreeSet<String> {
+    let statements = policy["Statement"].as_array().unwrap().iter();
+    statements
+        .inspect(|statement| assert_eq!(statement["Effect"], "Allow"))
+        .flat_map(|statement| texts(&statement["Action"]))
+        .collect()
+}
+
+/// The documents on which a policy grants an action.
+fn documents(policy: &Value, action: &str) -> BTreeSet<String> {
+    let statements = policy["Statement"].as_array().unwrap().iter();
+    statements
+        .filter(|statement| texts(&statement["Action"]).contains(&action.to_owned()))
+        .flat_map(|statement| texts(&statement["Resource"]))
+        .filter(|resource| !resource.contains(":instance/"))
+        .collect()
 }
 
 fn texts(value: &Value) -> Vec<String> {
@@ -88,7 +118,7 @@ fn texts(value: &Value) -> Vec<String> {
 }
 
 #[test]
-fn the_policy_grants_what_is_called_and_nothing_else() {
+fn the_policies_grant_what_is_called_and_nothing_else() {
     let known: BTreeSet<&str> = CALLS.iter().map(|(_, call)| *call).collect();
     for call in called() {
         assert!(
@@ -105,14 +135,40 @@ fn the_policy_grants_what_is_called_and_nothing_else() {
         })
         .map(|(service, call)| action(service, call))
         .collect();
-    let granted: BTreeSet<String> = policy()["Statement"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .inspect(|statement| assert_eq!(statement["Effect"], "Allow"))
-        .flat_map(|statement| texts(&statement["Action"]))
+    let both = granted(&policy())
+        .union(&granted(&setup_policy()))
+        .cloned()
         .collect();
-    assert_eq!(granted, needed);
+    assert_eq!(needed, both);
+}
+
+#[test]
+fn the_actuator_can_neither_write_what_runs_as_root_nor_send_another_document() {
+    let (policy, setup) = (policy(), setup_policy());
+    for action in granted(&policy) {
+        let (service, verb) = action.split_once(':').unwrap();
+        // No wildcard, and of SSM nothing that writes a document in any way.
+        assert!(!action.contains('*'), "{action}");
+        let writes = service == "ssm" && verb.contains("Document") && !verb.starts_with("Describe");
+        assert!(!writes, "{action}");
+    }
+    assert!(!policy.to_string().contains("AWS-RunShellScript"));
+    let mut expected: BTreeSet<String> = SET_UP.map(str::to_owned).into();
+    expected.insert("ssm:DescribeDocument".to_owned());
+    assert_eq!(granted(&setup), expected);
+    assert!(!setup.to_string().contains("AWS-"));
+
+    // The same documents everywhere, and those that the program names.
+    let name = actuator::MonitoringConfig::default().document.unwrap();
+    let ours: BTreeSet<String> = actuator::Install::ALL
+        .iter()
+        .map(|install| format!("arn:aws:ssm:*:*:document/{}", install.document(&name)))
+        .collect();
+    assert_eq!(documents(&policy, "ssm:SendCommand"), ours);
+    assert_eq!(documents(&policy, "ssm:DescribeDocument"), ours);
+    for action in &expected {
+        assert_eq!(documents(&setup, action), ours, "{action}");
+    }
 }
 
 #[test]
@@ -128,10 +184,6 @@ fn what_changes_a_machine_is_bound_to_a_tag_and_a_start_is_not() {
                 "ec2:StartInstances" => assert_eq!(statement["Condition"], Value::Null),
                 "ec2:CreateTags" | "ec2:DeleteTags" => {
                     assert!(condition.contains("autoscaler:resize"), "{action}");
-                }
-                "ssm:CreateDocument" | "ssm:UpdateDocument" => {
-                    let resource = statement["Resource"].to_string();
-                    assert!(resource.contains("document/CloudAutoscaler-"), "{action}");
                 }
                 _ => {}
             }

@@ -159,6 +159,20 @@ enum Command {
         #[arg(long)]
         forget: bool,
     },
+    /// Makes the SSM documents that set monitoring up what this release's script is, in the actuator's account and region
+    #[command(
+        after_help = "Run it once per account and region, and again after an upgrade whose script is another one. Instances are not \
+                            touched: the actuator sends the documents after a resize, and only while their content is this release's.\n\n\
+                            It calls AWS itself and needs the rights in deploy/iam/setup-policy.json, which the actuator has not. Credentials \
+                            and region are found as the actuator's are: AWS_PROFILE, keys, or the machine's role; where actuator.profile is \
+                            set, AUTOSCALER__ACTUATOR__PROFILE names another one. While actuator.dry_run is on it only tells; DRY_RUN=false \
+                            in front of it turns that off for this command."
+    )]
+    PublishDocument {
+        /// Only tells what would be made
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Asks each service how it is; exit 0 when all serve
     Health,
     /// Prints a completion script for a shell
@@ -257,6 +271,9 @@ pub fn main() -> ExitCode {
     match cli.command {
         Command::Demo(args) => crate::demo::run(args),
         Command::CheckConfig => commands::check_config::run(&settings, cli.json),
+        Command::PublishDocument { dry_run } => commands::block_on(
+            commands::publish_document::run(&settings, dry_run, cli.json),
+        ),
         command => commands::block_on(async move {
             let client = commands::Client::new(&settings, cli.json)?;
             match command {
@@ -320,6 +337,7 @@ pub fn main() -> ExitCode {
                 Command::Run
                 | Command::Demo(_)
                 | Command::CheckConfig
+                | Command::PublishDocument { .. }
                 | Command::Completions { .. } => Ok::<_, Failure>(ExitCode::SUCCESS),
             }
         }),

@@ -6,7 +6,9 @@ use aws_sdk_ssm::{Client, types as ssm};
 use sha2::{Digest as _, Sha256};
 
 use super::{count::Count, failure::failure};
-use crate::cloud::{CloudError, CommandStatus, Delivery, ErrorKind, Operation, Script};
+use crate::cloud::{
+    CloudError, CommandStatus, Delivery, Document, ErrorKind, Operation, Script, Standing,
+};
 
 /// A command may run this long on the instance, whatever the actuator waits for: one that hangs must not stay for ever.
 const DOCUMENT_LIMIT_SECONDS: &str = "7200";
@@ -51,16 +53,27 @@ impl Ssm {
             .any(|agent| agent.ping_status() == Some(&ssm::PingStatus::Online)))
     }
 
+    pub(super) async fn look(&self, script: Script<'_>) -> Result<Standing, CloudError> {
+        let sha256 = hex::encode(Sha256::digest(document(script.text)));
+        match self.published(script.name, None).await {
+            Ok(found) if found.sha256.eq_ignore_ascii_case(&sha256) => Ok(Standing::Current(found)),
+            Ok(found) => Ok(Standing::Other(found)),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(Standing::Absent),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Looks first, so that the rights to write are needed only when there is something new.
-    pub(super) async fn publish(&self, script: Script<'_>) -> Result<String, CloudError> {
+    pub(super) async fn publish(&self, script: Script<'_>) -> Result<Document, CloudError> {
         let operation = Operation::PublishScript;
         let content = document(script.text);
         let sha256 = hex::encode(Sha256::digest(content.as_bytes()));
-        match self.published(script.name, None).await {
-            Ok(found) if found.sha256.eq_ignore_ascii_case(&sha256) => return Ok(sha256),
-            Ok(_) => {}
-            Err(error) if error.kind == ErrorKind::NotFound => {
-                self.once
+        match self.look(script).await? {
+            Standing::Current(found) => return Ok(found),
+            Standing::Other(_) => {}
+            Standing::Absent => {
+                let answer = self
+                    .once
                     .create_document()
                     .name(script.name)
                     .content(content)
@@ -70,9 +83,11 @@ impl Ssm {
                     .send()
                     .await
                     .map_err(|error| failure(operation, error))?;
-                return Ok(sha256);
+                return Ok(Document {
+                    version: version(answer.document_description()),
+                    sha256,
+                });
             }
-            Err(error) => return Err(error),
         }
         // An update that was interrupted left the new version behind, not yet the default.
         let latest = self.published(script.name, Some("$LATEST")).await?;
@@ -89,36 +104,32 @@ impl Ssm {
                 .send()
                 .await
                 .map_err(|error| failure(operation, error))?;
-            answer
-                .document_description()
-                .and_then(ssm::DocumentDescription::document_version)
-                .unwrap_or_default()
-                .to_owned()
+            version(answer.document_description())
         };
         self.once
             .update_document_default_version()
             .name(script.name)
-            .document_version(version)
+            .document_version(&version)
             .send()
             .await
             .map_err(|error| failure(operation, error))?;
-        Ok(sha256)
+        Ok(Document { sha256, version })
     }
 
-    async fn published(&self, name: &str, version: Option<&str>) -> Result<Published, CloudError> {
+    async fn published(&self, name: &str, at: Option<&str>) -> Result<Document, CloudError> {
         let answer = self
             .client
             .describe_document()
             .name(name)
-            .set_document_version(version.map(str::to_owned))
+            .set_document_version(at.map(str::to_owned))
             .send()
             .await
-            .map_err(|error| failure(Operation::PublishScript, error))?;
+            .map_err(|error| failure(Operation::LookAtScript, error))?;
         let found = answer.document();
-        let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
-        Ok(Published {
-            sha256: text(found.and_then(ssm::DocumentDescription::hash)),
-            version: text(found.and_then(ssm::DocumentDescription::document_version)),
+        let sha256 = found.and_then(ssm::DocumentDescription::hash);
+        Ok(Document {
+            sha256: sha256.unwrap_or_default().to_owned(),
+            version: version(found),
         })
     }
 
@@ -202,17 +213,16 @@ impl Ssm {
     }
 }
 
-/// A version of our document.
-struct Published {
-    sha256: String,
-    version: String,
+fn version(description: Option<&ssm::DocumentDescription>) -> String {
+    let version = description.and_then(ssm::DocumentDescription::document_version);
+    version.unwrap_or_default().to_owned()
 }
 
 /// The document that runs the script: no parameters, so nothing that a caller says can reach the shell.
 fn document(script: &str) -> String {
     serde_json::json!({
         "schemaVersion": "2.2",
-        "description": "Cloud Autoscaler: installs node_exporter (:9100) and Prometheus (:9090)",
+        "description": "Cloud Autoscaler: sets monitoring up (deploy/setup-monitoring.sh)",
         "mainSteps": [{
             "action": "aws:runShellScript",
             "name": "setupMonitoring",
@@ -229,18 +239,21 @@ fn document(script: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Install;
 
     #[test]
     fn the_document_is_the_script_line_by_line_without_parameters() {
-        let document: serde_json::Value =
-            serde_json::from_str(&document(crate::MONITORING_SCRIPT)).unwrap();
-        assert!(document.get("parameters").is_none(), "{document}");
-        let lines: Vec<&str> = document["mainSteps"][0]["inputs"]["runCommand"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|line| line.as_str().unwrap())
-            .collect();
-        assert_eq!(lines.join("\n") + "\n", crate::MONITORING_SCRIPT);
+        for install in Install::ALL {
+            let script = install.script();
+            let document: serde_json::Value = serde_json::from_str(&document(&script)).unwrap();
+            assert!(document.get("parameters").is_none(), "{document}");
+            let lines: Vec<&str> = document["mainSteps"][0]["inputs"]["runCommand"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|line| line.as_str().unwrap())
+                .collect();
+            assert_eq!(lines.join("\n") + "\n", script);
+        }
     }
 }

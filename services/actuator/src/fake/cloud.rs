@@ -7,8 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::{FakeCloud, catalogue};
 use crate::cloud::{
-    Cloud, CloudError, CommandStatus, Delivery, GroupMember, Instance, InstanceStatus,
-    InstanceType, Mutation, Operation, Script, VcpuQuota, VcpuUse, family,
+    Cloud, CloudError, CommandStatus, Delivery, Document, ErrorKind, GroupMember, Instance,
+    InstanceStatus, InstanceType, Mutation, Operation, Script, Standing, VcpuQuota, VcpuUse,
+    family,
 };
 
 #[async_trait]
@@ -208,10 +209,20 @@ impl Cloud for FakeCloud {
         .await
     }
 
-    async fn publish_script(&self, script: Script<'_>) -> Result<String, CloudError> {
+    async fn look_at_script(&self, script: Script<'_>) -> Result<Standing, CloudError> {
+        match self.document(script.name).await {
+            Ok(found) if found.sha256 == hex::encode(Sha256::digest(script.text)) => {
+                Ok(Standing::Current(found))
+            }
+            Ok(found) => Ok(Standing::Other(found)),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(Standing::Absent),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn publish_script(&self, script: Script<'_>) -> Result<Document, CloudError> {
         let sha256 = hex::encode(Sha256::digest(script.text));
-        self.set_document(script.name, &sha256).await?;
-        Ok(sha256)
+        self.set_document(script.name, &sha256).await
     }
 
     async fn send_script(

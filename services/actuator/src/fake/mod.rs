@@ -25,7 +25,9 @@ pub use self::{
     faults::{Call, Deed, Effect, Fault},
     hold::{Hold, Moment},
 };
-use crate::cloud::{CloudError, ErrorKind, GroupMember, Instance, InstanceState, Operation};
+use crate::cloud::{
+    CloudError, Document, ErrorKind, GroupMember, Instance, InstanceState, Operation,
+};
 
 /// How long things take.
 #[derive(Clone, Debug)]
@@ -330,25 +332,29 @@ impl FakeCloud {
             .collect()
     }
 
-    /// The SHA-256 of an SSM document's default version.
-    fn document(&self, name: &str) -> Result<String, CloudError> {
-        let found = self.world().documents.get(name).cloned();
-        found.ok_or_else(|| {
-            CloudError::new(
-                Operation::PublishScript,
-                ErrorKind::NotFound,
-                format!("there is no document {name}"),
-            )
-        })
+    /// What somebody else makes of an SSM document.
+    pub fn somebody_publishes(&self, name: &str, sha256: &str) {
+        self.world().publish(name, sha256);
     }
 
-    async fn set_document(&self, name: &str, sha256: &str) -> Result<(), CloudError> {
+    /// An SSM document's default version.
+    async fn document(&self, name: &str) -> Result<Document, CloudError> {
+        let operation = Operation::LookAtScript;
+        self.call(operation, "", name, false, |world, _| {
+            world.allowed(operation)?;
+            world.documents.get(name).cloned().ok_or_else(|| {
+                let message = format!("there is no document {name}");
+                CloudError::new(operation, ErrorKind::NotFound, message)
+            })
+        })
+        .await
+    }
+
+    async fn set_document(&self, name: &str, sha256: &str) -> Result<Document, CloudError> {
         let operation = Operation::PublishScript;
         self.call(operation, "", name, false, |world, _| {
             world.allowed(operation)?;
-            let documents = &mut world.documents;
-            documents.insert(name.to_owned(), sha256.to_owned());
-            Ok(())
+            Ok(world.publish(name, sha256))
         })
         .await
     }

@@ -13,7 +13,7 @@ use super::{
     machine::{Machine, plus},
 };
 use crate::cloud::{
-    Checks, CloudError, CommandStatus, Delivery, ErrorKind, Instance, InstanceState,
+    Checks, CloudError, CommandStatus, Delivery, Document, ErrorKind, Instance, InstanceState,
     InstanceStatus, Mutation, Operation, VcpuQuota, VcpuUse,
 };
 
@@ -40,8 +40,8 @@ pub(super) struct World {
     /// vCPUs that may run, of each quota.
     pub(super) vcpu_limit: u32,
     pub(super) own_instance_id: Option<String>,
-    /// Documents' names, and the SHA-256 of their default version.
-    pub(super) documents: BTreeMap<String, String>,
+    /// Documents' names, and their default versions.
+    pub(super) documents: BTreeMap<String, Document>,
     commands: BTreeMap<String, Command>,
 }
 
@@ -328,6 +328,17 @@ impl World {
         }
     }
 
+    pub(super) fn publish(&mut self, name: &str, sha256: &str) -> Document {
+        let before = self.documents.get(name);
+        let number = before.and_then(|found| found.version.parse::<u32>().ok());
+        let document = Document {
+            sha256: sha256.to_owned(),
+            version: (number.unwrap_or_default() + 1).to_string(),
+        };
+        self.documents.insert(name.to_owned(), document.clone());
+        document
+    }
+
     pub(super) fn ssm_online(&mut self, now: Timestamp, instance_id: &str) -> bool {
         let registers_after = self.timing.agent;
         self.machines.get(instance_id).is_some_and(|machine| {
@@ -346,7 +357,10 @@ impl World {
     ) -> Result<String, CloudError> {
         self.allowed(Operation::SendScript)?;
         if let Delivery::Document { name, sha256 } = delivery
-            && self.documents.get(name).is_none_or(|found| found != sha256)
+            && self
+                .documents
+                .get(name)
+                .is_none_or(|found| found.sha256 != sha256)
         {
             return Err(CloudError::new(
                 Operation::SendScript,

@@ -14,8 +14,8 @@ use common::clock::SharedClock;
 use super::{Guard, bucket::Bucket, shortage::Shortages};
 use crate::{
     cloud::{
-        Cloud, CloudError, CommandStatus, Delivery, ErrorKind, GroupMember, Instance,
-        InstanceStatus, InstanceType, Mutation, Operation, Script, VcpuQuota, VcpuUse,
+        Cloud, CloudError, CommandStatus, Delivery, Document, ErrorKind, GroupMember, Instance,
+        InstanceStatus, InstanceType, Mutation, Operation, Script, Standing, VcpuQuota, VcpuUse,
         requests::{self, Meter},
     },
     config::LimitsConfig,
@@ -63,6 +63,7 @@ impl From<Operation> for Family {
             | Operation::RemoveTag
             | Operation::SetCreditMode => Self::Changes,
             Operation::SsmOnline
+            | Operation::LookAtScript
             | Operation::PublishScript
             | Operation::SendScript
             | Operation::PollCommand => Self::Commands,
@@ -355,7 +356,12 @@ impl Cloud for GuardedCloud {
         self.limited(Operation::SsmOnline, call).await
     }
 
-    async fn publish_script(&self, script: Script<'_>) -> Result<String, CloudError> {
+    async fn look_at_script(&self, script: Script<'_>) -> Result<Standing, CloudError> {
+        let call = self.inner.look_at_script(script);
+        self.limited(Operation::LookAtScript, call).await
+    }
+
+    async fn publish_script(&self, script: Script<'_>) -> Result<Document, CloudError> {
         let call = self.inner.publish_script(script);
         self.limited(Operation::PublishScript, call).await
     }

@@ -300,35 +300,6 @@ async fn a_check_that_the_role_may_not_make_is_unknown_and_says_the_right() {
     }
 }
 
-#[tokio::test]
-async fn monitoring_goes_by_our_document_else_by_the_shell_and_is_tried_again() {
-    let mut stage = Stage::new().await;
-    let sent = |stage: &Stage| -> Vec<String> {
-        let calls = stage.fake.calls();
-        let calls = calls
-            .iter()
-            .filter(|call| call.operation == Operation::SendScript);
-        calls.map(|call| call.detail.clone()).collect()
-    };
-    resize(&mut stage, 1).await;
-    assert_eq!(sent(&stage), ["CloudAutoscaler-SetupMonitoring"]);
-
-    let mut stage = Stage::new().await;
-    stage.fake.set_permitted(Operation::PublishScript, false);
-    resize(&mut stage, 1).await;
-    let [script] = &sent(&stage)[..] else {
-        panic!("{:?}", sent(&stage));
-    };
-    assert_eq!(script, actuator::MONITORING_SCRIPT);
-
-    let mut stage = Stage::new().await;
-    stage.fake.set_scripts_succeed(false);
-    let failed = resize(&mut stage, 1).await;
-    assert_eq!(failed.monitoring(), wire::MonitoringState::Degraded);
-    assert_eq!(failed.phase(), ResizePhase::Succeeded);
-    assert_eq!(sent(&stage).len(), 2);
-}
-
 /// Sixteen at once, each of another instance or all of one; returns those that were taken on, and what the others were
 /// told.
 async fn race(limits: LimitsConfig, same_instance: bool) -> (usize, Vec<(Code, String)>) {

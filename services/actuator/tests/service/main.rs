@@ -7,6 +7,7 @@ mod calls;
 mod epochs;
 mod faults;
 mod limits;
+mod monitoring;
 mod restart;
 mod support;
 mod tags;

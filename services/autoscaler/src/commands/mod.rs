@@ -3,6 +3,7 @@
 pub mod check_config;
 mod client;
 mod limits;
+pub mod publish_document;
 mod recover;
 mod refusals;
 pub mod resize;

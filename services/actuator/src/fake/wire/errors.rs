@@ -41,7 +41,7 @@ pub fn json(error: &CloudError) -> Option<(&'static str, u16)> {
         ErrorKind::NotOnline => ("InvalidInstanceId", 400),
         ErrorKind::NotFound => match error.operation {
             Operation::PollCommand => ("InvocationDoesNotExist", 400),
-            Operation::PublishScript => ("InvalidDocument", 400),
+            Operation::LookAtScript | Operation::PublishScript => ("InvalidDocument", 400),
             Operation::VcpuUse => ("NoSuchResourceException", 400),
             _ => ("InvalidInstanceId", 400),
         },

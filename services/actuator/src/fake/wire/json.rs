@@ -57,15 +57,17 @@ async fn act(fake: &FakeCloud, action: &str, input: &Value) -> Result<Value, Clo
         }
         "DescribeDocument" => {
             let name = text("Name");
-            let sha256 = fake.document(name)?;
+            let found = fake.document(name).await?;
             Ok(json!({"Document": {
-                "Name": name, "Hash": sha256, "HashType": "Sha256", "DocumentVersion": "1", "Status": "Active",
+                "Name": name, "Hash": found.sha256, "HashType": "Sha256", "DocumentVersion": found.version,
+                "Status": "Active",
             }}))
         }
         "CreateDocument" | "UpdateDocument" => {
             let (name, sha256) = (text("Name"), hex::encode(Sha256::digest(text("Content"))));
-            fake.set_document(name, &sha256).await?;
-            let description = json!({"Name": name, "Hash": sha256, "DocumentVersion": "1"});
+            let made = fake.set_document(name, &sha256).await?;
+            let description =
+                json!({"Name": name, "Hash": made.sha256, "DocumentVersion": made.version});
             Ok(json!({"DocumentDescription": description}))
         }
         // The fake keeps one version.
