@@ -13,13 +13,10 @@ use aws_sdk_ec2::{
     config::{ProvideCredentials as _, SharedCredentialsProvider},
     types as ec2,
 };
+use common::text::chain;
 use tokio::sync::OnceCell;
 
-use self::{
-    count::Count,
-    failure::{chain, failure},
-    ssm::Ssm,
-};
+use self::{count::Count, failure::failure, ssm::Ssm};
 use crate::{
     cloud::{
         Checks, Cloud, CloudError, CommandStatus, Delivery, Document, ErrorKind, GroupMember,

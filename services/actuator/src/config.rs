@@ -6,7 +6,11 @@ use std::{
     time::Duration,
 };
 
-use common::config::{ConfigError, Settings, invalid};
+use common::{
+    config::{ConfigError, Settings, invalid},
+    environment::aws,
+    names::is_instance_id,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -239,6 +243,7 @@ impl Config {
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
         let config: Self = settings.section("actuator")?;
         config.validate()?;
+        aws::check_profile_files(config.profile.as_deref())?;
         Ok(config)
     }
 
@@ -353,6 +358,29 @@ impl Config {
                 ));
             }
         }
+        if let Some(region) = &self.region
+            && !aws::is_region(region)
+        {
+            return Err(invalid(
+                "actuator.region",
+                format!("{region:?} is no AWS region; one looks like eu-central-1"),
+            ));
+        }
+        if let Some(why) = self.profile.as_deref().and_then(aws::wrong_profile_name) {
+            return Err(invalid("actuator.profile", why));
+        }
+        if let Some(other) = self
+            .protected_instances
+            .iter()
+            .find(|id| !is_instance_id(id))
+        {
+            return Err(invalid(
+                "actuator.protected_instances",
+                format!(
+                    "{other:?} is no EC2 instance id; it is `i-` and 8 or 17 hexadecimal digits"
+                ),
+            ));
+        }
         if let Some(key) = &self.breadcrumb_key {
             check_key(key).map_err(|why| invalid("actuator.breadcrumb_key", why))?;
         }
@@ -438,6 +466,26 @@ mod tests {
                 "actuator.aws.read_seconds",
             ),
             ("actuator: {required_tag: '=x'}", "actuator.required_tag"),
+            ("actuator: {region: Frankfurt}", "actuator.region"),
+            ("actuator: {region: ''}", "actuator.region"),
+            ("actuator: {region: \"us-east-1\\r\"}", "actuator.region"),
+            ("actuator: {profile: \"prod\\r\"}", "actuator.profile"),
+            ("actuator: {profile: \"prod\\n\"}", "actuator.profile"),
+            (
+                "actuator: {protected_instances: [i-01234567, web-1]}",
+                "actuator.protected_instances`: \"web-1\" is no EC2",
+            ),
+            (
+                "actuator: {protected_instances: ['']}",
+                "actuator.protected_instances",
+            ),
+            ("actuator: {limits: []}", "actuator.limits`"),
+            ("actuator: {limits: [1, 2]}", "actuator.limits`"),
+            (
+                "actuator: {monitoring: [false, 1, 1, 1, null]}",
+                "actuator.monitoring`",
+            ),
+            ("actuator: {unknown_checks: 1}", "actuator.unknown_checks"),
             (
                 "actuator: {unknown_checks: maybe}",
                 "actuator.unknown_checks",

@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use actuator::Config;
 use clap::Parser;
-use common::service::{self, ConfigArg, ServiceCommand};
+use common::{
+    service::{self, ConfigArg, ServiceCommand},
+    telemetry,
+};
 
 /// Resizes EC2 instances and sets their monitoring up; in dry run it only says what it would do.
 #[derive(Parser)]
@@ -18,9 +21,10 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let Arguments { config, command } = Arguments::parse();
-    let read = config
-        .load()
-        .and_then(|settings| Ok((Config::read(&settings)?, settings)));
+    let read = config.load().and_then(|settings| {
+        telemetry::check(&settings)?;
+        Ok((Config::read(&settings)?, settings))
+    });
     match (read, command.unwrap_or_default()) {
         (Ok((read, settings)), ServiceCommand::Serve) => {
             service::run("actuator", &settings, |shutdown| {

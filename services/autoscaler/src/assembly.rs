@@ -32,13 +32,29 @@ impl Configuration {
     /// # Errors
     /// The first key that is wrong.
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
-        Ok(Self {
+        let configuration = Self {
             predictor: predictor::Config::read(settings)?,
             policy: decision::Policy::read(settings)?,
             decision: decision::Config::read(settings)?,
             actuator: actuator::Config::read(settings)?,
             scheduler: scheduler::Config::read(settings)?,
-        })
+        };
+        configuration.databases_are_two()?;
+        Ok(configuration)
+    }
+
+    fn databases_are_two(&self) -> Result<(), ConfigError> {
+        let journal = &self.actuator.database;
+        if !common::files::same_file(&self.decision.database, journal.as_ref()) {
+            return Ok(());
+        }
+        Err(invalid(
+            "decision.database",
+            format!(
+                "{} is the file of actuator.database, too; each needs its own",
+                self.decision.database.display()
+            ),
+        ))
     }
 
     /// No type ever becomes smaller where less history is read than is asked for. Not a reason to refuse to run: the way up

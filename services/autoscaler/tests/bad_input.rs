@@ -98,6 +98,212 @@ async fn values_out_of_range_are_refused_before_anything_listens() {
     }
 }
 
+/// What `check-config` and `run` say of a configuration that they refuse, each in good time.
+async fn refused(autoscaler: &Autoscaler, more: &[&str]) -> String {
+    let mut said = String::new();
+    for command in ["check-config", "run"] {
+        let started = std::time::Instant::now();
+        let output = autoscaler.output(&[more, &[command]].concat()).await;
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(64), "{command}: {stderr}");
+        assert!(!stderr.contains("panicked"), "{command}: {stderr}");
+        assert!(started.elapsed() < Duration::from_secs(20), "{command}");
+        let first = stderr.lines().next().unwrap_or_default();
+        assert!(first.len() < 700, "{command}: {first}");
+        said = format!("{said}{command}: {first}\n");
+    }
+    said
+}
+
+fn assert_both_say(said: &str, words: &str) {
+    assert_eq!(said.matches(words).count(), 2, "{said} lacks {words:?}");
+}
+
+#[tokio::test]
+async fn what_would_turn_a_guard_off_silently_is_refused_by_name() {
+    for (section, lines, words) in [
+        ("actuator", "limits: []", "actuator.limits"),
+        ("actuator", "limits: [1, 2]", "actuator.limits"),
+        ("actuator", "unknown_checks: 1", "actuator.unknown_checks"),
+        (
+            "scheduler",
+            "targets: [[web, i-01234567, 'a:9100']]",
+            "scheduler.targets.0",
+        ),
+        (
+            "actuator",
+            "protected_instances: [web-1]",
+            "actuator.protected_instances",
+        ),
+        ("actuator", "region: Frankfurt", "actuator.region"),
+        ("actuator", "profile: \"prod\\r\"", "actuator.profile"),
+        (
+            "telemetry",
+            "filter: 'info,actuator=loud'",
+            "telemetry.filter",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut autoscaler = Autoscaler::configure(folder.path(), "guard", &[(section, lines)]);
+        if section == "telemetry" {
+            autoscaler.append(&format!("telemetry:\n  {lines}\n"));
+            autoscaler = autoscaler.with("RUST_LOG", "");
+        }
+        assert_both_say(&refused(&autoscaler, &[]).await, words);
+    }
+    for (name, value, words) in [
+        (
+            "AUTOSCALER__ACTUATOR__LIMITS",
+            "[0,0,0]",
+            "AUTOSCALER__ACTUATOR__LIMITS",
+        ),
+        (
+            "AUTOSCALER__ACTUATOR__REGION",
+            &"{a=".repeat(20_000),
+            "AUTOSCALER__ACTUATOR__REGION",
+        ),
+        (
+            "AUTOSCALER__ACTUATOR__PROFILE",
+            "prod\r",
+            "AUTOSCALER__ACTUATOR__PROFILE",
+        ),
+        (
+            "AUTOSCALER__SCHEDULER__PROMETHEUS__BEARER_TOKEN",
+            "abc\r",
+            "BEARER_TOKEN",
+        ),
+        (
+            "AUTOSCALER__SCHEDULER__PROMETHEUS__TENANT",
+            "acme\u{a0}",
+            "TENANT",
+        ),
+        (
+            "AUTOSCALER_ACTUATOR__DRY_RUN",
+            "false",
+            "`AUTOSCALER__ACTUATOR__DRY_RUN`?",
+        ),
+        (
+            "autoscaler__actuator__dry_run",
+            "false",
+            "`AUTOSCALER__ACTUATOR__DRY_RUN`?",
+        ),
+        ("dry_run", "false", "`DRY_RUN`?"),
+        ("DRY_RUN", "maybe", "from DRY_RUN"),
+        ("DRY_RUN", "", "from DRY_RUN"),
+        ("AUTOSCALER__", "1", "`AUTOSCALER__`"),
+        ("AWS_REGION", "Frankfurt", "AWS_REGION"),
+        ("AWS_DEFAULT_REGION", "eu-central", "AWS_DEFAULT_REGION"),
+        (
+            "AWS_ENDPOINT_URL_EC2",
+            "http://127.0.0.1:1\r",
+            "AWS_ENDPOINT_URL_EC2",
+        ),
+        ("AWS_SESSION_TOKEN", "abcé", "AWS_SESSION_TOKEN"),
+        ("RUST_LOG", "a=b=c", "RUST_LOG"),
+        ("RUST_LOG", "=====[[[", "RUST_LOG"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let autoscaler = Autoscaler::configure(folder.path(), "variable", &[]).with(name, value);
+        assert_both_say(&refused(&autoscaler, &[]).await, words);
+    }
+}
+
+#[tokio::test]
+async fn files_that_are_no_configuration_are_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let autoscaler = Autoscaler::configure(folder.path(), "files", &[]);
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    for unit in ["[", "{a: "] {
+        std::fs::write(at("deep.yaml"), unit.repeat(100_000)).unwrap();
+        let said = refused(&autoscaler, &["--config", &at("deep.yaml")]).await;
+        assert_both_say(&said, "deep.yaml");
+    }
+    let large = std::fs::File::create(at("large.yaml")).unwrap();
+    large.set_len(100 << 20).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(at("pipe"))
+        .status();
+    assert!(made.unwrap().success());
+    for name in [
+        &at("large.yaml"),
+        &at("pipe"),
+        "/dev/zero",
+        &at("absent.yaml"),
+    ] {
+        assert_both_say(&refused(&autoscaler, &["--config", name]).await, name);
+    }
+    for name in [&at("pipe"), "/dev/zero", &at("absent.env")] {
+        assert_both_say(&refused(&autoscaler, &["--env-file", name]).await, name);
+    }
+}
+
+#[tokio::test]
+async fn an_env_file_that_is_named_takes_the_place_of_the_one_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let autoscaler = Autoscaler::configure(folder.path(), "env", &[]);
+    std::fs::write(folder.path().join("env/.env"), "DRY_RUN=maybe\n").unwrap();
+    let named = folder.path().join("named.env");
+    std::fs::write(
+        &named,
+        "export DRY_RUN=False # to act\nAUTOSCALER__ACTUATOR__PROFILE='a b'x\n",
+    )
+    .unwrap();
+    let named = named.display().to_string();
+    assert_both_say(&refused(&autoscaler, &[]).await, "from DRY_RUN");
+    assert_both_say(
+        &refused(&autoscaler, &["--env-file", &named]).await,
+        "actuator.profile",
+    );
+    std::fs::write(
+        &named,
+        "DRY_RUN=False\nAUTOSCALER__ACTUATOR__PROFILE=prod\n",
+    )
+    .unwrap();
+    let config = autoscaler
+        .json(&["--env-file", &named, "check-config"])
+        .await;
+    assert_eq!(config["actuator"]["dry_run"], false);
+    assert_eq!(config["actuator"]["profile"], "prod");
+}
+
+#[tokio::test]
+async fn one_file_is_not_both_databases() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("one/data");
+    std::fs::create_dir_all(&data).unwrap();
+    std::os::unix::fs::symlink("../decision.db", data.join("link.db")).unwrap();
+    let absolute = folder.path().join("one/decision.db").display().to_string();
+    for same in [absolute.as_str(), "./data/../decision.db", "data/link.db"] {
+        let database = format!("database: {same}");
+        let autoscaler = Autoscaler::configure(folder.path(), "one", &[("actuator", &database)]);
+        assert_both_say(&refused(&autoscaler, &[]).await, "decision.database");
+    }
+}
+
+#[tokio::test]
+async fn a_profile_file_is_refused_by_file_and_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let autoscaler =
+        Autoscaler::configure(folder.path(), "profile", &[("actuator", "profile: ops")]);
+    let home = folder.path().join("profile/.aws");
+    std::fs::create_dir_all(&home).unwrap();
+    let text = "[default]\naws_access_key_id = HIDDEN\u{200b}\n[ops]\naws_access_key_id = HIDDEN\n";
+    std::fs::write(home.join("credentials"), text).unwrap();
+    let output = autoscaler.output(&["check-config"]).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    for dirt in ["\u{a0}", "\u{200b}", "\0", "\r\r"] {
+        let text =
+            format!("[ops]\naws_access_key_id = AKIA\naws_secret_access_key = HIDDEN{dirt}\n");
+        std::fs::write(home.join("credentials"), text).unwrap();
+        let said = refused(&autoscaler, &[]).await;
+        assert_both_say(
+            &said,
+            ".aws/credentials: `aws_secret_access_key` of profile `ops`",
+        );
+        assert!(!said.contains("HIDDEN"), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn a_window_too_short_for_the_evidence_is_refused_by_check_config() {
     for (window, history, code) in [

@@ -11,7 +11,17 @@ use std::{
 use figment::{Figment, error::Kind, providers::Serialized, value::Value};
 use serde::de::DeserializeOwned;
 
+use crate::{
+    files,
+    text::{chain, invisible, shortened},
+};
+
+mod depth;
 mod salvage;
+mod strict;
+mod variables;
+
+use self::{strict::Strict, variables::Written};
 
 /// The sections that the file may have.
 pub const SECTIONS: [&str; 6] = [
@@ -39,8 +49,21 @@ pub enum ConfigError {
         path: PathBuf,
         source: serde_yaml_ng::Error,
     },
+    #[error("configuration file {path} nests too deep")]
+    TooDeep { path: PathBuf },
     #[error("configuration file {path} must hold sections, such as `scheduler:`")]
     NotSections { path: PathBuf },
+    #[error("environment file {path}: {why}")]
+    EnvironmentFile { path: PathBuf, why: String },
+    #[error("environment variable `{variable}` is not read; did you mean `{right}`?")]
+    NearMiss { variable: String, right: String },
+    #[error("profile file {path}: `{key}` of profile `{profile}` {why}")]
+    Profile {
+        path: PathBuf,
+        profile: String,
+        key: String,
+        why: String,
+    },
     #[error("unknown configuration key `{key}`{}", nearest_hint(.nearest))]
     UnknownKey {
         key: String,
@@ -61,8 +84,8 @@ fn nearest_hint(nearest: &Option<String>) -> String {
 #[derive(Clone, Debug)]
 pub struct Settings {
     layers: Figment,
-    /// What the environment said, as it was written, by dotted key.
-    written: BTreeMap<String, String>,
+    /// What the environment said, by dotted key.
+    written: BTreeMap<String, Written>,
     file: Option<PathBuf>,
 }
 
@@ -72,18 +95,8 @@ impl Settings {
     /// # Errors
     /// An unreadable file, bad YAML, an unknown section.
     pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
-        let file = match path {
-            Some(path) => Some(path.to_owned()),
-            None => Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists()),
-        };
-        let text = match &file {
-            Some(path) => std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-                path: path.clone(),
-                source,
-            })?,
-            None => String::new(),
-        };
-        let settings = Self::from_yaml(&text, file)?.with_environment(variables()?)?;
+        let (file, text) = read_file(path)?;
+        let settings = Self::from_yaml(&text, file)?.with_environment(variables::all()?)?;
         settings.check_sections()?;
         Ok(settings)
     }
@@ -100,6 +113,9 @@ impl Settings {
 
     fn from_yaml(text: &str, file: Option<PathBuf>) -> Result<Self, ConfigError> {
         let path = || file.clone().unwrap_or_else(|| DEFAULT_FILE.into());
+        if depth::is_too_deep(text) {
+            return Err(ConfigError::TooDeep { path: path() });
+        }
         let tree: Option<BTreeMap<String, serde_yaml_ng::Value>> = serde_yaml_ng::from_str::<
             serde_yaml_ng::Value,
         >(text)
@@ -124,39 +140,30 @@ impl Settings {
     }
 
     /// # Errors
-    /// Two variables that contradict each other.
+    /// Two variables that contradict each other, or one that would be passed over by mistake.
     fn with_environment(
         mut self,
-        variables: impl IntoIterator<Item = (String, String)>,
+        variables: impl IntoIterator<Item = Written>,
     ) -> Result<Self, ConfigError> {
-        for (name, value) in variables {
-            let key = match name.strip_prefix(ENV_PREFIX) {
-                Some(rest) => rest.to_lowercase().replace("__", "."),
-                // The seed's variable; it wrote True and False.
-                None if name == "DRY_RUN" => "actuator.dry_run".to_owned(),
-                None => continue,
+        for written in variables {
+            let Some(key) = variables::key_of(&written.variable)? else {
+                continue;
             };
-            let text = value;
-            let value = match text.to_lowercase().as_str() {
-                "true" | "yes" | "on" => Value::from(true),
-                "false" | "no" | "off" => Value::from(false),
-                _ => text
-                    .parse()
-                    .unwrap_or_else(|infallible| match infallible {}),
-            };
+            let value = written.value(&key)?;
             // The seed's variable and ours for the same key: the order in the environment must not decide.
             if let Some(before) = self.written.get(&key)
-                && !before.trim().eq_ignore_ascii_case(text.trim())
+                && !before.agrees(&written)
             {
                 return Err(invalid(
                     &key,
                     format!(
-                        "the environment says it twice and differently ({before:?} and {text:?}): see DRY_RUN and {ENV_PREFIX}ACTUATOR__DRY_RUN"
+                        "{} and {} contradict each other; leave one of them out",
+                        before.variable, written.variable
                     ),
                 ));
             }
             self.layers = self.layers.merge(Serialized::default(&key, value));
-            self.written.insert(key, text);
+            self.written.insert(key, written);
         }
         Ok(self)
     }
@@ -180,29 +187,64 @@ impl Settings {
     /// # Errors
     /// An unknown key or a value of the wrong kind.
     pub fn section<T: DeserializeOwned + Default>(&self, name: &str) -> Result<T, ConfigError> {
-        if self.layers.find_value(name).is_err() {
+        let Ok(tree) = self.layers.find_value(name) else {
             return Ok(T::default());
-        }
+        };
+        self.check_text(name, &tree)?;
         let mut layers = self.layers.clone();
         let mut as_text = BTreeSet::new();
         // What looks like a number, a list or a map in the environment is text where the key asks for text. Each round
         // settles one key.
         loop {
-            let error = match layers.focus(name).extract() {
-                Ok(section) => return Ok(section),
+            let error = match layers.focus(name).extract::<Strict<T>>() {
+                Ok(section) => return Ok(section.0),
                 Err(error) => error.into_iter().next(),
             };
-            let key = error
-                .as_ref()
-                .filter(|error| matches!(error.kind, Kind::InvalidType(..)))
-                .map(|error| full_path(name, &error.path).join("."));
-            match key.and_then(|key| self.written.get_key_value(&key)) {
-                Some((key, text)) if as_text.insert(key.clone()) => {
-                    layers = layers.merge(Serialized::default(key, Value::from(text.as_str())));
+            let (key, asked) = match error.as_ref().map(|error| (&error.kind, &error.path)) {
+                Some((Kind::InvalidType(_, asked), path)) => {
+                    (full_path(name, path).join("."), asked.as_str())
                 }
-                _ => return Err(describe(name, error)),
+                _ => return Err(self.describe(name, error)),
+            };
+            match self.written.get(&key) {
+                Some(written) if as_text.insert(key.clone()) => {
+                    let value = match written.truth() {
+                        Some(truth) if asked == "a boolean" => Value::from(truth),
+                        _ => Value::from(written.text.as_str()),
+                    };
+                    layers = layers.merge(Serialized::default(&key, value));
+                }
+                _ => return Err(self.describe(name, error)),
             }
         }
+    }
+
+    /// Nothing that nobody sees is a part of a setting.
+    fn check_text(&self, section: &str, tree: &Value) -> Result<(), ConfigError> {
+        let within = format!("{section}.");
+        for (key, written) in &self.written {
+            if (key == section || key.starts_with(&within))
+                && let Some(what) = invisible(&written.text)
+            {
+                let why = format!("{} has {what} in it; take it away", written.variable);
+                return Err(invalid(key, why));
+            }
+        }
+        check_tree(section, tree)
+    }
+
+    fn describe(&self, section: &str, error: Option<figment::Error>) -> ConfigError {
+        let described = describe(section, error);
+        let ConfigError::Value { key, message } = described else {
+            return described;
+        };
+        let around = |of: &&String| key == **of || key.starts_with(&format!("{of}."));
+        let from = self.written.keys().rev().find(around);
+        let message = match from.and_then(|key| self.written.get(key)) {
+            Some(written) => format!("{message} (from {})", written.variable),
+            None => message,
+        };
+        ConfigError::Value { key, message }
     }
 
     /// True when the file or the environment sets a key of this section, other than those in `except`.
@@ -217,7 +259,7 @@ impl Settings {
         let tree: BTreeMap<String, Value> =
             self.layers.extract().map_err(|error| ConfigError::Value {
                 key: self.origin(),
-                message: error.to_string(),
+                message: chain(&error),
             })?;
         for (key, section) in &tree {
             if !SECTIONS.contains(&key.as_str()) {
@@ -235,21 +277,37 @@ impl Settings {
     }
 }
 
-/// The variables that are read here.
-///
-/// # Errors
-/// One that is not UTF-8.
-fn variables() -> Result<Vec<(String, String)>, ConfigError> {
-    let read = |name: &str| name.starts_with(ENV_PREFIX) || name == "DRY_RUN";
-    std::env::vars_os()
-        .filter_map(|(name, value)| {
-            Some((name.into_string().ok().filter(|name| read(name))?, value))
-        })
-        .map(|(name, value)| match value.into_string() {
-            Ok(value) => Ok((name, value)),
-            Err(_) => Err(invalid(&name, "is not UTF-8")),
-        })
-        .collect()
+/// The file and what it says: `path`, or the one of the working directory if there is one.
+fn read_file(path: Option<&Path>) -> Result<(Option<PathBuf>, String), ConfigError> {
+    let file = match path {
+        Some(path) => Some(path.to_owned()),
+        None => Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists()),
+    };
+    let text = match &file {
+        Some(path) => files::read_text(path).map_err(|source| ConfigError::Read {
+            path: path.clone(),
+            source,
+        })?,
+        None => String::new(),
+    };
+    Ok((file, text))
+}
+
+fn check_tree(key: &str, tree: &Value) -> Result<(), ConfigError> {
+    match tree {
+        Value::String(_, text) => match invisible(text) {
+            Some(what) => Err(invalid(key, format!("has {what} in it; take it away"))),
+            None => Ok(()),
+        },
+        Value::Dict(_, keys) => keys
+            .iter()
+            .try_for_each(|(name, value)| check_tree(&format!("{key}.{name}"), value)),
+        Value::Array(_, values) => values
+            .iter()
+            .enumerate()
+            .try_for_each(|(position, value)| check_tree(&format!("{key}.{position}"), value)),
+        _ => Ok(()),
+    }
 }
 
 /// A section's value that its own `validate` refuses.
@@ -286,7 +344,7 @@ fn describe(section: &str, error: Option<figment::Error>) -> ConfigError {
                 nearest: nearest(field, known),
             }
         }
-        kind => invalid(&path.join("."), kind.to_string()),
+        kind => invalid(&path.join("."), shortened(&kind.to_string())),
     }
 }
 
@@ -301,155 +359,4 @@ fn nearest(name: &str, known: &[&str]) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde::Deserialize;
-
-    use super::*;
-
-    #[derive(Debug, Default, Deserialize, PartialEq)]
-    #[serde(deny_unknown_fields, default)]
-    struct Actuator {
-        dry_run: bool,
-        timeout_seconds: u32,
-        nested: Nested,
-        names: Vec<String>,
-    }
-
-    #[derive(Debug, Default, Deserialize, PartialEq)]
-    #[serde(deny_unknown_fields, default)]
-    struct Nested {
-        endpoint: String,
-    }
-
-    fn settings(yaml: &str, environment: &[(&str, &str)]) -> Result<Settings, ConfigError> {
-        let settings = Settings::from_yaml(yaml, None)?.with_environment(
-            environment
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
-        )?;
-        settings.check_sections()?;
-        Ok(settings)
-    }
-
-    fn actuator(yaml: &str, environment: &[(&str, &str)]) -> Result<Actuator, String> {
-        settings(yaml, environment)
-            .and_then(|settings| settings.section("actuator"))
-            .map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn environment_wins_over_file_and_file_over_defaults() {
-        let section = actuator(
-            "actuator:\n  timeout_seconds: 5\n  dry_run: true\n",
-            &[
-                ("AUTOSCALER__ACTUATOR__TIMEOUT_SECONDS", "7"),
-                ("AUTOSCALER__ACTUATOR__NESTED__ENDPOINT", "http://moto:5000"),
-                ("AUTOSCALER__ACTUATOR__NAMES", "[t2.small, t2.medium]"),
-                ("DRY_RUN", "False"),
-                ("UNRELATED", "1"),
-            ],
-        )
-        .unwrap();
-        assert_eq!(
-            section,
-            Actuator {
-                dry_run: false,
-                timeout_seconds: 7,
-                nested: Nested {
-                    endpoint: "http://moto:5000".into()
-                },
-                names: vec!["t2.small".into(), "t2.medium".into()],
-            }
-        );
-        assert_eq!(actuator("actuator:\n", &[]).unwrap(), Actuator::default());
-        assert_eq!(actuator("", &[]).unwrap(), Actuator::default());
-    }
-
-    #[test]
-    fn text_in_the_environment_stays_text_where_text_is_asked_for() {
-        for text in ["123456", "007", "1e3", "[abc]", "{a: b}", "true", "-0"] {
-            let section = actuator("", &[("AUTOSCALER__ACTUATOR__NESTED__ENDPOINT", text)]);
-            assert_eq!(section.unwrap().nested.endpoint, text);
-        }
-        // And not where a number is.
-        let wrong = actuator("", &[("AUTOSCALER__ACTUATOR__TIMEOUT_SECONDS", "soon")]);
-        assert!(wrong.unwrap_err().contains("actuator.timeout_seconds"));
-    }
-
-    #[test]
-    fn two_variables_for_one_guard_must_agree() {
-        let ours = "AUTOSCALER__ACTUATOR__DRY_RUN";
-        for pair in [
-            [("DRY_RUN", "true"), (ours, "false")],
-            [(ours, "false"), ("DRY_RUN", "true")],
-        ] {
-            let error = actuator("", &pair).unwrap_err();
-            assert!(
-                error.contains("actuator.dry_run") && error.contains("DRY_RUN"),
-                "{error}"
-            );
-        }
-        assert!(
-            actuator("", &[("DRY_RUN", "True"), (ours, "true")])
-                .unwrap()
-                .dry_run
-        );
-    }
-
-    #[test]
-    fn a_section_of_the_wrong_kind_is_no_empty_section() {
-        for yaml in [
-            "actuator: 7",
-            "actuator: [a]",
-            "actuator: text",
-            "actuator: true",
-        ] {
-            let error = actuator(yaml, &[]).unwrap_err();
-            assert!(
-                error.contains("`actuator`: must hold keys"),
-                "{yaml}: {error}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        for (yaml, environment, expected) in [
-            (
-                "actuator: {dryrun: true}",
-                &[][..],
-                "unknown configuration key `actuator.dryrun`; did you mean `dry_run`?",
-            ),
-            (
-                "actuator: {nested: {endpont: x}}",
-                &[],
-                "unknown configuration key `actuator.nested.endpont`; did you mean `endpoint`?",
-            ),
-            (
-                "actuatr: {}",
-                &[],
-                "unknown configuration key `actuatr`; did you mean `actuator`?",
-            ),
-            (
-                "",
-                &[("AUTOSCALER__ACTUATOR__QQQ", "1")],
-                "unknown configuration key `actuator.qqq`",
-            ),
-            ("just text", &[], "must hold sections"),
-            ("a: [", &[], "is not YAML"),
-            (
-                "actuator: {timeout_seconds: soon}",
-                &[],
-                "configuration key `actuator.timeout_seconds`: invalid type",
-            ),
-            (
-                "",
-                &[("DRY_RUN", "maybe")],
-                "configuration key `actuator.dry_run`: invalid type",
-            ),
-        ] {
-            let message = actuator(yaml, environment).unwrap_err();
-            assert!(message.contains(expected), "{message:?} lacks {expected:?}");
-        }
-    }
-}
+mod tests;

@@ -7,6 +7,8 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
+use crate::text::chain_from;
+
 /// What a service says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
@@ -43,7 +45,10 @@ pub async fn check(channel: Channel, timeout: Duration) -> Health {
             Health::Serving
         }
         Ok(Ok(_)) => Health::NotServing,
-        Ok(Err(status)) => Health::Unreachable(status.message().to_owned()),
+        Ok(Err(status)) => Health::Unreachable(chain_from(
+            status.message().to_owned(),
+            std::error::Error::source(&status),
+        )),
         Err(_) => Health::Unreachable(format!("no answer within {timeout:?}")),
     }
 }

@@ -8,6 +8,7 @@ pub mod config;
 pub mod descriptors;
 pub mod environment;
 pub mod exposition;
+pub mod files;
 pub mod grpc;
 pub mod health;
 pub mod lines;

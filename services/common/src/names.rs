@@ -1,4 +1,4 @@
-//! What somebody who wrote an unknown name most likely meant. Pure.
+//! Names: their shape, and what somebody who wrote an unknown one most likely meant. Pure.
 
 use crate::text::shortened;
 
@@ -51,6 +51,16 @@ pub fn hint(name: &str, known: &[&str]) -> String {
             known.get(..MOST_SUGGESTED).unwrap_or(known).join(", ")
         ),
     }
+}
+
+/// True for `i-` and 8 or 17 hexadecimal digits.
+pub fn is_instance_id(text: &str) -> bool {
+    text.strip_prefix("i-").is_some_and(|digits| {
+        matches!(digits.len(), 8 | 17)
+            && digits
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    })
 }
 
 #[cfg(test)]

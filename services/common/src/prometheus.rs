@@ -13,7 +13,7 @@ use url::Url;
 
 pub use wire::{LabelledSeries, RangeAnswer, Sample};
 
-use crate::text::one_line;
+use crate::text::{chain, one_line};
 
 /// So much of an error's body is read.
 const MOST_ERROR_BYTES: u64 = 64 << 10;
@@ -141,8 +141,8 @@ impl Client {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         let value = |text: String| {
-            let mut value = HeaderValue::try_from(text)
-                .map_err(|error| QueryError::Client(error.to_string()))?;
+            let mut value =
+                HeaderValue::try_from(text).map_err(|error| QueryError::Client(chain(&error)))?;
             value.set_sensitive(true);
             Ok::<_, QueryError>(value)
         };

@@ -1,17 +1,17 @@
 //! What the `main` of every service does: arguments, configuration, logs, then the service until a signal.
 
 use std::{
-    fmt::Display, future::Future, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration,
+    error::Error, future::Future, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration,
 };
 
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{ConfigError, Settings},
-    descriptors, grpc,
+    descriptors, environment, grpc,
     health::{self, Health},
-    shutdown,
-    telemetry::{self, TelemetryConfig},
+    shutdown, telemetry,
+    text::chain,
 };
 
 /// Exit code for a bad configuration or bad arguments (`EX_USAGE`).
@@ -26,16 +26,19 @@ pub struct ConfigArg {
     /// Configuration file [default: autoscaler.yaml in this folder, else embedded defaults]
     #[arg(long, global = true, env = "AUTOSCALER_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// File of environment variables; where one is set already it stays [default: .env in this folder, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
 }
 
 impl ConfigArg {
-    /// Reads `.env` into the environment, then the configuration.
+    /// Reads `.env`, or the file that is named in its place, into the environment, then the configuration.
     ///
     /// # Errors
     /// What [`Settings::load`] says.
     pub fn load(&self) -> Result<Settings, ConfigError> {
-        crate::environment::read_dotenv()?;
-        crate::environment::check_aws()?;
+        environment::read_file(self.env_file.as_deref())?;
+        environment::aws::check_variables()?;
         Settings::load(self.config.as_deref())
     }
 }
@@ -56,7 +59,7 @@ pub fn run<F, Fut, E>(service: &'static str, settings: &Settings, future: F) -> 
 where
     F: FnOnce(CancellationToken) -> Fut,
     Fut: Future<Output = Result<(), E>>,
-    E: Display,
+    E: Into<Box<dyn Error + Send + Sync>>,
 {
     let telemetry_config = match settings.section("telemetry") {
         Ok(config) => config,
@@ -77,12 +80,12 @@ pub fn run_despite<F, Fut, E>(service: &'static str, error: &ConfigError, future
 where
     F: FnOnce(CancellationToken) -> Fut,
     Fut: Future<Output = Result<(), E>>,
-    E: Display,
+    E: Into<Box<dyn Error + Send + Sync>>,
 {
     let usage = usage_error(service, error);
     with_runtime(service, async {
         // Without logs rather than not at all.
-        let _guard = telemetry::init(service, &TelemetryConfig::default()).ok();
+        let _guard = telemetry::init_plain(service).ok();
         until_a_signal(service, future).await;
         usage
     })
@@ -92,7 +95,7 @@ async fn until_a_signal<F, Fut, E>(service: &'static str, future: F) -> ExitCode
 where
     F: FnOnce(CancellationToken) -> Fut,
     Fut: Future<Output = Result<(), E>>,
-    E: Display,
+    E: Into<Box<dyn Error + Send + Sync>>,
 {
     descriptors::raise_limit();
     // AWS SDK, reqwest and tonic share this provider. A second call in one process says it is there already.
@@ -103,7 +106,7 @@ where
     };
     match future(shutdown).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failure(service, &error),
+        Err(error) => failure(service, &*error.into()),
     }
 }
 
@@ -114,7 +117,7 @@ pub fn report_health(service: &'static str, listen: SocketAddr) -> ExitCode {
         let url = grpc::local_url(listen);
         let health = match grpc::channel(&url) {
             Ok(channel) => health::check(channel, Duration::from_secs(3)).await,
-            Err(error) => Health::Unreachable(error.to_string()),
+            Err(error) => Health::Unreachable(chain(&error)),
         };
         match &health {
             Health::Unreachable(why) => println!("{service} at {url}: {health} ({why})"),
@@ -127,15 +130,14 @@ pub fn report_health(service: &'static str, listen: SocketAddr) -> ExitCode {
     })
 }
 
-/// One line on stderr and exit code 64.
-pub fn usage_error(service: &str, error: &dyn Display) -> ExitCode {
-    telemetry::say(&format!("{service}: {error}"));
+/// One line on stderr, with the whole chain of causes, and exit code 64.
+pub fn usage_error(service: &str, error: &dyn Error) -> ExitCode {
+    telemetry::say(&format!("{service}: {}", chain(error)));
     ExitCode::from(EXIT_USAGE)
 }
 
-/// The whole chain of causes: an error of `anyhow` shows it only in its alternate form.
-fn failure(service: &str, error: &dyn Display) -> ExitCode {
-    telemetry::say(&format!("{service}: {error:#}"));
+fn failure(service: &str, error: &dyn Error) -> ExitCode {
+    telemetry::say(&format!("{service}: {}", chain(error)));
     ExitCode::FAILURE
 }
 

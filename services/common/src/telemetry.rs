@@ -15,8 +15,16 @@ use tracing_subscriber::{
     EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
-use crate::lines::{self, Lines};
+use crate::{
+    config::{ConfigError, Settings, invalid},
+    lines::{self, Lines},
+    text::{chain, one_line},
+};
 
+const FILTER_KEY: &str = "telemetry.filter";
+/// Wins over the key.
+const RUST_LOG: &str = "RUST_LOG";
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 /// How long the end of the process waits for those who read its lines.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -55,8 +63,8 @@ pub enum LogFormat {
 /// Why telemetry could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    #[error("configuration key `telemetry.filter`: {0}")]
-    Filter(#[from] tracing_subscriber::filter::ParseError),
+    #[error(transparent)]
+    Filter(#[from] ConfigError),
     #[error("OTEL_EXPORTER_OTLP_ENDPOINT is set, but spans can't be exported: {0}")]
     Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
     #[error("logs can't be written to stderr: {0}")]
@@ -89,12 +97,81 @@ pub fn init(
     service: &'static str,
     config: &TelemetryConfig,
 ) -> Result<TelemetryGuard, TelemetryError> {
-    let filter = match std::env::var("RUST_LOG") {
-        Ok(filter) if !filter.is_empty() => EnvFilter::try_new(filter)?,
-        _ => EnvFilter::try_new(&config.filter)?,
-    };
+    set_up(service, config.format, filter(config)?)
+}
+
+/// The same with logs as they are by default, whatever the environment says of them: for when it can't be used.
+///
+/// # Errors
+/// An endpoint that can't be used.
+pub fn init_plain(service: &'static str) -> Result<TelemetryGuard, TelemetryError> {
+    let config = TelemetryConfig::default();
+    let filter = filter_of(FILTER_KEY, &config.filter)?;
+    set_up(service, config.format, filter)
+}
+
+/// Refuses a section `telemetry`, or a `RUST_LOG`, that logs can't be set up with.
+///
+/// # Errors
+/// The key or the variable that is wrong.
+pub fn check(settings: &Settings) -> Result<(), ConfigError> {
+    filter(&settings.section("telemetry")?).map(drop)
+}
+
+fn filter(config: &TelemetryConfig) -> Result<EnvFilter, ConfigError> {
+    match std::env::var_os(RUST_LOG).map(std::ffi::OsString::into_string) {
+        Some(Ok(text)) if !text.is_empty() => filter_of(RUST_LOG, &text),
+        Some(Err(_)) => Err(invalid(RUST_LOG, "is not UTF-8")),
+        _ => filter_of(FILTER_KEY, &config.filter),
+    }
+}
+
+fn filter_of(key: &str, text: &str) -> Result<EnvFilter, ConfigError> {
+    // The library takes some of what is wrong for the name of a target, and logs nothing.
+    if let Some(directive) = text.split(',').find(|one| is_broken(one)) {
+        return Err(invalid(
+            key,
+            format!(
+                "{:?} is no directive; write one like info, or target=debug with one of {}",
+                one_line(directive),
+                LEVELS.join(", ")
+            ),
+        ));
+    }
     // The model library tells of every matrix.
-    let filter = filter.add_directive("xgboost_rs=warn".parse()?);
+    EnvFilter::try_new(text)
+        .and_then(|filter| Ok(filter.add_directive("xgboost_rs=warn".parse()?)))
+        .map_err(|error| invalid(key, chain(&error)))
+}
+
+/// Of `level`, `target` and `target=level`. Spans and their fields are the library's to judge.
+fn is_broken(directive: &str) -> bool {
+    let directive = directive.trim();
+    let name = |text: &str| {
+        let allowed = |sign: char| sign.is_alphanumeric() || "_:-.".contains(sign);
+        !text.is_empty() && text.chars().all(allowed)
+    };
+    if directive.contains(['[', ']', '{', '}', '"']) {
+        let target = directive.split(['[', ']', '{', '}', '"']).next();
+        return !target.is_none_or(|target| target.is_empty() || name(target))
+            || directive.starts_with([']', '}', '='])
+            || directive.matches('[').count() > 1;
+    }
+    match directive.split_once('=') {
+        None => !directive.is_empty() && !name(directive),
+        Some((target, level)) => {
+            let level = level.to_lowercase();
+            !name(target)
+                || !(LEVELS.contains(&level.as_str()) || matches!(level.as_bytes(), [b'0'..=b'5']))
+        }
+    }
+}
+
+fn set_up(
+    service: &'static str,
+    format: LogFormat,
+    filter: EnvFilter,
+) -> Result<TelemetryGuard, TelemetryError> {
     let stderr = stderr()?;
     panic::set_hook(Box::new(|panic| {
         // The hook of the standard library waits for whoever reads stderr.
@@ -108,7 +185,7 @@ pub fn init(
         say(&text);
     }));
     let lines = tracing_subscriber::fmt::layer().with_writer(stderr.clone());
-    let lines = match config.format {
+    let lines = match format {
         LogFormat::Human => lines.with_ansi(io::stderr().is_terminal()).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
@@ -163,4 +240,47 @@ fn span_exporter(service: &'static str) -> Result<SdkTracerProvider, TelemetryEr
         .with_batch_exporter(exporter)
         .with_resource(Resource::builder().with_service_name(service).build())
         .build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_filters_something_else_is_refused() {
+        for text in [
+            "info,actuator=loud",
+            "=====[[[",
+            "a=b=c",
+            "info;debug",
+            "info debug",
+            "=info",
+            "actuator=",
+            "actuator=6",
+            "[[[",
+            "a[b]=loud",
+            "info,,=",
+        ] {
+            let error = filter_of(FILTER_KEY, text)
+                .map(drop)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains("`telemetry.filter`"), "{text}: {error}");
+            assert!(!error.contains('\n'), "{text}: {error}");
+        }
+        for text in [
+            "info",
+            "INFO",
+            "off",
+            "info,scheduler=debug",
+            "info,actuator::aws=TRACE,h2=off",
+            "warn,tower_http",
+            "actuator=4",
+            "[resize]=debug",
+            "actuator[resize{id=\"r1\"}]=trace",
+            "info,",
+        ] {
+            assert!(filter_of(FILTER_KEY, text).is_ok(), "{text}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ use common::{
     exposition::CallMetrics,
     grpc::{GrpcServer, caller, deadline},
     status::{self, FieldViolation},
+    text::chain,
 };
 use proto::decision::v1::{
     self as message,
@@ -84,7 +85,7 @@ impl Service {
 
 /// The one mapping from errors to statuses; a failure of the store is logged here and nowhere else.
 fn refuse(engine: &Engine, error: &EngineError) -> Status {
-    let text = error.to_string();
+    let text = chain(error);
     match error {
         EngineError::Store(failure) => {
             engine.count_failure(failure);

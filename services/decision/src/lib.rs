@@ -35,6 +35,7 @@ use common::{
     exposition::{self, CallMetrics},
     listen::Listeners,
     servers::Servers,
+    text::chain,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -157,7 +158,7 @@ async fn keep_house(engine: Engine, clock: SharedClock, retention: Retention) {
         }
         if let Err(error) = result {
             engine.count_failure(&error);
-            tracing::warn!(%error, "housekeeping failed; it is tried again");
+            tracing::warn!(error = %chain(&error), "housekeeping failed; it is tried again");
         }
     }
 }

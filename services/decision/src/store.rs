@@ -57,7 +57,7 @@ impl Store {
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
         {
-            fs::create_dir_all(folder).map_err(|source| OpenError::folder(folder, &source))?;
+            fs::create_dir_all(folder).map_err(|source| OpenError::folder(path, &source))?;
         }
         match fs::metadata(path) {
             Ok(file) if file.len() > 0 => check(path, file.len()).await?,
@@ -192,6 +192,15 @@ async fn check(path: &Path, bytes: u64) -> Result<(), OpenError> {
         if found != "ok" {
             return Err(OpenError::damaged(path, &found));
         }
+    }
+    let journals: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM sqlite_schema WHERE name IN ('resizes', 'fences')",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .map_err(open_error)?;
+    if journals > 0 {
+        return Err(OpenError::journal(path));
     }
     connection.close().await.map_err(open_error)
 }

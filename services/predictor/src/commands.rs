@@ -11,6 +11,7 @@ use common::{
     clock::SystemClock,
     listen::Listeners,
     service::{self, ConfigArg, ServiceCommand},
+    text::chain,
 };
 
 use crate::{
@@ -94,7 +95,7 @@ async fn fetch(
 ) -> anyhow::Result<Vec<PathBuf>> {
     tokio::select! {
         folders = data.folders(samples, &SystemClock) => {
-            folders.map_err(|error| anyhow::anyhow!(one_line(&error)))
+            folders.map_err(|error| anyhow::anyhow!(chain(error.as_ref())))
         }
         () = shutdown.cancelled() => {
             anyhow::bail!("interrupted; the same command goes on with what is missing")
@@ -109,24 +110,13 @@ async fn work(
 ) -> anyhow::Result<()> {
     let working = tokio::task::spawn_blocking(work);
     tokio::select! {
-        answer = working => print(&answer?.map_err(|error| anyhow::anyhow!(one_line(&error)))?),
+        answer = working => print(&answer?.map_err(|error| anyhow::anyhow!(chain(error.as_ref())))?),
         () = shutdown.cancelled() => {
             // The runtime would wait for the work; there is nothing in it worth finishing.
             std::process::exit(130);
         }
     }
     Ok(())
-}
-
-/// The error with its causes, each said once.
-fn one_line(error: &anyhow::Error) -> String {
-    let mut line = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        if !line.contains(&cause) {
-            line = format!("{line}: {cause}");
-        }
-    }
-    line
 }
 
 #[expect(clippy::print_stdout, reason = "the answer of a command")]
@@ -145,8 +135,8 @@ mod tests {
         let cause = || std::io::Error::other("no space left");
         let said: anyhow::Error =
             anyhow::Error::new(cause()).context("cannot write x: no space left");
-        assert_eq!(one_line(&said), "cannot write x: no space left");
+        assert_eq!(chain(said.as_ref()), "cannot write x: no space left");
         let unsaid = Err::<(), _>(cause()).context("cannot write x").unwrap_err();
-        assert_eq!(one_line(&unsaid), "cannot write x: no space left");
+        assert_eq!(chain(unsaid.as_ref()), "cannot write x: no space left");
     }
 }

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use common::config::{ConfigError, Settings, invalid};
+use common::{
+    config::{ConfigError, Settings, invalid},
+    names::is_instance_id,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{expressions, guard};
@@ -390,15 +393,6 @@ fn base_url(key: &str, text: &str) -> Result<url::Url, ConfigError> {
     Ok(url)
 }
 
-fn is_instance_id(text: &str) -> bool {
-    text.strip_prefix("i-").is_some_and(|digits| {
-        matches!(digits.len(), 8 | 17)
-            && digits
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-    })
-}
-
 /// A duration from whole seconds.
 pub fn seconds(seconds: u32) -> Duration {
     Duration::from_secs(u64::from(seconds))
@@ -469,6 +463,19 @@ mod tests {
             (
                 "targets: [{id: a, instance_id: 'i-1;rm -rf /'}]",
                 "`scheduler.targets[0].instance_id`",
+            ),
+            (
+                "targets: [[web, i-01234567, '10.0.0.7:9100']]",
+                "`scheduler.targets.0`: invalid type: found sequence",
+            ),
+            ("prometheus: []", "`scheduler.prometheus`: invalid type"),
+            (
+                "prometheus: {mode: 1}",
+                "`scheduler.prometheus.mode`: invalid type",
+            ),
+            (
+                "prometheus: {tenant: \"acme\\u00a0\"}",
+                "`scheduler.prometheus.tenant`: has the invisible character U+00A0",
             ),
             (
                 "targets: [{instance_id: i-01234567}]",

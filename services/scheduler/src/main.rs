@@ -28,9 +28,7 @@ fn main() -> ExitCode {
     match arguments.command.unwrap_or_default() {
         ServiceCommand::Health => service::report_health("scheduler", config.listen),
         ServiceCommand::Serve => service::run("scheduler", &settings, async |shutdown| {
-            let result = scheduler::run(config, shutdown).await;
-            // The whole chain on one line, not only its first link.
-            result.map_err(|error| format!("{error:#}"))
+            scheduler::run(config, shutdown).await
         }),
     }
 }

@@ -5,6 +5,8 @@ use std::error::Error;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use common::text::chain;
+
 use crate::cloud::{CloudError, ErrorKind, Operation};
 
 /// The one place where AWS's error codes get a meaning.
@@ -121,20 +123,6 @@ fn kind_of(operation: Operation, code: &str, message: &str) -> ErrorKind {
         | "RequestTimeout" => ErrorKind::Internal,
         _ => ErrorKind::Invalid,
     }
-}
-
-/// The error with all its causes, in one line.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    one_line(&text)
 }
 
 fn one_line(text: &str) -> String {

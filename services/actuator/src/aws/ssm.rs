@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_ssm::{Client, types as ssm};
+use common::text::chain;
 use sha2::{Digest as _, Sha256};
 
 use super::{count::Count, failure::failure};
@@ -39,7 +40,7 @@ impl Ssm {
             .key("InstanceIds")
             .values(instance_id)
             .build()
-            .map_err(|error| CloudError::new(operation, ErrorKind::Invalid, error.to_string()))?;
+            .map_err(|error| CloudError::new(operation, ErrorKind::Invalid, chain(&error)))?;
         let answer = self
             .client
             .describe_instance_information()

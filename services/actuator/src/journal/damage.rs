@@ -95,6 +95,11 @@ async fn what_is_readable_of_a_damaged_file_is_read_and_nothing_is_written_there
     for (what, statement, expected) in [
         ("user_version", "PRAGMA user_version = 3", (20, 0)),
         (
+            "the decision service's",
+            "CREATE TABLE cooldowns (target_id TEXT)",
+            (20, 0),
+        ),
+        (
             "schema 99",
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
              VALUES (99, 'later', TRUE, x'00', 0)",

@@ -99,10 +99,10 @@ pub fn lock_file(database: &Path) -> Result<File, OpenError> {
         fs::create_dir_all(folder).map_err(|error| unusable(&name, &error))?;
     }
     let path = lock_path(database);
-    let wrong = |error: &dyn std::fmt::Display| unusable(&path.display().to_string(), error);
+    let wrong = |error: &dyn std::error::Error| unusable(&path.display().to_string(), error);
     // To open a pipe would wait for its other end.
     if fs::metadata(&path).is_ok_and(|file| !file.is_file()) {
-        return Err(wrong(&"it is no regular file"));
+        return Err(wrong(&io::Error::other("it is no regular file")));
     }
     // On a disk that can't be written, another process may hold it all the same.
     let opened = File::create(&path).or_else(|error| File::open(&path).map_err(|_| error));

@@ -18,6 +18,8 @@ use sqlx::{
 };
 use tokio_stream::StreamExt as _;
 
+use common::text::chain;
+
 use super::Record;
 
 /// Resizes that have ended and are shown of a journal that can't be used, the newest.
@@ -61,7 +63,7 @@ pub async fn examine(database: &Path, migrations: &Migrator, format: i64) -> Fou
     match looked.await {
         Ok(None) => Found::Sound,
         Ok(Some(wrong)) => Found::Wrong(wrong),
-        Err(error) => Found::Wrong(error.to_string()),
+        Err(error) => Found::Wrong(chain(&error)),
     }
 }
 
@@ -209,6 +211,10 @@ async fn wrong(
             .await?;
     if tables.is_empty() {
         return Ok(None);
+    }
+    if tables.iter().any(|table| table == "cooldowns") {
+        let why = "it is the decision service's; actuator.database needs a file of its own";
+        return Ok(Some(why.to_owned()));
     }
     if !tables.iter().any(|table| table == "_sqlx_migrations") {
         return Ok(Some("it is another program's database".to_owned()));

@@ -8,6 +8,7 @@
 use std::{fs::File, path::Path, time::Duration};
 
 use async_trait::async_trait;
+use common::text::chain;
 use jiff::Timestamp;
 use sqlx::{
     Any, AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Row as _,
@@ -249,6 +250,7 @@ impl SqlStore {
     async fn open_postgres(database: &str) -> Result<Self, OpenError> {
         let name = shown(database);
         let wrong = |error: sqlx::Error| {
+            let error = chain(&error);
             OpenError::Unreachable(format!(
                 "journal {name} can't be reached: {error}; check actuator.database and the server"
             ))
@@ -332,7 +334,8 @@ pub fn shown(database: &str) -> String {
     }
 }
 
-pub(super) fn unusable(name: &str, error: &dyn std::fmt::Display) -> OpenError {
+pub(super) fn unusable(name: &str, error: &dyn std::error::Error) -> OpenError {
+    let error = chain(error);
     OpenError::Unusable(format!(
         "journal {name} can't be opened and written: {error}; check actuator.database, its owner and the free space"
     ))
@@ -350,9 +353,9 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
-                Self::Damaged(error.to_string())
+                Self::Damaged(chain(&error))
             }
-            error => Self::Unavailable(error.to_string()),
+            error => Self::Unavailable(chain(&error)),
         }
     }
 }
@@ -362,12 +365,12 @@ fn signed(value: u64) -> i64 {
 }
 
 fn document(record: &Record) -> Result<String, StoreError> {
-    serde_json::to_string(record).map_err(|error| StoreError::Damaged(error.to_string()))
+    serde_json::to_string(record).map_err(|error| StoreError::Damaged(chain(&error)))
 }
 
 fn record(row: &AnyRow) -> Result<Record, StoreError> {
     let text: String = row.try_get("document")?;
-    serde_json::from_str(&text).map_err(|error| StoreError::Damaged(error.to_string()))
+    serde_json::from_str(&text).map_err(|error| StoreError::Damaged(chain(&error)))
 }
 
 #[cfg(test)]
@@ -610,7 +613,7 @@ impl Store for SqlStore {
 
     async fn note_refused(&self, new: &Refused) -> Result<(), StoreError> {
         let document =
-            serde_json::to_string(new).map_err(|error| StoreError::Damaged(error.to_string()))?;
+            serde_json::to_string(new).map_err(|error| StoreError::Damaged(chain(&error)))?;
         let mut connection = self.begin().await?;
         let old = new
             .at

@@ -6,7 +6,8 @@ use common::{
     config::{ConfigError, Settings, invalid},
     grpc::{channel, outgoing},
     service::usage_error,
-    telemetry::TelemetryConfig,
+    telemetry::{self, TelemetryConfig},
+    text::chain,
 };
 use proto::actuator::v1::{
     ListInstanceTypesRequest, actuator_service_client::ActuatorServiceClient,
@@ -33,6 +34,9 @@ struct Merged {
 
 /// Prints the merged configuration; exit 64 and one line when it is bad.
 pub fn run(settings: &Settings, json: bool) -> ExitCode {
+    if let Err(error) = telemetry::check(settings) {
+        return usage_error("autoscaler", &error);
+    }
     let configuration = match Configuration::read(settings) {
         Ok(configuration) => configuration,
         Err(error) => return usage_error("autoscaler", &error),
@@ -86,7 +90,7 @@ fn compare_ladders(configuration: &Configuration) -> Ladders {
     let names: BTreeSet<&String> = ladders.iter().flat_map(|(_, ladder)| *ladder).collect();
     let sizes = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime.block_on(sizes(&configuration.scheduler.actuator_url, &names)),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(chain(&error)),
     };
     let sizes = match sizes {
         Ok(sizes) => sizes,
@@ -104,7 +108,7 @@ async fn sizes(
     url: &str,
     names: &BTreeSet<&String>,
 ) -> Result<Vec<decision::InstanceType>, String> {
-    let channel = channel(url).map_err(|error| error.to_string())?;
+    let channel = channel(url).map_err(|error| chain(&error))?;
     let mut actuator = ActuatorServiceClient::new(channel);
     let names: Vec<String> = names.iter().map(|name| (*name).clone()).collect();
     let mut sizes = Vec::new();

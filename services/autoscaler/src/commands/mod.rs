@@ -16,6 +16,7 @@ use std::{fmt, future::Future, process::ExitCode};
 
 pub use client::Client;
 use common::service::EXIT_USAGE;
+use common::text::chain;
 use owo_colors::OwoColorize as _;
 use tonic::{Code, Status};
 
@@ -113,7 +114,7 @@ impl From<anyhow::Error> for Failure {
 impl From<common::config::ConfigError> for Failure {
     fn from(error: common::config::ConfigError) -> Self {
         Self {
-            message: error.to_string(),
+            message: chain(&error),
             code: EXIT_USAGE,
         }
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use common::{
     config::{ConfigError, Settings},
     service::{self, ConfigArg},
-    telemetry::TelemetryConfig,
+    telemetry,
 };
 
 use crate::assembly::{self, Configuration};
@@ -24,7 +24,7 @@ pub fn run(argument: &ConfigArg) -> ExitCode {
 
 fn read(argument: &ConfigArg) -> Result<(Settings, Configuration), ConfigError> {
     let settings = argument.load()?;
-    settings.section::<TelemetryConfig>("telemetry")?;
+    telemetry::check(&settings)?;
     let configuration = Configuration::read(&settings)?;
     Ok((settings, configuration))
 }

@@ -87,6 +87,12 @@ impl Autoscaler {
         }
     }
 
+    /// More lines for the configuration.
+    pub fn append(&self, lines: &str) {
+        let yaml = std::fs::read_to_string(&self.config).unwrap();
+        std::fs::write(&self.config, yaml + lines).unwrap();
+    }
+
     /// One more environment variable.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {

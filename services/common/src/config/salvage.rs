@@ -7,7 +7,7 @@ use std::{
 
 use figment::{Figment, providers::Serialized, value::Value};
 
-use super::{ConfigError, DEFAULT_FILE, ENV_PREFIX, Settings};
+use super::{ConfigError, ENV_PREFIX, Settings, variables::Written};
 
 impl ConfigError {
     /// True when it may hide the value of one of these keys: it is about it, about a section around it, or about a key
@@ -16,17 +16,21 @@ impl ConfigError {
         let (key, nearest) = match self {
             Self::Value { key, .. } => (key.as_str(), None),
             Self::UnknownKey { key, nearest } => (key.as_str(), nearest.as_ref()),
-            Self::Read { .. } | Self::NotSections { .. } => return true,
+            Self::NearMiss { right, .. } => (right.as_str(), None),
+            Self::Read { .. }
+            | Self::NotSections { .. }
+            | Self::EnvironmentFile { .. }
+            | Self::Profile { .. } => return true,
             // What can be read of the file is read by itself.
-            Self::Syntax { .. } => return false,
+            Self::Syntax { .. } | Self::TooDeep { .. } => return false,
         };
         let variable = key
             .strip_prefix(ENV_PREFIX)
             .map(|rest| rest.to_lowercase().replace("__", "."));
         let key = variable.as_deref().unwrap_or(key);
-        // `.env`, `AWS_…`: where credentials are.
-        if !key.contains('.') && key.to_uppercase() == key || key == ".env" {
-            return key != "DRY_RUN";
+        // Where credentials are.
+        if key.starts_with("AWS_") {
+            return true;
         }
         let parent = key.rsplit_once('.').map_or("", |(parent, _)| parent);
         let meant = nearest.map(|name| format!("{parent}.{name}"));
@@ -47,19 +51,14 @@ impl Settings {
     /// # Errors
     /// The file can't be read, or not even this section of it.
     pub fn salvage(path: Option<&Path>, section: &str) -> Result<Self, ConfigError> {
-        let file = match path {
-            Some(path) => Some(path.to_owned()),
-            None => Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists()),
-        };
-        let text = match &file {
-            Some(path) => std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-                path: path.clone(),
-                source,
-            })?,
-            None => String::new(),
-        };
+        let (file, text) = super::read_file(path)?;
         let variables = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter_map(|(name, value)| {
+                Some(Written {
+                    variable: name.into_string().ok()?,
+                    text: value.into_string().ok()?,
+                })
+            })
             .collect();
         Self::salvage_from(&text, file, variables, section)
     }
@@ -67,21 +66,24 @@ impl Settings {
     fn salvage_from(
         text: &str,
         file: Option<PathBuf>,
-        variables: Vec<(String, String)>,
+        variables: Vec<Written>,
         section: &str,
     ) -> Result<Self, ConfigError> {
         let whole = Self::from_yaml(text, file.clone());
         let settings = match whole {
-            Err(ConfigError::Syntax { .. }) => Self::from_yaml(&block(text, section), file)?,
+            Err(ConfigError::Syntax { .. } | ConfigError::TooDeep { .. }) => {
+                Self::from_yaml(&block(text, section), file)?
+            }
             whole => whole?,
         };
         let mut settings = settings.only(section)?;
         let prefix = format!("{ENV_PREFIX}{}__", section.to_uppercase());
-        for (name, value) in variables {
+        for written in variables {
+            let name = &written.variable;
             if name != "DRY_RUN" && !name.to_uppercase().starts_with(&prefix) {
                 continue;
             }
-            match settings.clone().with_environment([(name, value)]) {
+            match settings.clone().with_environment([written]) {
                 Ok(with) => settings = with,
                 // Two variables that contradict each other: neither is believed.
                 Err(error) => settings = settings.without(&error).unwrap_or(settings),
@@ -178,9 +180,10 @@ mod tests {
     const NEEDED: &[&str] = &["hands.region", "hands.database"];
 
     fn salvaged(yaml: &str, variables: &[(&str, &str)]) -> Result<Hands, ConfigError> {
-        let variables = variables
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let variables = variables.iter().map(|(name, value)| Written {
+            variable: (*name).to_owned(),
+            text: (*value).to_owned(),
+        });
         let mut settings = Settings::salvage_from(yaml, None, variables.collect(), "hands")?;
         loop {
             match settings.section("hands") {
@@ -228,7 +231,6 @@ mod tests {
             "hands",
             "AUTOSCALER__HANDS__REGION",
             "AWS_REGION",
-            ".env",
         ] {
             assert!(about(key), "{key}");
         }
@@ -237,9 +239,21 @@ mod tests {
             "hands.limits.a",
             "policy.scale_up_cpu",
             "DRY_RUN",
+            "RUST_LOG",
         ] {
             assert!(!about(key), "{key}");
         }
+        let unread = ConfigError::EnvironmentFile {
+            path: ".env".into(),
+            why: String::new(),
+        };
+        assert!(unread.concerns(NEEDED));
+        let near_miss = |right: &str| {
+            let (variable, right) = (right.to_lowercase(), right.to_owned());
+            ConfigError::NearMiss { variable, right }.concerns(NEEDED)
+        };
+        assert!(near_miss("AUTOSCALER__HANDS__REGION"));
+        assert!(!near_miss("DRY_RUN") && !near_miss("AUTOSCALER__HANDS__DRY_RUN"));
         let typo = |key: &str, nearest: Option<&str>| {
             let (key, nearest) = (key.to_owned(), nearest.map(str::to_owned));
             ConfigError::UnknownKey { key, nearest }.concerns(NEEDED)

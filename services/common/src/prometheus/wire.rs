@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
-use crate::text::one_line;
+use crate::text::{chain, one_line};
 
 /// A value at a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -186,7 +186,7 @@ pub fn parse(body: &[u8]) -> Result<RangeAnswer, String> {
     let envelope: Envelope = serde_json::from_slice(body).map_err(|error| {
         format!(
             "is not an answer of the Prometheus API ({})",
-            one_line(&error.to_string())
+            one_line(&chain(&error))
         )
     })?;
     if envelope.status != "success" {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use common::text::chain;
 use jiff::Timestamp;
 
 use super::Engine;
@@ -76,7 +77,7 @@ impl Engine {
     /// After a write that is committed: gauges that can't be read are no reason to call it failed.
     pub(super) async fn show_standing(&self) {
         if let Err(error) = self.refresh_gauges().await {
-            tracing::debug!(%error, "gauges keep their values");
+            tracing::debug!(error = %chain(&error), "gauges keep their values");
         }
     }
 

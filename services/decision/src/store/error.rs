@@ -2,6 +2,7 @@
 
 use std::{io, path::Path};
 
+use common::text::chain;
 use sqlx::migrate::MigrateError;
 
 // https://www.sqlite.org/rescode.html
@@ -48,7 +49,7 @@ impl From<sqlx::Error> for StoreError {
         match (&error, primary_code(&error)) {
             (sqlx::Error::PoolTimedOut, _) | (_, Some(BUSY | LOCKED)) => Self::Busy(error),
             (_, Some(READONLY | IOERR | FULL | CANTOPEN)) => Self::Unwritable(error),
-            (_, Some(CORRUPT | NOTADB)) => Self::Damaged(error.to_string()),
+            (_, Some(CORRUPT | NOTADB)) => Self::Damaged(chain(&error)),
             _ => Self::Statement(error),
         }
     }
@@ -75,21 +76,30 @@ impl OpenError {
         ))
     }
 
+    /// The actuator's file.
+    pub(super) fn journal(path: &Path) -> Self {
+        Self(format!(
+            "database {} is the actuator's journal and was left as it is; decision.database needs a file of its own",
+            path.display()
+        ))
+    }
+
     pub(super) fn folder(path: &Path, source: &io::Error) -> Self {
         Self(format!(
-            "database folder or file {} can't be used: {source}; set decision.database to a place that this user may write",
+            "database {}, or its folder, can't be used: {source}; set decision.database to a place that this user may write",
             path.display()
         ))
     }
 
     pub(super) fn from_sqlx(path: &Path, error: sqlx::Error) -> Self {
+        let source = chain(&error);
         match StoreError::from(error) {
             StoreError::Damaged(what) => Self::damaged(path, &what),
-            StoreError::Busy(source) => Self(format!(
+            StoreError::Busy(_) => Self(format!(
                 "database {} is held by another process ({source}); is the service running twice?",
                 path.display()
             )),
-            StoreError::Unwritable(source) | StoreError::Statement(source) => Self(format!(
+            StoreError::Unwritable(_) | StoreError::Statement(_) => Self(format!(
                 "database {} can't be opened and written: {source}; check decision.database, its owner and the free space",
                 path.display()
             )),
@@ -108,8 +118,9 @@ impl OpenError {
                 ))
             }
             other => Self(format!(
-                "database {} can't be brought up to date: {other}",
-                path.display()
+                "database {} can't be brought up to date: {}",
+                path.display(),
+                chain(&other)
             )),
         }
     }

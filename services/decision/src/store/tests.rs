@@ -191,6 +191,29 @@ async fn fault_46_a_read_only_database_takes_no_action() {
 }
 
 #[tokio::test]
+async fn the_actuators_journal_is_refused_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("actuator.db");
+    let options = SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(true);
+    let mut journal = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::query("CREATE TABLE resizes (resize_id TEXT)")
+        .execute(&mut journal)
+        .await
+        .unwrap();
+    journal.close().await.unwrap();
+    let before = fs::read(&path).unwrap();
+    let now = Timestamp::from_second(START).unwrap();
+    let error = Store::open(&path, now).await.unwrap_err().to_string();
+    assert!(
+        error.contains("actuator's journal") && error.contains("decision.database"),
+        "{error}"
+    );
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[tokio::test]
 async fn the_database_itself_allows_one_pending_action() {
     let bench = bench().await;
     bench.decide("tick-1", 90.0).await.unwrap();

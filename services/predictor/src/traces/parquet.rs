@@ -3,6 +3,7 @@
 
 use std::{fs::File, path::Path, sync::Arc};
 
+use common::text::chain;
 use parquet::{
     basic::{LogicalType, TimeUnit},
     file::reader::{FileReader as _, SerializedFileReader},
@@ -16,8 +17,8 @@ const COLUMNS: [&str; 3] = ["series", "timestamp", "cpu"];
 
 /// Adds the rows of the file at `path`. Errors say what is wrong, not where: the caller knows.
 pub fn read(path: &Path, samples: &mut Samples) -> Result<(), String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let reader = SerializedFileReader::new(file).map_err(|error| error.to_string())?;
+    let file = File::open(path).map_err(|error| chain(&error))?;
+    let reader = SerializedFileReader::new(file).map_err(|error| chain(&error))?;
     let schema = reader.metadata().file_metadata().schema();
     let mut wanted = Vec::new();
     for name in COLUMNS {
@@ -39,12 +40,12 @@ pub fn read(path: &Path, samples: &mut Samples) -> Result<(), String> {
     let projection = Type::group_type_builder(schema.name())
         .with_fields(wanted)
         .build()
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| chain(&error))?;
     let rows = reader
         .get_row_iter(Some(projection))
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| chain(&error))?;
     for (number, row) in rows.enumerate() {
-        let row = row.map_err(|error| error.to_string())?;
+        let row = row.map_err(|error| chain(&error))?;
         let (mut series, mut seconds, mut cpu) = (None, None, None);
         for (name, field) in row.get_column_iter() {
             match name.as_str() {

@@ -1,0 +1,298 @@
+//! What is read from a file and the environment, and what is refused by name.
+
+use serde::Deserialize;
+
+use super::*;
+
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+struct Actuator {
+    dry_run: bool,
+    timeout_seconds: u32,
+    nested: Nested,
+    names: Vec<String>,
+    list: Vec<Nested>,
+    maybe: Option<Nested>,
+    map: BTreeMap<String, Nested>,
+    mode: Mode,
+}
+
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    #[default]
+    Safe,
+    Free,
+}
+
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+struct Nested {
+    endpoint: String,
+}
+
+fn written(name: &str, value: &str) -> Written {
+    Written {
+        variable: name.to_owned(),
+        text: value.to_owned(),
+    }
+}
+
+fn settings(yaml: &str, environment: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+    let settings = Settings::from_yaml(yaml, None)?
+        .with_environment(environment.iter().map(|(name, value)| written(name, value)))?;
+    settings.check_sections()?;
+    Ok(settings)
+}
+
+fn actuator(yaml: &str, environment: &[(&str, &str)]) -> Result<Actuator, String> {
+    settings(yaml, environment)
+        .and_then(|settings| settings.section("actuator"))
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn environment_wins_over_file_and_file_over_defaults() {
+    let section = actuator(
+        "actuator:\n  timeout_seconds: 5\n  dry_run: true\n",
+        &[
+            ("AUTOSCALER__ACTUATOR__TIMEOUT_SECONDS", "7"),
+            ("AUTOSCALER__ACTUATOR__NESTED__ENDPOINT", "http://moto:5000"),
+            ("AUTOSCALER__ACTUATOR__NAMES", "[t2.small, t2.medium]"),
+            ("DRY_RUN", "False"),
+            ("UNRELATED", "1"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(
+        section,
+        Actuator {
+            dry_run: false,
+            timeout_seconds: 7,
+            nested: Nested {
+                endpoint: "http://moto:5000".into()
+            },
+            names: vec!["t2.small".into(), "t2.medium".into()],
+            ..Actuator::default()
+        }
+    );
+    assert_eq!(actuator("actuator:\n", &[]).unwrap(), Actuator::default());
+    assert_eq!(actuator("", &[]).unwrap(), Actuator::default());
+}
+
+#[test]
+fn text_in_the_environment_stays_text_where_text_is_asked_for() {
+    for text in ["123456", "007", "1e3", "[abc]", "{a: b}", "true", "-0"] {
+        let section = actuator("", &[("AUTOSCALER__ACTUATOR__NESTED__ENDPOINT", text)]);
+        assert_eq!(section.unwrap().nested.endpoint, text);
+    }
+    // And not where a number is.
+    let wrong = actuator("", &[("AUTOSCALER__ACTUATOR__TIMEOUT_SECONDS", "soon")]);
+    assert!(wrong.unwrap_err().contains("actuator.timeout_seconds"));
+}
+
+#[test]
+fn two_variables_for_one_guard_must_agree() {
+    let ours = "AUTOSCALER__ACTUATOR__DRY_RUN";
+    for (seeds, own) in [
+        ("true", "false"),
+        ("false", "true"),
+        ("1", "off"),
+        ("no", "1"),
+        ("", "false"),
+    ] {
+        for pair in [
+            [("DRY_RUN", seeds), (ours, own)],
+            [(ours, own), ("DRY_RUN", seeds)],
+        ] {
+            let error = actuator("", &pair).unwrap_err();
+            for words in ["actuator.dry_run", "DRY_RUN and", ours, "contradict"] {
+                assert!(error.contains(words) || words == "DRY_RUN and", "{error}");
+            }
+        }
+    }
+    for (seeds, own, expected) in [
+        ("True", "true", true),
+        ("yes", "1", true),
+        ("on", "true", true),
+        ("0", "false", false),
+        ("no", "off", false),
+    ] {
+        let both = [("DRY_RUN", seeds), (ours, own)];
+        assert_eq!(actuator("", &both).unwrap().dry_run, expected, "{both:?}");
+        for (name, text) in both {
+            let yaml = format!("actuator: {{dry_run: {}}}", !expected);
+            let alone = actuator(&yaml, &[(name, text)]).unwrap();
+            assert_eq!(alone.dry_run, expected, "{name}={text}");
+        }
+    }
+    // Only these two names of one key: the message must not send anybody to another one.
+    let upper_and_lower = [
+        ("AUTOSCALER__ACTUATOR__TIMEOUT_SECONDS", "7"),
+        ("AUTOSCALER__actuator__timeout_seconds", "8"),
+    ];
+    let error = actuator("", &upper_and_lower).unwrap_err();
+    assert!(
+        error.contains("AUTOSCALER__actuator__timeout_seconds") && !error.contains("DRY_RUN"),
+        "{error}"
+    );
+}
+
+#[test]
+fn keys_and_names_are_still_read() {
+    let yaml = "actuator: {list: [{endpoint: a}], maybe: {endpoint: b}, map: {k: {endpoint: c}}, mode: free}";
+    let section = actuator(yaml, &[("AUTOSCALER__ACTUATOR__NESTED", "{endpoint = d}")]).unwrap();
+    let nested = |endpoint: &str| Nested {
+        endpoint: endpoint.to_owned(),
+    };
+    assert_eq!(section.list, [nested("a")]);
+    assert_eq!(section.maybe, Some(nested("b")));
+    assert_eq!(section.map["k"], nested("c"));
+    assert_eq!(section.nested, nested("d"));
+    assert_eq!(section.mode, Mode::Free);
+    assert_eq!(
+        actuator("actuator: {maybe: null}", &[]).unwrap().maybe,
+        None
+    );
+}
+
+#[test]
+fn depth_is_refused_at_once_and_neither_overflows_nor_waits() {
+    let started = std::time::Instant::now();
+    let key = "AUTOSCALER__ACTUATOR__NESTED__ENDPOINT";
+    for unit in ["{a=", "[", "[\"]\", ", "[{a="] {
+        let error = actuator("", &[(key, &unit.repeat(20_000))]).unwrap_err();
+        assert!(error.contains(key) && error.len() < 200, "{error}");
+    }
+    // What is as deep as may be is read, or is text.
+    for unit in ["{a=", "[", "[\"]\", "] {
+        let text = unit.repeat(64);
+        let section = actuator("", &[(key, &text)]).unwrap();
+        assert_eq!(section.nested.endpoint, text);
+    }
+    for unit in ["[", "{a: ", "- ", "? ", "[']', ", "a: [\n", "- {a: "] {
+        let error = actuator(&unit.repeat(100_000), &[]).unwrap_err();
+        assert!(error.contains("autoscaler.yaml"), "{error}");
+    }
+    let anchors: String = (1..30).fold("a0: &a0 [x, x]\n".to_owned(), |text, level| {
+        let below = level - 1;
+        format!("{text}a{level}: &a{level} [*a{below}, *a{below}, *a{below}, *a{below}]\n")
+    });
+    assert!(actuator(&anchors, &[]).is_err());
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_section_of_the_wrong_kind_is_no_empty_section() {
+    for yaml in [
+        "actuator: 7",
+        "actuator: [a]",
+        "actuator: text",
+        "actuator: true",
+    ] {
+        let error = actuator(yaml, &[]).unwrap_err();
+        assert!(
+            error.contains("`actuator`: must hold keys"),
+            "{yaml}: {error}"
+        );
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    for (yaml, environment, expected) in [
+        (
+            "actuator: {dryrun: true}",
+            &[][..],
+            "unknown configuration key `actuator.dryrun`; did you mean `dry_run`?",
+        ),
+        (
+            "actuator: {nested: {endpont: x}}",
+            &[],
+            "unknown configuration key `actuator.nested.endpont`; did you mean `endpoint`?",
+        ),
+        (
+            "actuatr: {}",
+            &[],
+            "unknown configuration key `actuatr`; did you mean `actuator`?",
+        ),
+        (
+            "",
+            &[("AUTOSCALER__ACTUATOR__QQQ", "1")],
+            "unknown configuration key `actuator.qqq`",
+        ),
+        ("just text", &[], "must hold sections"),
+        ("a: [", &[], "is not YAML"),
+        (
+            "actuator: {timeout_seconds: soon}",
+            &[],
+            "configuration key `actuator.timeout_seconds`: invalid type",
+        ),
+        (
+            "",
+            &[("DRY_RUN", "maybe")],
+            "configuration key `actuator.dry_run`: invalid type: found string \"maybe\", expected a boolean (from DRY_RUN)",
+        ),
+        ("", &[("DRY_RUN", "")], "expected a boolean (from DRY_RUN)"),
+        (
+            "",
+            &[("DRY_RUN", "False\r")],
+            "`actuator.dry_run`: DRY_RUN has a carriage return",
+        ),
+        (
+            "",
+            &[("AUTOSCALER__ACTUATOR__NESTED__ENDPOINT", "x\u{a0}")],
+            "AUTOSCALER__ACTUATOR__NESTED__ENDPOINT has the invisible character U+00A0",
+        ),
+        (
+            "actuator: {names: [a, \"b\\u200b\"]}",
+            &[],
+            "`actuator.names.1`: has the invisible character U+200B",
+        ),
+        (
+            "actuator: {nested: []}",
+            &[],
+            "`actuator.nested`: invalid type: found sequence",
+        ),
+        (
+            "actuator: {nested: [x]}",
+            &[],
+            "`actuator.nested`: invalid type: found sequence",
+        ),
+        (
+            "",
+            &[("AUTOSCALER__ACTUATOR__NESTED", "[x]")],
+            "(from AUTOSCALER__ACTUATOR__NESTED)",
+        ),
+        (
+            "actuator: {list: [[a]]}",
+            &[],
+            "`actuator.list.0`: invalid type: found sequence",
+        ),
+        (
+            "actuator: {maybe: [a]}",
+            &[],
+            "`actuator.maybe`: invalid type: found sequence",
+        ),
+        (
+            "actuator: {map: {a: [a]}}",
+            &[],
+            "`actuator.map.a`: invalid type: found sequence",
+        ),
+        ("actuator: {mode: 1}", &[], "`actuator.mode`: invalid type"),
+        (
+            "",
+            &[("AUTOSCALER__ACTUATOR__MODE", "1")],
+            "`actuator.mode`",
+        ),
+        (
+            "",
+            &[("AUTOSCALER_ACTUATOR_DRY_RUN", "false")],
+            "`AUTOSCALER__ACTUATOR__DRY_RUN`?",
+        ),
+        ("", &[("AUTOSCALER__", "1")], "`AUTOSCALER__`: names no key"),
+    ] {
+        let message = actuator(yaml, environment).unwrap_err();
+        assert!(message.contains(expected), "{message:?} lacks {expected:?}");
+    }
+}
