@@ -219,6 +219,9 @@ pub struct DemoArgs {
     /// Prints every decision, also those that repeat the one before
     #[arg(long)]
     pub all: bool,
+    /// Moves to free ports where the usual ones are taken
+    #[arg(long)]
+    pub any_port: bool,
     /// Seed of the simulated workload
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -260,8 +263,8 @@ pub fn main() -> ExitCode {
         return commands::run::run(&cli.config);
     }
     let settings = match &cli.command {
-        // The demo is the same everywhere: no file and no variable changes it.
-        Command::Demo(_) => Settings::from_yaml_text(""),
+        // The demo is the same everywhere: unless a file is named, none changes it, and no variable.
+        Command::Demo(_) if cli.config.config.is_none() => Settings::from_yaml_text(""),
         _ => cli.config.load(),
     };
     let settings = match settings {
@@ -269,7 +272,10 @@ pub fn main() -> ExitCode {
         Err(error) => return service::usage_error("autoscaler", &error),
     };
     match cli.command {
-        Command::Demo(args) => crate::demo::run(args),
+        Command::Demo(args) => {
+            let manner = crate::demo::Manner { json: cli.json };
+            crate::demo::run(args, settings, manner)
+        }
         Command::CheckConfig => commands::check_config::run(&settings, cli.json),
         Command::PublishDocument { dry_run } => commands::block_on(
             commands::publish_document::run(&settings, dry_run, cli.json),

@@ -361,3 +361,80 @@ async fn ctrl_c_ends_the_looking_on_and_not_the_resize() {
     let answer = stage.autoscaler.json(&["resizes", "--instance", ID]).await;
     assert_eq!(answer["resizes"][0]["resizeId"], id, "{answer}");
 }
+
+/// Every file below `folder` that others than its owner may do something with.
+fn open_to_others(folder: &std::path::Path) -> Vec<(std::path::PathBuf, u32)> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let about = entry.metadata().unwrap();
+        let mode = about.permissions().mode() & 0o777;
+        if about.is_dir() {
+            found.extend(open_to_others(&entry.path()));
+        } else if mode & 0o077 != 0 {
+            found.push((entry.path(), mode));
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn only_their_owner_may_read_the_databases_also_those_of_an_older_version() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let stage = stage("dry_run: false").await;
+    let folder = stage._folder.path().join("by-hand");
+    let command = ["resize", ID, "t2.medium", "--yes"];
+    let (code, out, error) = told(&stage.autoscaler.output(&command).await);
+    assert_eq!(code, Some(0), "{out}{error}");
+    let (code, ..) = told(
+        &stage
+            .autoscaler
+            .output(&["kill-switch", "on", "--reason", "lunch"])
+            .await,
+    );
+    assert_eq!(code, Some(0));
+    let ours = [
+        "decision.db",
+        "decision.db-wal",
+        "decision.db-shm",
+        "data/actuator.db",
+        "data/actuator.db-wal",
+        "data/actuator.db-shm",
+        "data/actuator.db.lock",
+        "data/actuator.safety.json",
+    ]
+    .map(|name| folder.join(name));
+    let wide = |folder: &std::path::Path| {
+        let mut wide = open_to_others(folder);
+        // The test's own.
+        wide.retain(|(path, _)| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            !(name.ends_with(".yaml") || name.ends_with(".log"))
+        });
+        wide
+    };
+    for file in &ours {
+        assert!(file.exists(), "{}", file.display());
+    }
+    assert_eq!(wide(&folder), []);
+
+    // As an older version, killed, left them.
+    let Stage {
+        _folder,
+        _process: process,
+        autoscaler,
+        fake: _fake,
+    } = stage;
+    drop(process);
+    for file in ours.iter().filter(|file| file.exists()) {
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    assert_eq!(wide(&folder).len(), ours.len(), "kill -9 leaves the logs");
+    let _process = autoscaler.run().await;
+    let (code, out, _) = told(&autoscaler.output(&["kill-switch", "status"]).await);
+    assert_eq!(code, Some(0), "{out}");
+    assert_eq!(wide(&folder), []);
+    for file in &ours {
+        assert!(file.exists(), "{}", file.display());
+    }
+}

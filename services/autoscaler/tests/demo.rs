@@ -12,8 +12,15 @@ use std::{
 
 use support::process::Process;
 
-/// The demo, with nothing of this machine's environment.
+/// The demo, on ports that no other test has.
 fn demo(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = demo_on_its_ports(folder, arguments);
+    command.arg("--any-port");
+    command
+}
+
+/// The demo, with nothing of this machine's environment.
+fn demo_on_its_ports(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_autoscaler"));
     command
         .args(["demo", "--day-seconds", "0"])
@@ -100,4 +107,85 @@ async fn ctrl_c_ends_it_with_the_summary() {
     assert!(sent.success());
     assert_eq!(process.exit_code().await, Some(0), "{}", read());
     assert_sums_up(&read());
+}
+
+#[test]
+fn it_moves_to_other_ports_only_when_it_is_asked_to() {
+    let folder = tempfile::tempdir().unwrap();
+    // Whoever has it, it is taken.
+    let _held = std::net::TcpListener::bind("127.0.0.1:50053");
+    let output = demo_on_its_ports(folder.path(), &["--days", "1"])
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
+    for words in ["cannot listen on 127.0.0.1:", "--any-port"] {
+        assert!(stderr.contains(words), "{words} is not in {stderr}");
+    }
+    let output = demo(folder.path(), &["--days", "1"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(!text.contains("127.0.0.1:50053"), "{text}");
+    assert_sums_up(&text);
+}
+
+#[test]
+fn a_file_of_ones_own_decides_and_the_summary_is_there_for_scripts() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.yaml");
+    let yaml = "policy: {scale_up_cpu: 60, ladder: [t3.small, t3.xlarge]}\n\
+                decision: {database: mine.db}\n\
+                actuator: {region: eu-west-1, database: 'postgres://u:p@127.0.0.1:9/x'}\n\
+                scheduler: {prometheus: {url: 'http://127.0.0.1:9'}}\n";
+    std::fs::write(&file, yaml).unwrap();
+    let arguments = ["--days", "1", "--config", file.to_str().unwrap()];
+    let output = demo(folder.path(), &arguments).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    for words in [
+        "web (t3.small, t3.xlarge)",
+        "up above 60 %",
+        "without a meaning here: actuator.database, actuator.region, decision.database, scheduler.prometheus.url.",
+    ] {
+        assert!(text.contains(words), "{words} is not in {text}");
+    }
+    assert_sums_up(&text);
+
+    let output = demo(folder.path(), &[&arguments[..], &["--json"]].concat())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["simulatedSeconds"], 86_400, "{summary:#}");
+    assert_eq!(summary["keysLeftOut"].as_array().unwrap().len(), 4);
+    let machines = summary["machines"].as_array().unwrap();
+    let ids: Vec<_> = machines.iter().map(|machine| &machine["id"]).collect();
+    assert_eq!(ids, ["web", "worker", "api"]);
+    for machine in machines {
+        let types = machine["secondsByType"].as_object().unwrap();
+        let known = ["t3.small", "t3.xlarge"];
+        assert!(
+            types.keys().all(|name| known.contains(&name.as_str())),
+            "{machine:#}"
+        );
+        assert!(machine["costUsd"].as_f64().unwrap() > 0.0, "{machine:#}");
+    }
+    assert!(
+        machines[0]["resizesUp"].as_u64().unwrap() > 0,
+        "{summary:#}"
+    );
+    let listing = std::fs::read_dir(folder.path()).unwrap();
+    assert_eq!(listing.count(), 1, "nothing but the file");
+
+    // A type that the simulation doesn't sell, and a key that nobody knows.
+    std::fs::write(&file, "policy: {ladder: [t3.small, m5.large]}\n").unwrap();
+    let output = demo(folder.path(), &arguments).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("does not sell m5.large"), "{stderr}");
+    std::fs::write(&file, "policy: {scale_up_cpus: 60}\n").unwrap();
+    let output = demo(folder.path(), &arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
 }

@@ -182,6 +182,38 @@ impl Settings {
         self
     }
 
+    /// With `above` on top.
+    #[must_use]
+    pub fn overlaid(mut self, above: Self) -> Self {
+        self.layers = self.layers.merge(above.layers);
+        self.written.extend(above.written);
+        self.file = above.file.or(self.file);
+        self
+    }
+
+    /// True when the file or the environment sets this key, a dotted path.
+    pub fn sets(&self, key: &str) -> bool {
+        self.layers.find_value(key).is_ok()
+    }
+
+    /// What is set at or below `keys`, and the other keys that are set, sorted.
+    ///
+    /// # Errors
+    /// When the layers can't be read.
+    pub fn at_or_below(&self, keys: &[&str]) -> Result<(Self, Vec<String>), ConfigError> {
+        let mut left_out = Vec::new();
+        let kept = chosen("", self.tree()?, keys, &mut left_out);
+        left_out.sort();
+        let mut written = self.written.clone();
+        written.retain(|key, _| is_within(key, keys));
+        let settings = Self {
+            layers: Figment::from(Serialized::defaults(kept)),
+            written,
+            file: self.file.clone(),
+        };
+        Ok((settings, left_out))
+    }
+
     /// One section; what the file and the environment leave out has the defaults of `T`.
     ///
     /// # Errors
@@ -255,13 +287,15 @@ impl Settings {
         }
     }
 
+    fn tree(&self) -> Result<BTreeMap<String, Value>, ConfigError> {
+        self.layers.extract().map_err(|error| ConfigError::Value {
+            key: self.origin(),
+            message: chain(&error),
+        })
+    }
+
     fn check_sections(&self) -> Result<(), ConfigError> {
-        let tree: BTreeMap<String, Value> =
-            self.layers.extract().map_err(|error| ConfigError::Value {
-                key: self.origin(),
-                message: chain(&error),
-            })?;
-        for (key, section) in &tree {
+        for (key, section) in &self.tree()? {
             if !SECTIONS.contains(&key.as_str()) {
                 return Err(ConfigError::UnknownKey {
                     key: key.clone(),
@@ -308,6 +342,42 @@ fn check_tree(key: &str, tree: &Value) -> Result<(), ConfigError> {
             .try_for_each(|(position, value)| check_tree(&format!("{key}.{position}"), value)),
         _ => Ok(()),
     }
+}
+
+/// The part of `tree`, which lies at `path`, that is at or below `keys`; the rest is named in `left_out`.
+fn chosen(
+    path: &str,
+    tree: BTreeMap<String, Value>,
+    keys: &[&str],
+    left_out: &mut Vec<String>,
+) -> BTreeMap<String, Value> {
+    let mut kept = BTreeMap::new();
+    for (name, value) in tree {
+        let key = match path {
+            "" => name.clone(),
+            path => format!("{path}.{name}"),
+        };
+        match value {
+            value if is_within(&key, keys) => {
+                kept.insert(name, value);
+            }
+            Value::Dict(tag, inner) if !inner.is_empty() => {
+                let inner = chosen(&key, inner, keys, left_out);
+                if !inner.is_empty() {
+                    kept.insert(name, Value::Dict(tag, inner));
+                }
+            }
+            _ => left_out.push(key),
+        }
+    }
+    kept
+}
+
+fn is_within(key: &str, keys: &[&str]) -> bool {
+    keys.iter().any(|above| {
+        key.strip_prefix(above)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
 }
 
 /// A section's value that its own `validate` refuses.

@@ -15,6 +15,7 @@ pub mod lines;
 pub mod listen;
 pub mod names;
 mod port_holder;
+pub mod private;
 pub mod prometheus;
 pub mod retry;
 pub mod servers;

@@ -14,6 +14,7 @@ pub mod targets;
 
 use std::{fs, io::ErrorKind, path::Path, time::Duration};
 
+use common::private;
 use jiff::Timestamp;
 use sqlx::{
     Connection as _, Row as _, Sqlite, SqliteConnection, SqlitePool,
@@ -62,7 +63,7 @@ impl Store {
         match fs::metadata(path) {
             Ok(file) if file.len() > 0 => check(path, file.len()).await?,
             Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => private::make_database(path),
             Err(error) => return Err(OpenError::folder(path, &error)),
         }
         let options = SqliteConnectOptions::new()
@@ -83,6 +84,8 @@ impl Store {
             .run(&writer)
             .await
             .map_err(|error| OpenError::from_migration(path, error))?;
+        // Ours, for sure.
+        private::narrow_database(path);
         // SQLite opens a file that it may not write as read-only, without a word: find out now.
         sqlx::query(
             "INSERT INTO starts (id, started_at) VALUES (1, ?1)

@@ -74,6 +74,8 @@ pub struct CallError {
     service: &'static str,
     url: String,
     message: String,
+    /// The service itself said it, and not the way to it.
+    pub was_answered: bool,
     /// What it means.
     pub failure: Failure,
 }
@@ -158,6 +160,39 @@ impl Clients {
             }
         };
         futures::future::join_all([&self.predictor, &self.decision, &self.actuator].map(ask)).await
+    }
+
+    /// Whether the actuator takes anything on; asked once.
+    ///
+    /// # Errors
+    /// Why it doesn't, as far as is known.
+    pub async fn actuator_serves(&self) -> Result<(), CallError> {
+        let peer = &self.actuator;
+        let (was_answered, message) = match health::check(peer.channel.clone(), HEALTH_TIMEOUT)
+            .await
+        {
+            Health::Serving => return Ok(()),
+            Health::NotServing => (
+                true,
+                "it does not serve: it is starting or ending, or can't use its journal or AWS; its log says which".to_owned(),
+            ),
+            Health::Unreachable(why) => (
+                false,
+                format!(
+                    "can't be reached ({}); is it running, does it wait for a journal that another actuator holds, and is \
+                     {} right?",
+                    one_line(&why),
+                    peer.key
+                ),
+            ),
+        };
+        Err(CallError {
+            service: peer.service,
+            url: peer.url.clone(),
+            message,
+            was_answered,
+            failure: Failure::Unsure,
+        })
     }
 
     /// Forecasts a batch.
@@ -571,6 +606,7 @@ impl Clients {
                     "no answer within {} s; see scheduler.call_timeout_seconds",
                     self.timeout.as_secs()
                 ),
+                was_answered: false,
                 failure: Failure::Unsure,
             },
         })
@@ -581,6 +617,7 @@ impl Clients {
             service: peer.service,
             url: peer.url.clone(),
             message: bad.to_string(),
+            was_answered: true,
             failure: Failure::Unsure,
         })
     }
@@ -618,6 +655,7 @@ async fn probed<T>(
             service: peer.service,
             url: peer.url.clone(),
             message: format!("no answer within {} s", HEALTH_TIMEOUT.as_secs()),
+            was_answered: false,
             failure: Failure::Unsure,
         }),
     }
@@ -676,6 +714,7 @@ fn failed(peer: &Peer, status: &Status) -> CallError {
         service: peer.service,
         url: peer.url.clone(),
         message: one_line(&message),
+        was_answered: connected,
         failure,
     }
 }

@@ -129,13 +129,18 @@ impl Engine {
             }
             Err(no_lease) => {
                 self.measures.lease(false);
-                if matches!(no_lease, NoLease::Unknown(_)) {
-                    self.measures.trouble(Trouble::Lease);
+                match no_lease {
+                    NoLease::Idle(_) => self.run_idle(targets, &no_lease, begin).await,
+                    NoLease::Standby(_) | NoLease::Unknown(_) => {
+                        if matches!(no_lease, NoLease::Unknown(_)) {
+                            self.measures.trouble(Trouble::Lease);
+                        }
+                        targets
+                            .iter()
+                            .map(|target| (self.without_lease(target, &no_lease), None))
+                            .collect()
+                    }
                 }
-                targets
-                    .iter()
-                    .map(|target| (self.without_lease(target, &no_lease), None))
-                    .collect()
             }
         };
         let (results, ends): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
@@ -188,13 +193,36 @@ impl Engine {
         run_all(CONCURRENCY, work).await
     }
 
+    /// What can be seen is seen, and nothing is decided.
+    async fn run_idle(
+        &self,
+        targets: &[Target],
+        no_lease: &NoLease,
+        begin: Instant,
+    ) -> Vec<(TargetResult, Option<Ends>)> {
+        let budget = seconds(self.config.tick_timeout_seconds);
+        let gathering = gather(self, targets, begin + budget / 2).await;
+        let results = gathering.targets.iter().map(|gathered| {
+            let mut result = self.observed(gathered);
+            result.reason_code = "instance_unavailable".to_owned();
+            result.reason = no_lease.to_string();
+            // Whoever does not serve may say why when it is asked for something.
+            result.error = match result.error.as_str() {
+                "" => result.reason.clone(),
+                seen => format!("{}; {seen}", result.reason),
+            };
+            (result, None)
+        });
+        results.collect()
+    }
+
     fn without_lease(&self, target: &Target, no_lease: &NoLease) -> TargetResult {
         let mut result = TargetResult::new(target, self.clock.now());
         result.dry_run = self.state.dry_run();
         result.reason = no_lease.to_string();
         match no_lease {
             NoLease::Standby(_) => result.reason_code = STANDBY.to_owned(),
-            NoLease::Unknown(_) => {
+            NoLease::Idle(_) | NoLease::Unknown(_) => {
                 result.reason_code = "lease_unavailable".to_owned();
                 result.error = no_lease.to_string();
             }

@@ -12,6 +12,10 @@ use jiff::Timestamp;
 
 use crate::clients::{CallError, Clients, Failure};
 
+/// So long an actuator that answers and does not serve yet is waited for before it counts as one that can't.
+const STARTING: Duration = Duration::from_secs(5);
+const STARTING_POLL: Duration = Duration::from_millis(100);
+
 /// Keeps the lease, and knows whether it is held.
 pub struct LeaseKeeper {
     clients: Clients,
@@ -19,6 +23,8 @@ pub struct LeaseKeeper {
     holder: String,
     ttl_seconds: u32,
     held: Mutex<Option<Held>>,
+    /// Since when the actuator has not served.
+    idle_since: Mutex<Option<Timestamp>>,
     /// Held while the lease changes hands, so that nobody gets an epoch that is being given back.
     changing: tokio::sync::Mutex<()>,
 }
@@ -38,6 +44,9 @@ pub enum NoLease {
     /// The normal state of a second scheduler.
     #[error("on standby, another scheduler holds the lease ({0})")]
     Standby(String),
+    /// Whoever holds the lease keeps all others from acting, so nobody asks for it who can't act.
+    #[error("the lease is left to others while nothing can be done: {0}")]
+    Idle(CallError),
     /// Nobody can tell.
     #[error("the lease can't be had: {0}")]
     Unknown(CallError),
@@ -51,12 +60,14 @@ impl LeaseKeeper {
             clock,
             holder,
             ttl_seconds,
-            held: Mutex::new(None),
+            held: Mutex::default(),
+            idle_since: Mutex::default(),
             changing: tokio::sync::Mutex::new(()),
         }
     }
 
-    /// Renews or acquires; returns the epoch to act under.
+    /// Renews or acquires; returns the epoch to act under. While the actuator does not serve none is acquired, and one
+    /// that is held is given back after the time of a lease.
     ///
     /// # Errors
     /// Then nothing may be done.
@@ -83,6 +94,23 @@ impl LeaseKeeper {
     }
 
     async fn renew_or_acquire(&self) -> Result<u64, NoLease> {
+        let able = self.look_at_the_actuator().await;
+        let idle = self.idle_for(able.is_ok());
+        if let Err(error) = &able {
+            if let Some(held) = self.held()
+                && idle >= self.ttl()
+            {
+                tracing::warn!(
+                    epoch = held.epoch,
+                    idle_seconds = idle.as_secs(),
+                    "nothing can be done here; giving the lease back: {error}"
+                );
+                self.give_back().await;
+            }
+            if self.held().is_none() {
+                return Err(NoLease::Idle(error.clone()));
+            }
+        }
         let asked_at = self.clock.now();
         if let Some(held) = self.held() {
             match self
@@ -95,6 +123,9 @@ impl LeaseKeeper {
                 Err(error) if error.failure != Failure::Unsure => {
                     tracing::warn!(%error, epoch = held.epoch, "lease lost");
                     self.set(None);
+                    if let Err(error) = able {
+                        return Err(NoLease::Idle(error));
+                    }
                 }
                 Err(error) => return Err(NoLease::Unknown(error)),
             }
@@ -154,13 +185,53 @@ impl LeaseKeeper {
         }
     }
 
+    /// Whether the actuator serves; one that is starting, as after a restart of everything, is waited for, once.
+    async fn look_at_the_actuator(&self) -> Result<(), CallError> {
+        let known_to_be_idle = || {
+            let since = self.idle_since.lock();
+            since.unwrap_or_else(PoisonError::into_inner).is_some()
+        };
+        let patient = self.held().is_none() && !known_to_be_idle();
+        let until = tokio::time::Instant::now() + STARTING;
+        loop {
+            match self.clients.actuator_serves().await {
+                Err(error)
+                    if error.was_answered && patient && tokio::time::Instant::now() < until =>
+                {
+                    tokio::time::sleep(STARTING_POLL).await;
+                }
+                looked => return looked,
+            }
+        }
+    }
+
+    fn ttl(&self) -> Duration {
+        Duration::from_secs(u64::from(self.ttl_seconds))
+    }
+
+    /// How long the actuator has not served, as far as was asked.
+    fn idle_for(&self, serves: bool) -> Duration {
+        let now = self.clock.now();
+        let mut since = self
+            .idle_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if serves {
+            *since = None;
+            return Duration::ZERO;
+        }
+        let since = *since.get_or_insert(now);
+        now.duration_since(since).try_into().unwrap_or_default()
+    }
+
     fn held(&self) -> Option<Held> {
         *self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn keep(&self, epoch: u64, asked_at: Timestamp) -> u64 {
-        let ttl = Duration::from_secs(u64::from(self.ttl_seconds));
-        let until = asked_at.saturating_add(ttl).unwrap_or(Timestamp::MAX);
+        let until = asked_at
+            .saturating_add(self.ttl())
+            .unwrap_or(Timestamp::MAX);
         self.set(Some(Held { epoch, until }));
         epoch
     }

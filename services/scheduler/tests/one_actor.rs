@@ -12,7 +12,7 @@ use proto::{
     decision::v1::Outcome,
 };
 use support::{Scheduler, WEB, World, actuator::Reply, eventually, result};
-use tonic::Code;
+use tonic::{Code, Status};
 
 async fn eager() -> World {
     let world = World::start().await;
@@ -95,6 +95,80 @@ async fn fault_53_a_holder_that_noticed_nothing_is_fenced_and_the_target_needs_n
         world.decision.outcomes(),
         [("web".to_owned(), Outcome::NotStarted)]
     );
+}
+
+#[tokio::test]
+async fn a_standby_whose_actuator_waits_for_the_journal_leaves_the_lease_to_who_can_act() {
+    let world = eager().await;
+    // It listens, and answers nothing before the journal is its own.
+    let waiting = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", waiting.local_addr().unwrap());
+    let standby = world.scheduler(&format!("actuator_url: {url}")).await;
+    let tick = standby.tick().await;
+    let web = result(&tick, "web");
+    assert_eq!(
+        (web.action.as_str(), web.reason_code.as_str()),
+        ("hold", "instance_unavailable"),
+        "{web:#?}"
+    );
+    for words in [url.as_str(), "journal", "left to others"] {
+        assert!(web.error.contains(words), "{:?} lacks {words:?}", web.error);
+    }
+    assert_eq!(world.decision.holder(), None, "the lease is free");
+    let active = world.scheduler("").await;
+    let tick = active.tick().await;
+    assert_eq!(result(&tick, "web").action_taken, "started", "{tick:#?}");
+}
+
+#[tokio::test]
+async fn the_lease_is_given_back_when_the_actuator_does_not_serve_for_its_time() {
+    let world = eager().await;
+    let clock = ManualClock::new(SystemClock.now());
+    let config = world.config("lease_seconds: 60");
+    let scheduler = Scheduler::start(config, Arc::new(clock.clone())).await;
+    scheduler.tick().await;
+    world.actuator.finish(ResizePhase::Succeeded);
+    eventually("the report", || world.decision.pending() == 0).await;
+    let holder = world.decision.holder();
+    assert!(holder.is_some());
+
+    // A restart of the actuator takes no time worth a change of hands.
+    world.set_actuator_ready(false).await;
+    for _ in 0..2 {
+        let tick = scheduler.tick().await;
+        let web = result(&tick, "web");
+        assert_ne!(web.reason_code, "instance_unavailable", "{web:#?}");
+        assert_eq!(world.decision.holder(), holder);
+        clock.advance(Duration::from_secs(29));
+    }
+    clock.advance(Duration::from_secs(2));
+    let tick = scheduler.tick().await;
+    let web = result(&tick, "web");
+    assert_eq!(web.reason_code, "instance_unavailable", "{web:#?}");
+    assert!(web.error.contains("does not serve"), "{}", web.error);
+    assert_eq!(world.decision.holder(), None, "the lease was given back");
+    scheduler.tick().await;
+    assert_eq!(world.decision.holder(), None, "and is not asked for");
+
+    world.set_actuator_ready(true).await;
+    let tick = scheduler.tick().await;
+    assert_eq!(world.decision.holder(), holder);
+    let web = result(&tick, "web");
+    assert_ne!(web.reason_code, "instance_unavailable", "{web:#?}");
+}
+
+#[tokio::test]
+async fn why_an_actuator_does_not_serve_is_asked_of_it() {
+    let world = eager().await;
+    world.set_actuator_ready(false).await;
+    *world.actuator.blind.lock().unwrap() = Some(Status::failed_precondition(
+        "no credentials; set AWS_PROFILE",
+    ));
+    let scheduler = world.scheduler("").await;
+    let tick = scheduler.tick().await;
+    let web = result(&tick, "web");
+    assert_eq!(web.reason_code, "instance_unavailable");
+    assert!(web.error.contains("set AWS_PROFILE"), "{}", web.error);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use common::private;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -74,8 +75,11 @@ pub struct Switch {
 }
 
 impl Switch {
-    /// Nothing is read or made yet.
+    /// Nothing is read or made yet; a file that others may read is narrowed.
     pub fn new(path: Option<PathBuf>) -> Self {
+        if let Some(path) = &path {
+            private::narrow(path);
+        }
         Self {
             path,
             in_memory: Mutex::default(),
@@ -126,7 +130,9 @@ fn write(path: &Path, decisions: &Decisions) -> io::Result<()> {
         fs::create_dir_all(folder)?;
     }
     let new = path.with_extension("json.new");
-    let mut file = fs::File::create(&new)?;
+    let mut file = private::open(&new)?;
+    // One that a crash left behind.
+    file.set_len(0)?;
     file.write_all(&serde_json::to_vec_pretty(decisions)?)?;
     file.sync_all()?;
     fs::rename(&new, path)?;

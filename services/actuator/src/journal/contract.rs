@@ -670,3 +670,52 @@ async fn a_guard_on(server: &Postgres) {
     guard.set_kill_switch(None).await.unwrap();
     assert_eq!(reason().await, None);
 }
+
+#[tokio::test]
+async fn only_its_owner_may_read_the_journal_and_what_lies_beside_it() {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+    let folder = tempfile::tempdir().unwrap();
+    let database = path(&folder, "journal.db");
+    let modes = || -> Vec<(String, u32)> {
+        let files = fs::read_dir(folder.path()).unwrap().map(Result::unwrap);
+        let mut modes: Vec<_> = files
+            .map(|file| {
+                let mode = file.metadata().unwrap().permissions().mode();
+                (file.file_name().into_string().unwrap(), mode & 0o777)
+            })
+            .collect();
+        modes.sort();
+        modes
+    };
+    let widen = |name: &str| {
+        let wide = fs::Permissions::from_mode(0o644);
+        fs::set_permissions(folder.path().join(name), wide).unwrap();
+    };
+    let all = [
+        "journal.db",
+        "journal.db-shm",
+        "journal.db-wal",
+        "journal.db.lock",
+    ];
+    let expected: Vec<_> = all.map(|name| (name.to_owned(), 0o600)).to_vec();
+    let store = SqlStore::open(&database).await.unwrap();
+    admitted(&store, "a", "i-1").await;
+    assert_eq!(modes(), expected);
+    store.close().await;
+    drop(store);
+
+    // Of an older version.
+    widen("journal.db");
+    widen("journal.db.lock");
+    let store = SqlStore::open(&database).await.unwrap();
+    admitted(&store, "b", "i-2").await;
+    assert_eq!(modes(), expected);
+    store.close().await;
+    drop(store);
+
+    // What can't be used is left as it is.
+    fs::write(&database, "somebody's notes, which are no database").unwrap();
+    widen("journal.db");
+    assert!(SqlStore::open(&database).await.is_err());
+    assert!(modes().contains(&("journal.db".to_owned(), 0o644)));
+}

@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use common::private;
 use tokio::sync::Semaphore;
 
 use super::sql::{OpenError, unusable};
@@ -105,7 +106,7 @@ pub fn lock_file(database: &Path) -> Result<File, OpenError> {
         return Err(wrong(&io::Error::other("it is no regular file")));
     }
     // On a disk that can't be written, another process may hold it all the same.
-    let opened = File::create(&path).or_else(|error| File::open(&path).map_err(|_| error));
+    let opened = private::open(&path).or_else(|error| File::open(&path).map_err(|_| error));
     let file = opened.map_err(|error| wrong(&error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

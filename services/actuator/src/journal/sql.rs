@@ -8,7 +8,7 @@
 use std::{fs::File, path::Path, time::Duration};
 
 use async_trait::async_trait;
-use common::text::chain;
+use common::{private, text::chain};
 use jiff::Timestamp;
 use sqlx::{
     Any, AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Row as _,
@@ -201,6 +201,9 @@ impl SqlStore {
                 Found::Nothing | Found::Sound => {}
                 Found::Wrong(what) => return Err(damaged(database, &what)),
             }
+            // Ours, or nothing yet.
+            private::make_database(path);
+            private::narrow_database(path);
             Some(lock)
         };
         let url = match memory {

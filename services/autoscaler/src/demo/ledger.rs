@@ -163,12 +163,12 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{fleet::Demand, pricing::family, trace::constant},
+        super::{fleet::Demand, pricing::machine_types, trace::constant},
         *,
     };
 
     fn machine(percent_of_one_vcpu: f64) -> Machine {
-        let ladder = family("t2");
+        let ladder = machine_types(&["t2.small", "t2.medium", "t2.large"]).unwrap();
         let first = ladder[0];
         let demand = Demand::Recorded {
             trace: constant(percent_of_one_vcpu),

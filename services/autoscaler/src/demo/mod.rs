@@ -4,11 +4,13 @@
 //! Prometheus that scrapes them ([`prometheus`]), EC2 (the actuator's fake), and the clock, which runs fast.
 
 mod fleet;
+mod given;
 mod ledger;
 mod pricing;
 mod prometheus;
 mod scenario;
 mod show;
+mod summary;
 mod trace;
 mod workload;
 
@@ -36,14 +38,16 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use self::{
-    fleet::{Machine, Metric},
+    fleet::Metric,
+    given::Given,
     ledger::Ledger,
-    pricing::{MachineType, machine_type},
+    pricing::{MachineType, machine_type, machine_types},
     prometheus::{Expressions, SharedFleet},
 };
 use crate::{
     assembly::{self, Configuration, World},
     cli::DemoArgs,
+    output::line,
     sockets::Sockets,
 };
 
@@ -56,22 +60,37 @@ const STEP_SECONDS: i64 = 5;
 const RESIZE_STEP: Duration = Duration::from_millis(2);
 const TICK_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How it runs beside its arguments.
+pub struct Manner {
+    /// Nothing but the summary is printed, as JSON.
+    pub json: bool,
+}
+
 /// Runs the demo to the end of `--days`, or to Ctrl-C; both end with the summary and exit code 0.
-pub fn run(args: DemoArgs) -> ExitCode {
+pub fn run(args: DemoArgs, settings: Settings, manner: Manner) -> ExitCode {
+    let given = match Given::of(&settings) {
+        Ok(given) => given,
+        Err(error) => return service::usage_error("autoscaler", &error),
+    };
     // Decisions are what there is to see; logs only when something goes wrong.
     let settings = match Settings::from_yaml_text("telemetry: {filter: error}") {
-        Ok(settings) => settings,
+        Ok(quiet) => quiet.overlaid(settings),
         Err(error) => return service::usage_error("autoscaler", &error),
     };
     service::run("autoscaler", &settings, |interrupted| {
-        demo(args, interrupted)
+        demo(args, given, manner, interrupted)
     })
 }
 
-async fn demo(args: DemoArgs, interrupted: CancellationToken) -> anyhow::Result<()> {
+async fn demo(
+    args: DemoArgs,
+    given: Given,
+    manner: Manner,
+    interrupted: CancellationToken,
+) -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("no temporary folder for the decision store")?;
     let stop = CancellationToken::new();
-    let mut simulation = Simulation::start(&args, folder.path(), &stop).await?;
+    let mut simulation = Simulation::start(&args, given, manner, folder.path(), &stop).await?;
     let last_tick = match args.days {
         Some(days) => i64::from(days) * DAY_SECONDS / simulation.tick_seconds,
         None => i64::MAX,
@@ -96,9 +115,9 @@ async fn demo(args: DemoArgs, interrupted: CancellationToken) -> anyhow::Result<
             () = next => {}
         }
     }
-    simulation.summarise();
+    let told = simulation.summarise();
     stop.cancel();
-    result.and(simulation.end().await)
+    result.and(told).and(simulation.end().await)
 }
 
 struct Simulation {
@@ -112,23 +131,30 @@ struct Simulation {
     services: tokio::task::JoinHandle<anyhow::Result<()>>,
     tick_seconds: i64,
     running_resizes: usize,
+    json: bool,
+    /// Keys of the configuration that mean nothing here.
+    left_out: Vec<String>,
 }
 
 impl Simulation {
     async fn start(
         args: &DemoArgs,
+        given: Given,
+        manner: Manner,
         folder: &std::path::Path,
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let clock = ManualClock::new(Timestamp::from_second(START_SECOND)?);
-        let defaults = scheduler::Config::default();
-        let tick_seconds = i64::from(defaults.tick_interval_seconds);
+        let base = &given.base.scheduler;
+        let tick_seconds = i64::from(base.tick_interval_seconds);
+        let ladder = given.ladder().map(machine_types).transpose();
+        let ladder = ladder.context("configuration key `policy.ladder`")?;
         let machines = match &args.trace {
             Some(path) => {
-                let warm_up = i64::from(defaults.prometheus.window_seconds);
-                scenario::recorded(path, START_SECOND, warm_up)?
+                let warm_up = i64::from(base.prometheus.window_seconds);
+                scenario::recorded(path, START_SECOND, warm_up, ladder.as_deref())?
             }
-            None => scenario::generated(START_SECOND, args.seed)?,
+            None => scenario::generated(START_SECOND, args.seed, ladder.as_deref())?,
         };
         let cloud = FakeCloud::new(Arc::new(clock.clone()));
         for machine in &machines {
@@ -141,9 +167,11 @@ impl Simulation {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let prometheus_url = local_url(listener.local_addr()?);
         let ledger = Ledger::new(machines.len());
-        let configuration = configuration(&machines, &prometheus_url, folder)?;
-        let sockets = bind(&configuration).await?;
-        show::welcome(&machines, &configuration, &sockets, args);
+        let configuration = given.configuration(&machines, &prometheus_url, folder)?;
+        let sockets = bind(&configuration, args.any_port).await?;
+        if !manner.json {
+            show::welcome(&machines, &configuration, &sockets, args, &given.left_out);
+        }
         let fleet: SharedFleet = Arc::new(Mutex::new(machines));
         let exporter = prometheus::serve(
             listener,
@@ -172,6 +200,8 @@ impl Simulation {
             services,
             tick_seconds,
             running_resizes: 0,
+            json: manner.json,
+            left_out: given.left_out,
         })
     }
 
@@ -185,7 +215,9 @@ impl Simulation {
             .context("the scheduler does not answer")?
             .into_inner();
         for result in response.tick.unwrap_or_default().results {
-            self.decisions.show(at, &result);
+            if !self.json {
+                self.decisions.show(at, &result);
+            }
             self.note(at, &result);
         }
         for _ in 0..self.tick_seconds / STEP_SECONDS {
@@ -228,7 +260,9 @@ impl Simulation {
         while let Ok(event) = self.events.try_recv() {
             let Some(result) = event.result else { continue };
             self.running_resizes = self.running_resizes.saturating_sub(1);
-            show::resize(self.clock.now(), &result);
+            if !self.json {
+                show::resize(self.clock.now(), &result);
+            }
             if let Some(machine) = self.machine_number(&result.target_id) {
                 let succeeded = result.action_taken == "succeeded";
                 self.ledger
@@ -242,11 +276,18 @@ impl Simulation {
         machines.iter().position(|machine| machine.name == name)
     }
 
-    fn summarise(&self) {
-        if let Ok(machines) = self.fleet.lock() {
-            let simulated = self.clock.now().as_second() - START_SECOND;
+    fn summarise(&self) -> anyhow::Result<()> {
+        let Ok(machines) = self.fleet.lock() else {
+            return Ok(());
+        };
+        let simulated = self.clock.now().as_second() - START_SECOND;
+        if self.json {
+            let summary = summary::of(&machines, &self.ledger, simulated, &self.left_out);
+            line(serde_json::to_string_pretty(&summary)?);
+        } else {
             show::summary(&machines, &self.ledger, simulated);
         }
+        Ok(())
     }
 
     async fn end(self) -> anyhow::Result<()> {
@@ -266,53 +307,17 @@ fn running_type(cloud: &FakeCloud, instance_id: &str) -> Option<MachineType> {
     }
 }
 
-/// The defaults of all four services, but for what the simulation replaces.
-fn configuration(
-    machines: &[Machine],
-    prometheus_url: &str,
-    folder: &std::path::Path,
-) -> anyhow::Result<Configuration> {
-    let targets: Vec<_> = machines
-        .iter()
-        .map(|machine| {
-            let ladder: Vec<_> = machine.ladder.iter().map(|rung| rung.name).collect();
-            serde_json::json!({
-                "id": machine.name,
-                "instance_id": machine.instance_id,
-                "label": machine.label,
-                "ladder": ladder,
-            })
-        })
-        .collect();
-    let yaml = serde_json::json!({
-        "decision": {"database": folder.join("decision.db")},
-        // At the end nothing real waits for a machine that is down.
-        "actuator": {
-            "dry_run": false,
-            "shutdown_grace_seconds": 0,
-            "database": ":memory:",
-            // The day is over in two minutes; what the loop would do is what is to be seen.
-            "limits": {"instance_per_day": 0, "fleet_per_day": 0},
-        },
-        "scheduler": {
-            "run_clock": false,
-            "print_decisions": false,
-            // Nobody else is there; a simulated hour need not renew what it holds.
-            "lease_seconds": 3_600,
-            "prometheus": {"url": prometheus_url},
-            "targets": targets,
-        },
-    });
-    // JSON is YAML.
-    Ok(Configuration::read(&Settings::from_yaml_text(
-        &yaml.to_string(),
-    )?)?)
-}
-
-/// The usual ports, so that the other commands and grpcurl find the demo; free ones when something has them already.
-async fn bind(configuration: &Configuration) -> anyhow::Result<Sockets> {
-    if let Ok(sockets) = Sockets::bind(configuration).await.complete() {
-        return Ok(sockets);
+/// Where the configuration says, so that the other commands and grpcurl find the demo. Only where it was asked for, on
+/// free ports when something has them already.
+async fn bind(configuration: &Configuration, any_port: bool) -> anyhow::Result<Sockets> {
+    match Sockets::bind(configuration).await.complete() {
+        Ok(sockets) => return Ok(sockets),
+        Err(taken) if !any_port => {
+            return Err(anyhow::Error::new(taken).context(
+                "the demo's ports are not free; with --any-port it takes others, with --config those of a file",
+            ));
+        }
+        Err(_) => {}
     }
     let mut elsewhere = configuration.clone();
     let free = std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use super::{
     fleet::{Demand, Machine},
-    pricing::{family, machine_type},
+    pricing::{MachineType, machine_types},
     trace,
     workload::{Bursts, Deploy, HourlyJob, Workload},
 };
@@ -17,8 +17,13 @@ const HOUR: i64 = 3_600;
 const MOST_TRACES: usize = 6;
 
 /// A web server whose release on the second morning costs a quarter more CPU, a worker with an hourly job and bursts,
-/// and a small API whose memory leaks. `start` is the first second of the simulation, a midnight.
-pub fn generated(start: i64, seed: u64) -> anyhow::Result<Vec<Machine>> {
+/// and a small API whose memory leaks. `start` is the first second of the simulation, a midnight. Each has a ladder of its
+/// own, unless there is one for all.
+pub fn generated(
+    start: i64,
+    seed: u64,
+    ladder: Option<&[MachineType]>,
+) -> anyhow::Result<Vec<Machine>> {
     let quiet = |seed: u64| Workload {
         seed,
         base_vcpu: 0.3,
@@ -67,25 +72,45 @@ pub fn generated(start: i64, seed: u64) -> anyhow::Result<Vec<Machine>> {
         ..quiet(seed + 2)
     };
     [
-        ("web", "m6i", "m6i.large", web),
-        ("worker", "c6i", "c6i.large", worker),
-        ("api", "t2", "t2.small", api),
+        ("web", ["m6i.large", "m6i.xlarge", "m6i.2xlarge"], web),
+        ("worker", ["c6i.large", "c6i.xlarge", "c6i.2xlarge"], worker),
+        ("api", ["t2.small", "t2.medium", "t2.large"], api),
     ]
     .into_iter()
     .enumerate()
-    .map(|(index, (name, series, first, workload))| {
-        let first = machine_type(first).with_context(|| format!("no price for {first}"))?;
+    .map(|(index, (name, own, workload))| {
         let demand = Demand::Generated(workload);
-        Ok(Machine::new(name, index + 1, family(series), first, demand))
+        machine(name, index + 1, &own, ladder, demand)
     })
     .collect()
 }
 
+/// A machine on the first rung of the ladder for all, else of its own.
+fn machine(
+    name: &str,
+    number: usize,
+    own: &[&str],
+    ladder: Option<&[MachineType]>,
+    demand: Demand,
+) -> anyhow::Result<Machine> {
+    let ladder = match ladder {
+        Some(ladder) => ladder.to_vec(),
+        None => machine_types(own)?,
+    };
+    let first = ladder.first().copied();
+    let first = first.context("policy.ladder holds no type")?;
+    Ok(Machine::new(name, number, ladder, first, demand))
+}
+
 /// A machine for each of the first series of the file, sized so that 100 percent of the trace are four vCPU. The traces
 /// begin `warm_up` seconds before `start`, so that there is a history to forecast from.
-pub fn recorded(path: &Path, start: i64, warm_up: i64) -> anyhow::Result<Vec<Machine>> {
-    let first = machine_type("m6i.large").context("no price for m6i.large")?;
-    let machines = trace::read(path, MOST_TRACES)?
+pub fn recorded(
+    path: &Path,
+    start: i64,
+    warm_up: i64,
+    ladder: Option<&[MachineType]>,
+) -> anyhow::Result<Vec<Machine>> {
+    trace::read(path, MOST_TRACES)?
         .into_iter()
         .enumerate()
         .map(|(index, trace)| {
@@ -95,9 +120,10 @@ pub fn recorded(path: &Path, start: i64, warm_up: i64) -> anyhow::Result<Vec<Mac
                 begins_at: start - warm_up,
                 full_vcpu: 4.0,
             };
-            Machine::new(&name, index + 1, family("m6i"), first, demand)
-        });
-    Ok(machines.collect())
+            let own = ["m6i.large", "m6i.xlarge", "m6i.2xlarge"];
+            machine(&name, index + 1, &own, ladder, demand)
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -107,7 +133,7 @@ mod tests {
     #[test]
     fn each_machine_has_hours_that_need_its_larger_types_and_hours_that_do_not() {
         let start = 1_767_571_200;
-        for machine in generated(start, 1).unwrap() {
+        for machine in generated(start, 1, None).unwrap() {
             let smallest = f64::from(machine.ladder[0].vcpus);
             let minutes: Vec<f64> = (0..DAY / 60)
                 .map(|minute| machine.demand.vcpu(start + minute * 60))

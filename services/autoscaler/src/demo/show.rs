@@ -23,6 +23,7 @@ pub fn welcome(
     configuration: &Configuration,
     sockets: &Sockets,
     args: &DemoArgs,
+    left_out: &[String],
 ) {
     let names: Vec<_> = machines
         .iter()
@@ -53,6 +54,12 @@ pub fn welcome(
         sockets.actuator.grpc,
         sockets.scheduler.grpc,
     ));
+    if !left_out.is_empty() {
+        line(format!(
+            "Set in the configuration and without a meaning here: {}.",
+            left_out.join(", ")
+        ));
+    }
     let end = match args.days {
         Some(days) => format!("It ends after {days} simulated days or at Ctrl-C, with a summary."),
         None => "Ctrl-C ends it with a summary.".to_owned(),

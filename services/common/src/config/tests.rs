@@ -296,3 +296,34 @@ fn what_is_wrong_is_named() {
         assert!(message.contains(expected), "{message:?} lacks {expected:?}");
     }
 }
+
+#[test]
+fn a_part_of_what_is_set_can_be_taken_and_the_rest_is_named() {
+    let yaml =
+        "actuator: {dry_run: true, nested: {endpoint: here}, names: [a]}\nscheduler: {targets: []}";
+    let settings = settings(yaml, &[("AUTOSCALER__ACTUATOR__TIMEOUT_SECONDS", "7")]).unwrap();
+    let (part, left_out) = settings
+        .at_or_below(&["actuator.nested", "actuator.timeout_seconds", "act"])
+        .unwrap();
+    assert_eq!(
+        left_out,
+        ["actuator.dry_run", "actuator.names", "scheduler.targets"]
+    );
+    let expected = Actuator {
+        timeout_seconds: 7,
+        nested: Nested {
+            endpoint: "here".to_owned(),
+        },
+        ..Actuator::default()
+    };
+    assert_eq!(part.section::<Actuator>("actuator").unwrap(), expected);
+    assert!(settings.sets("actuator.names") && !part.sets("actuator.names"));
+
+    let above = Settings::from_yaml_text("actuator: {timeout_seconds: 8, names: [b]}").unwrap();
+    let both: Actuator = part.overlaid(above).section("actuator").unwrap();
+    assert_eq!(
+        (both.timeout_seconds, both.names),
+        (8, vec!["b".to_owned()])
+    );
+    assert_eq!(both.nested.endpoint, "here");
+}

@@ -502,3 +502,47 @@ proptest! {
             .block_on(run(steps));
     }
 }
+
+#[tokio::test]
+async fn only_its_owner_may_read_the_database_and_what_lies_beside_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("decision.db");
+    let now = Timestamp::from_second(START).unwrap();
+    let modes = || -> Vec<(String, u32)> {
+        let files = fs::read_dir(folder.path()).unwrap().map(Result::unwrap);
+        let mut modes: Vec<_> = files
+            .map(|file| {
+                let mode = file.metadata().unwrap().permissions().mode();
+                (file.file_name().into_string().unwrap(), mode & 0o777)
+            })
+            .collect();
+        modes.sort();
+        modes
+    };
+    let all = ["decision.db", "decision.db-shm", "decision.db-wal"]
+        .map(|name| (name.to_owned(), 0o600))
+        .to_vec();
+    let store = Store::open(&path, now).await.unwrap();
+    assert_eq!(modes(), all);
+    store.close().await;
+
+    // One from before, with logs that a crash left behind.
+    let store = Store::open(&path, now).await.unwrap();
+    for (name, _) in &all {
+        let wide = fs::Permissions::from_mode(0o664);
+        fs::set_permissions(folder.path().join(name), wide).unwrap();
+    }
+    let second = Store::open(&path, now).await.unwrap();
+    assert_eq!(modes(), all);
+    second.close().await;
+    store.close().await;
+
+    // What is not ours is left as it is.
+    let foreign = folder.path().join("notes.txt");
+    fs::write(&foreign, "somebody's notes, which are no database").unwrap();
+    fs::set_permissions(&foreign, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(Store::open(&foreign, now).await.is_err());
+    let mode = fs::metadata(&foreign).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o644);
+}

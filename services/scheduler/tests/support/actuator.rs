@@ -54,6 +54,8 @@ pub struct FakeActuator {
     /// The next streams break after their first message.
     pub break_streams: Mutex<u32>,
     pub refuse: Mutex<Option<Status>>,
+    /// What asking for instances comes to.
+    pub blind: Mutex<Option<Status>>,
     highest_epoch: Mutex<u64>,
     pub limits: Mutex<GetLimitsResponse>,
 }
@@ -175,6 +177,9 @@ impl ActuatorService for Served {
         let ids = request.into_inner().instance_ids;
         assert!((1..=200).contains(&ids.len()), "{} ids", ids.len());
         *self.0.looks.lock().unwrap() += 1;
+        if let Some(status) = self.0.blind.lock().unwrap().clone() {
+            return Err(status);
+        }
         let instances = self.0.instances.lock().unwrap();
         Ok(Response::new(DescribeInstancesResponse {
             instances: ids

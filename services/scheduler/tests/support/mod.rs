@@ -13,6 +13,7 @@ use common::{
     clock::{SharedClock, SystemClock},
     config::Settings,
     grpc::{GrpcServer, channel, outgoing},
+    health::{self, Health},
     listen::Listeners,
 };
 use decision::FakeDecision;
@@ -22,7 +23,7 @@ use proto::scheduler::v1::{
     RunTickRequest, TargetResult, Tick, scheduler_service_client::SchedulerServiceClient,
 };
 use scheduler::{Config, Deps, SchedulerListeners};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, transport::Channel};
 
@@ -36,6 +37,7 @@ pub struct World {
     pub decision: Arc<FakeDecision>,
     pub actuator: Arc<FakeActuator>,
     pub prometheus: FakePrometheus,
+    actuator_ready: watch::Sender<bool>,
     urls: [String; 3],
     stop: CancellationToken,
 }
@@ -60,10 +62,12 @@ impl World {
         for (number, id) in [WEB, API, JOB].into_iter().enumerate() {
             actuator.add(id, "t2.small", &format!("10.0.0.{}", number + 1));
         }
+        let actuator_ready = watch::Sender::new(true);
         let servers = [
             GrpcServer::always_ready("predictor").with_service(predictor::server(&predictor)),
             GrpcServer::always_ready("decision").with_service(decision::server(&decision)),
-            GrpcServer::always_ready("actuator").with_service(actuator::server(&actuator)),
+            GrpcServer::new("actuator", actuator_ready.subscribe())
+                .with_service(actuator::server(&actuator)),
         ];
         let mut urls = Vec::new();
         for server in servers {
@@ -76,6 +80,7 @@ impl World {
             decision,
             actuator,
             prometheus: FakePrometheus::start().await,
+            actuator_ready,
             urls: urls.try_into().unwrap(),
             stop,
         }
@@ -111,6 +116,21 @@ impl World {
         let section = format!("{}\n{lines}", section.join("\n"));
         let yaml = format!("scheduler:\n  {}\n", section.trim().replace('\n', "\n  "));
         Config::read(&Settings::from_yaml_text(&yaml).unwrap()).unwrap()
+    }
+
+    /// Whether the actuator says that it serves.
+    pub async fn set_actuator_ready(&self, ready: bool) {
+        self.actuator_ready.send_replace(ready);
+        let [_, _, actuator] = &self.urls;
+        let channel = channel(actuator).unwrap();
+        for _ in 0..500 {
+            let health = health::check(channel.clone(), Duration::from_secs(2)).await;
+            if (health == Health::Serving) == ready {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the actuator's health did not become {ready}");
     }
 
     /// A scheduler in this world.
