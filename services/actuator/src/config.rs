@@ -414,7 +414,13 @@ impl Config {
     /// True when the journal would be a new file.
     pub fn has_no_journal_yet(&self) -> bool {
         let is_file = self.database != ":memory:" && !self.database.contains("://");
-        is_file && !Path::new(&self.database).exists()
+        is_file && is_absent(Path::new(&self.database))
+    }
+
+    /// True when there is neither a journal nor a key of breadcrumbs.
+    pub fn never_ran(&self) -> bool {
+        let no_key = self.breadcrumb_key.is_none() && is_absent(&self.breadcrumb_key_file);
+        self.has_no_journal_yet() && no_key
     }
 
     /// Where the kill switch and the breaker's closing by hand are kept: beside the journal. `None` is in memory.
@@ -437,6 +443,11 @@ impl Config {
             ..Limits::default()
         }
     }
+}
+
+/// For sure: a folder that can't be looked into may have it.
+fn is_absent(path: &Path) -> bool {
+    matches!(path.try_exists(), Ok(false))
 }
 
 #[cfg(test)]

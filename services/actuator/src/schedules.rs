@@ -535,28 +535,40 @@ fn every_crash_with_a_fault_and_a_lost_call_ends_running_or_gone() {
     assert!(count > 8_000, "{count}");
 }
 
-#[test]
-fn every_crash_before_dry_run_or_days_or_with_a_journal_that_is_not_to_be_used_ends_running_or_gone()
- {
+/// One crash and two, with each fault, and something else after the first.
+fn each_crash_and_then(then: Then) {
     let start = Instant::now();
-    for then in [Then::DryRun, Then::Degraded, Then::Old] {
-        let faults: Vec<Fault> = faults::all().iter().map(|fault| fault.then(then)).collect();
-        let single = all(&faults, |fault| {
-            (0..points(fault)).map(|point| vec![point]).collect()
-        });
-        let few: Vec<Fault> = faults.into_iter().filter(|fault| fault.twice).collect();
-        let double = all(&few, |fault| {
-            (0..points(fault))
-                .flat_map(|first| [1, 2, 3, 5, 9].map(|distance| vec![first, first + distance]))
-                .collect()
-        });
-        eprintln!(
-            "{} schedules of a crash, then {then:?}: {single} with one crash, {double} with another; {:?}",
-            single + double,
-            start.elapsed()
-        );
-        assert!(single + double > 5_000, "{single} + {double}");
-    }
+    let faults: Vec<Fault> = faults::all().iter().map(|fault| fault.then(then)).collect();
+    let single = all(&faults, |fault| {
+        (0..points(fault)).map(|point| vec![point]).collect()
+    });
+    let few: Vec<Fault> = faults.into_iter().filter(|fault| fault.twice).collect();
+    let double = all(&few, |fault| {
+        (0..points(fault))
+            .flat_map(|first| [1, 2, 3, 5, 9].map(|distance| vec![first, first + distance]))
+            .collect()
+    });
+    eprintln!(
+        "{} schedules of a crash, then {then:?}: {single} with one crash, {double} with another; {:?}",
+        single + double,
+        start.elapsed()
+    );
+    assert!(single + double > 5_000, "{single} + {double}");
+}
+
+#[test]
+fn every_crash_before_dry_run_ends_running_or_gone() {
+    each_crash_and_then(Then::DryRun);
+}
+
+#[test]
+fn every_crash_with_a_journal_that_is_not_to_be_used_ends_running_or_gone() {
+    each_crash_and_then(Then::Degraded);
+}
+
+#[test]
+fn every_crash_and_days_without_a_process_ends_running_or_gone() {
+    each_crash_and_then(Then::Old);
 }
 
 #[test]

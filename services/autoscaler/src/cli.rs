@@ -256,8 +256,13 @@ pub fn main() -> ExitCode {
     };
     if let Command::Completions { shell } = cli.command {
         let mut command = Cli::command();
-        clap_complete::generate(shell, &mut command, "autoscaler", &mut std::io::stdout());
-        return ExitCode::SUCCESS;
+        // Into memory first: it panics where a reader goes away.
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut command, "autoscaler", &mut script);
+        return match std::io::Write::write_all(&mut std::io::stdout(), &script) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
     }
     if let Command::Run = cli.command {
         return commands::run::run(&cli.config);

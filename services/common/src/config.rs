@@ -313,10 +313,7 @@ impl Settings {
 
 /// The file and what it says: `path`, or the one of the working directory if there is one.
 fn read_file(path: Option<&Path>) -> Result<(Option<PathBuf>, String), ConfigError> {
-    let file = match path {
-        Some(path) => Some(path.to_owned()),
-        None => Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists()),
-    };
+    let file = named_or_default(path);
     let text = match &file {
         Some(path) => files::read_text(path).map_err(|source| ConfigError::Read {
             path: path.clone(),
@@ -325,6 +322,13 @@ fn read_file(path: Option<&Path>) -> Result<(Option<PathBuf>, String), ConfigErr
         None => String::new(),
     };
     Ok((file, text))
+}
+
+fn named_or_default(path: Option<&Path>) -> Option<PathBuf> {
+    match path {
+        Some(path) => Some(path.to_owned()),
+        None => Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists()),
+    }
 }
 
 fn check_tree(key: &str, tree: &Value) -> Result<(), ConfigError> {

@@ -62,7 +62,15 @@ fn parse(text: &str) -> Result<Vec<(String, String)>, String> {
                 number + 1
             ));
         }
-        found.push((name.to_owned(), unquoted(value).to_owned()));
+        let value = unquoted(value);
+        let twice = |(known, before): &(String, String)| known == name && before != value;
+        if found.iter().any(twice) {
+            return Err(format!(
+                "line {} says {name} again, and differently",
+                number + 1
+            ));
+        }
+        found.push((name.to_owned(), value.to_owned()));
     }
     Ok(found)
 }

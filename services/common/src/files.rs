@@ -18,6 +18,15 @@ const MOST_LINKS: usize = 40;
 /// It can't be read, is no regular file (to open a pipe waits for its other end), is larger than [`MOST_BYTES`] or is no
 /// UTF-8.
 pub fn read_text(path: &Path) -> io::Result<String> {
+    String::from_utf8(read(path)?)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8"))
+}
+
+/// Its bytes, whatever they are.
+///
+/// # Errors
+/// As [`read_text`], but for UTF-8.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }
@@ -28,8 +37,7 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     if text.len() as u64 > MOST_BYTES {
         return Err(io::Error::other("it is larger than 1 MiB"));
     }
-    String::from_utf8(text)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8"))
+    Ok(text)
 }
 
 /// True when both are, or will be, the same file, however they are written.

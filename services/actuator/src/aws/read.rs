@@ -89,9 +89,10 @@ fn instance(found: &ec2::Instance, account: Option<&str>) -> Instance {
 /// The time in `User initiated (2026-11-27 01:02:03 GMT)`, EC2's words for a stop that was asked for. Stops for other
 /// reasons have other words.
 fn user_initiated_at(reason: &str) -> Option<Timestamp> {
-    let time = reason
-        .strip_prefix("User initiated (")?
-        .strip_suffix(" GMT)")?;
+    let time = reason.strip_prefix("User initiated (")?;
+    // Stand-ins for EC2 write UTC.
+    let zone = [" GMT)", " UTC)"];
+    let time = zone.iter().find_map(|zone| time.strip_suffix(zone))?;
     let (day, time) = time.split_once(' ')?;
     format!("{day}T{time}Z").parse().ok()
 }

@@ -92,7 +92,13 @@ impl Switch {
         let Some(path) = &self.path else {
             return self.memory().clone();
         };
-        match fs::read(path) {
+        // Not opened before it is known to be a file: a pipe would be waited for, and all calls with it.
+        let read = match fs::metadata(path) {
+            Ok(about) if !about.is_file() => Err(io::Error::other("it is no regular file")),
+            Ok(_) => fs::read(path),
+            Err(error) => Err(error),
+        };
+        match read {
             Ok(bytes) => Decisions::of(&path.display().to_string(), &bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Decisions::default(),
             Err(error) => Decisions::on(format!("{} can't be read: {error}", path.display())),

@@ -58,7 +58,8 @@ impl Failure {
             .map(root_cause)
             .unwrap_or_default();
         let message = match status.code() {
-            Code::Unavailable => format!(
+            // What it answered itself has no cause on this side.
+            Code::Unavailable if std::error::Error::source(status).is_some() => format!(
                 "{service} at {url} can't be reached: {}{cause}; is it running, and is the address right?",
                 status.message()
             ),

@@ -109,7 +109,7 @@ impl Client {
                 let found = self.find_target(name).await?;
                 if let Some(why) = &found.unchecked {
                     warn(&format!(
-                        "whether there is a target {} is not known ({why}); paused all the same",
+                        "whether there is a target {} is not known ({why}); it is paused all the same if the decision service answers",
                         found.id
                     ));
                 }

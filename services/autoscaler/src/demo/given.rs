@@ -89,7 +89,7 @@ impl Given {
                 "print_decisions": false,
                 // Nobody else is there; a simulated hour need not renew what it holds.
                 "lease_seconds": 3_600,
-                "prometheus": {"url": prometheus_url},
+                "prometheus": {"url": prometheus_url, "cpu_unit": "percent", "memory_unit": "percent"},
                 "targets": targets,
             },
         });

@@ -8,6 +8,7 @@ use std::{
 use figment::{Figment, providers::Serialized, value::Value};
 
 use super::{ConfigError, ENV_PREFIX, Settings, variables::Written};
+use crate::files;
 
 impl ConfigError {
     /// True when it may hide the value of one of these keys: it is about it, about a section around it, or about a key
@@ -17,12 +18,12 @@ impl ConfigError {
             Self::Value { key, .. } => (key.as_str(), None),
             Self::UnknownKey { key, nearest } => (key.as_str(), nearest.as_ref()),
             Self::NearMiss { right, .. } => (right.as_str(), None),
+            Self::EnvironmentFile { .. } | Self::Profile { .. } => return true,
+            // What can be read of the file is read by itself, or refused there.
             Self::Read { .. }
             | Self::NotSections { .. }
-            | Self::EnvironmentFile { .. }
-            | Self::Profile { .. } => return true,
-            // What can be read of the file is read by itself.
-            Self::Syntax { .. } | Self::TooDeep { .. } => return false,
+            | Self::Syntax { .. }
+            | Self::TooDeep { .. } => return false,
         };
         let variable = key
             .strip_prefix(ENV_PREFIX)
@@ -51,7 +52,16 @@ impl Settings {
     /// # Errors
     /// The file can't be read, or not even this section of it.
     pub fn salvage(path: Option<&Path>, section: &str) -> Result<Self, ConfigError> {
-        let (file, text) = super::read_file(path)?;
+        let file = super::named_or_default(path);
+        let text = match &file {
+            // A comment in another encoding hides no key.
+            Some(path) => files::read(path).map_err(|source| ConfigError::Read {
+                path: path.clone(),
+                source,
+            })?,
+            None => Vec::new(),
+        };
+        let text = String::from_utf8_lossy(&text).into_owned();
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| {
                 Some(Written {
@@ -71,9 +81,14 @@ impl Settings {
     ) -> Result<Self, ConfigError> {
         let whole = Self::from_yaml(text, file.clone());
         let settings = match whole {
-            Err(ConfigError::Syntax { .. } | ConfigError::TooDeep { .. }) => {
-                Self::from_yaml(&block(text, section), file)?
-            }
+            Err(
+                error @ (ConfigError::Syntax { .. }
+                | ConfigError::TooDeep { .. }
+                | ConfigError::NotSections { .. }),
+            ) => match block(text, section) {
+                Some(block) => Self::from_yaml(&block, file)?,
+                None => return Err(error),
+            },
             whole => whole?,
         };
         let mut settings = settings.only(section)?;
@@ -147,19 +162,41 @@ fn remove(tree: &mut BTreeMap<String, Value>, path: &[&str]) -> bool {
     }
 }
 
-/// The lines of one section, when the whole is not YAML.
-fn block(text: &str, section: &str) -> String {
-    let begins = |line: &str| {
-        line.strip_prefix(section)
-            .is_some_and(|rest| rest.trim_start().starts_with(':'))
+/// The lines of one section, when the whole is not YAML. `None` when it is not there exactly once, or what follows is no
+/// other section: then a part of it may be missing, and with it where the machines are.
+fn block(text: &str, section: &str) -> Option<String> {
+    let key = |line: &str| {
+        let (key, _) = line.split_once(':')?;
+        Some(key.trim().trim_matches(['"', '\'']).to_owned())
     };
-    let mut lines = text.lines().skip_while(|line| !begins(line));
-    let first = lines.next().into_iter();
-    let inside = |line: &&str| line.is_empty() || line.starts_with([' ', '#', '-']);
-    let rest = lines.take_while(inside);
-    first
-        .chain(rest)
-        .fold(String::new(), |text, line| text + line + "\n")
+    let names = |line: &&str| key(line).is_some_and(|key| key == section);
+    let mut found = text.lines().filter(names);
+    let first = found.next()?;
+    if found.next().is_some() {
+        return None;
+    }
+    let indent = first.len() - first.trim_start().len();
+    let inside = |line: &str| {
+        let blanks = line.len() - line.trim_start().len();
+        line.trim().is_empty() || line.trim_start().starts_with('#') || blanks > indent
+    };
+    let mut block = first.to_owned() + "\n";
+    let after = text.lines().skip_while(|line| *line != first).skip(1);
+    for line in after {
+        if inside(line) {
+            block += line;
+            block.push('\n');
+            continue;
+        }
+        let is_a_section = key(line).is_some_and(|key| super::SECTIONS.contains(&key.as_str()));
+        let is_an_end = line.starts_with("---") || line.starts_with("...");
+        let is_a_key = line
+            .trim_start()
+            .starts_with(|sign: char| sign.is_ascii_alphanumeric() || "\"'".contains(sign))
+            && line.contains(':');
+        return (is_a_section || is_an_end || is_a_key).then_some(block);
+    }
+    Some(block)
 }
 
 #[cfg(test)]
@@ -202,11 +239,23 @@ mod tests {
             "policy: [unclosed\nhands:\n  region: here\n",
             "hands:\n  # where\n\n  region: here\npolicy:\n\tscale: 1\n",
             "hands : {region: here}\npolicy: {a: 1, a: 2}\n",
+            "\"hands\":\n  region: here\nx: [\n",
+            " 'hands':\n   region: here\n x: [\n",
+            "7: x\nhands:\n  region: here\n",
         ] {
             assert_eq!(region(yaml), "here", "{yaml}");
         }
         assert_eq!(region("policy: 7"), "");
-        for yaml in ["hands: [region]", "hands: 7", "- hands", "hands: {region: "] {
+        for yaml in [
+            "hands: [region]",
+            "hands: 7",
+            "- hands",
+            "hands: {region: ",
+            // What is missing may be the region.
+            "hands:\n<<<<<<< ours\n  region: here\n=======\n",
+            "hands:\n  region: here\nhands:\n  region: there\n",
+            "policy: [\n",
+        ] {
             assert!(salvaged(yaml, &[]).is_err(), "{yaml}");
         }
     }
