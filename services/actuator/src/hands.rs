@@ -144,6 +144,11 @@ impl Hands {
         self.ready.subscribe()
     }
 
+    /// Why the journal can't be used; `None` while it can.
+    pub fn journal_degraded(&self) -> Option<Arc<str>> {
+        self.journal.degraded()
+    }
+
     /// What answers calls. Its streams end with `shutdown`.
     pub fn service(&self, shutdown: CancellationToken) -> Service {
         Service {

@@ -107,7 +107,7 @@ pub async fn serve_or_bring_up(
 /// leads to.
 ///
 /// # Errors
-/// When there is no journal to be had, or a server broke.
+/// When there is no journal to be had, when it could not be used to the end, or when a server broke.
 pub async fn serve(
     config: Config,
     deps: Deps,
@@ -142,8 +142,13 @@ pub async fn serve(
         stop.cancel();
     };
     let (served, ()) = tokio::join!(serving, working);
+    let degraded = hands.journal_degraded();
     hands.put_down().await;
-    Ok(served?)
+    served?;
+    // The last thing it says is what a person has to mend.
+    degraded.map_or(Ok(()), |why| {
+        Err(anyhow::anyhow!("it worked without its journal: {why}"))
+    })
 }
 
 /// Brings up what is down, and ends. Nothing is served, nothing is stopped, and nothing new is begun.
