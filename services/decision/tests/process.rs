@@ -16,6 +16,7 @@ use proto::decision::v1::{
     Action, DecideRequest, Decision, ListDecisionsRequest, ReasonCode,
     decision_service_client::DecisionServiceClient,
 };
+use sqlx::Connection as _;
 use tonic::{Code, Status, transport::Channel};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -164,6 +165,37 @@ async fn fault_46_a_disk_without_room_takes_no_action_and_the_process_lives() {
     let process = start(binary(folder.path()));
     assert_eq!(count(&process).await, written);
     decide(&process, written).await.unwrap();
+}
+
+fn terminate(process: &Process) {
+    let pid = process.child.id().to_string();
+    let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// `timeout`, shells and supervisors signal the process and then its group.
+#[tokio::test]
+async fn a_signal_that_is_sent_twice_at_once_is_one_request_to_finish() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut process = start(binary(folder.path()));
+    let database = format!("sqlite://{}", folder.path().join("decision.db").display());
+    let mut writer = sqlx::SqliteConnection::connect(&database).await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE")
+        .execute(&mut writer)
+        .await
+        .unwrap();
+    // It waits for the writer, and the end of the process for it.
+    let client = process.client.clone();
+    let waiting =
+        tokio::spawn(async move { client.clone().decide(outgoing(hold(0), TIMEOUT)).await });
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    terminate(&process);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    terminate(&process);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    sqlx::query("ROLLBACK").execute(&mut writer).await.unwrap();
+    waiting.await.unwrap().unwrap();
+    assert_eq!(process.child.wait().unwrap().code(), Some(0));
 }
 
 /// Runs the binary with a configuration that it must refuse; exit code and what it said.
