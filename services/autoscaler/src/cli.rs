@@ -85,7 +85,7 @@ enum Command {
     /// Lists resizes, newest first, or follows one to its end
     #[command(after_help = "Exit codes of --follow: those of `resize`.")]
     Resizes {
-        /// Only of this instance
+        /// Only of this instance, or the instance of this target
         #[arg(long, conflicts_with = "follow")]
         instance: Option<String>,
         /// Only those that have not ended
@@ -104,7 +104,7 @@ enum Command {
                             old type, 5 runs another type of the family, 6 it was terminated meanwhile."
     )]
     Resize {
-        /// The instance, such as i-0123456789abcdef0
+        /// The instance, such as i-0123456789abcdef0, or the name of its target
         instance: String,
         /// The type it is to have, such as t3.large
         #[arg(value_name = "TYPE")]
@@ -121,7 +121,7 @@ enum Command {
     },
     /// Shows every check that comes before a resize, and changes nothing; exit 3 when one blocks
     Preflight {
-        /// The instance, such as i-0123456789abcdef0
+        /// The instance, such as i-0123456789abcdef0, or the name of its target
         instance: String,
         /// The type it is to have, such as t3.large
         #[arg(value_name = "TYPE")]
@@ -150,7 +150,7 @@ enum Command {
     },
     /// Shows types that EC2 refused an instance for good: they are not tried again until one of them changes
     Refusals {
-        /// Only those of this instance, such as i-0123456789abcdef0
+        /// Only those of this instance, such as i-0123456789abcdef0, or of the instance of this target
         instance: Option<String>,
         /// Only those of this type, such as t3.large
         #[arg(value_name = "TYPE")]
@@ -321,7 +321,7 @@ pub fn main() -> ExitCode {
                     reason,
                 } => {
                     let request = commands::resize::Request {
-                        instance_id: instance,
+                        instance,
                         target: instance_type,
                         dry_run,
                         yes,

@@ -1,14 +1,29 @@
 //! How answers look: tables for people, canonical protobuf JSON for scripts, colours only on a terminal.
 
-use std::fmt::Display;
+use std::{fmt::Display, io, sync::OnceLock};
 
 use prost::Name;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 
-/// Prints a line to stdout; `anstream` drops colours where there is no terminal. A closed pipe is no error.
+/// Why an answer did not reach its reader.
+static LOST: OnceLock<io::Error> = OnceLock::new();
+
+/// Prints a line to stdout; `anstream` drops colours where there is no terminal. A closed pipe is no error: its reader has
+/// seen enough. Whatever else goes wrong is kept for [`lost`].
 pub fn line(text: impl Display) {
-    use std::io::Write as _;
-    let _ = writeln!(anstream::stdout(), "{text}");
+    use io::Write as _;
+    let written = writeln!(anstream::stdout(), "{text}");
+    if let Some(error) = written
+        .err()
+        .filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
+    {
+        let _ = LOST.set(error);
+    }
+}
+
+/// Why part of what was printed is lost, such as a disk without room; `None` when it was all taken.
+pub fn lost() -> Option<&'static io::Error> {
+    LOST.get()
 }
 
 /// Prints a table without borders: columns that `awk` can split, too. Colours take no room.

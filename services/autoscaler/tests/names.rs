@@ -43,7 +43,17 @@ async fn unknown_names_fail_with_the_nearest_and_instances_stand_for_their_targe
             &["resume", name],
             &["decisions", "--target", name],
             &["tick", name],
+            &["preflight", name, "t2.micro"],
+            &["resize", name, "t2.micro", "--yes"],
+            &["refusals", name],
+            &["resizes", "--instance", name],
         ] {
+            // An instance that is nobody's target may be looked at and resized by hand.
+            if name.starts_with("i-")
+                && !["pause", "resume", "decisions", "tick"].contains(&command[0])
+            {
+                continue;
+            }
             let (code, out, error) = told(&autoscaler.output(command).await);
             assert_eq!(code, Some(66), "{command:?}: {out}{error}");
             let hint = match name.starts_with("i-") {
@@ -54,6 +64,24 @@ async fn unknown_names_fail_with_the_nearest_and_instances_stand_for_their_targe
         }
     }
     assert_eq!(paused(&autoscaler).await, [""; 0], "nothing is stored");
+    let (code, out, _) = told(&autoscaler.output(&["refusals", "web"]).await);
+    assert_eq!(
+        (code, out.as_str()),
+        (Some(0), "EC2 refused no type for good\n")
+    );
+    let (code, out, _) = told(&autoscaler.output(&["decisions"]).await);
+    assert_eq!((code, out.as_str()), (Some(0), "no decisions so far\n"));
+
+    // A file on a full disk is not a whole answer.
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let mut command = autoscaler.command(&["pauses"]);
+    let output = command.stdout(full).output().unwrap();
+    let (code, _, error) = told(&output);
+    assert_eq!(code, Some(74), "{error}");
+    assert!(
+        error.contains("could not be written to stdout: No space"),
+        "{error}"
+    );
 
     let command = ["pause", ID, "--reason", "release", "--direction", "down"];
     let (code, out, error) = told(&autoscaler.output(&command).await);

@@ -30,6 +30,17 @@ impl fmt::Display for Health {
     }
 }
 
+impl Health {
+    /// Why it does not serve, as far as that can be told from outside; `None` when it serves.
+    pub fn why_not(&self) -> Option<String> {
+        match self {
+            Self::Serving => None,
+            Self::NotServing => Some("it runs, but is not ready; its log says why".to_owned()),
+            Self::Unreachable(why) => Some(format!("it does not answer: {why}")),
+        }
+    }
+}
+
 /// Asks the server behind `channel`.
 pub async fn check(channel: Channel, timeout: Duration) -> Health {
     let mut client = HealthClient::new(channel);

@@ -3,6 +3,8 @@
 mod forecast;
 mod from_domain;
 
+use std::time::Duration;
+
 use common::{status::FieldViolation, time};
 use jiff::Timestamp;
 use proto::{decision::v1 as proto_decision, predictor::v1::SeriesForecast};
@@ -11,7 +13,7 @@ pub use self::from_domain::{
     decision, input, lease, pause, policy, policy_violations, target_state,
 };
 use crate::{
-    input::{Evidence, Input, InstanceType, Observation, PauseDirection, Unknown},
+    input::{Evidence, Input, InstanceType, Observation, PauseDirection, PauseEnd, Unknown},
     policy::{Policy, Strategy, ladder_violations, type_name_problem},
     record::Outcome,
     verdict::ReasonCode,
@@ -25,6 +27,7 @@ const MAX_NOTES: usize = 16;
 const MAX_PAGE_SIZE: u32 = 1_000;
 const DEFAULT_PAGE_SIZE: u32 = 50;
 const MAX_TTL_SECONDS: u32 = 3_600;
+const MAX_PAUSE: Duration = Duration::from_secs(100 * 365 * 86_400);
 const TOKEN_MARK: char = '>';
 
 /// Collects what is wrong with a message.
@@ -141,6 +144,36 @@ impl Fields {
             self.bad("page_token", "is not one that ListDecisions returned");
         }
         place
+    }
+
+    /// When a pause ends; neither means at resume.
+    pub fn pause_end(
+        &mut self,
+        until: Option<prost_types::Timestamp>,
+        lasting: Option<prost_types::Duration>,
+    ) -> PauseEnd {
+        let Some(lasting) = lasting else {
+            return match self.time("until", until) {
+                Some(until) => PauseEnd::At(until),
+                None => PauseEnd::AtResume,
+            };
+        };
+        if until.is_some() {
+            self.bad(
+                "lasting",
+                "is given beside until; one of them says when it ends",
+            );
+        }
+        match Duration::try_from(lasting) {
+            Ok(lasting) if lasting.is_zero() => self.bad("lasting", "is nothing"),
+            Ok(lasting) if lasting <= MAX_PAUSE => return PauseEnd::After(lasting),
+            Ok(_) => self.bad(
+                "lasting",
+                "is more than 100 years; leave it out to pause until resumed",
+            ),
+            Err(_) => self.bad("lasting", "is negative, or no duration"),
+        }
+        PauseEnd::AtResume
     }
 
     /// What a pause forbids; unspecified means everything.

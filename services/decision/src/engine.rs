@@ -15,7 +15,7 @@ use jiff::Timestamp;
 pub use self::upkeep::Retention;
 use crate::{
     cooldown::Direction,
-    input::{Pause, PauseDirection},
+    input::{Pause, PauseDirection, PauseEnd},
     lease::{self, LeaseError},
     metrics::Metrics,
     policy::Policy,
@@ -313,10 +313,15 @@ impl Engine {
         target_id: String,
         direction: PauseDirection,
         reason: String,
-        until: Option<Timestamp>,
+        end: PauseEnd,
         by: String,
     ) -> Result<Paused, EngineError> {
         let now = self.now();
+        let until = match end {
+            PauseEnd::AtResume => None,
+            PauseEnd::At(until) => Some(until),
+            PauseEnd::After(lasting) => Some(now.saturating_add(lasting).unwrap_or(Timestamp::MAX)),
+        };
         if let Some(until) = until
             && until <= now
         {

@@ -343,7 +343,7 @@ impl DecisionService for Service {
                 let mut fields = Fields::default();
                 let target_id = fields.id_or_empty("target_id", request.target_id);
                 let direction = fields.direction(request.direction);
-                let until = fields.time("until", request.until);
+                let end = fields.pause_end(request.until, request.lasting);
                 let by = fields.id_or_empty("by", request.by);
                 let reason = convert::one_line(&request.reason);
                 fields.finish(()).map_err(invalid)?;
@@ -351,7 +351,7 @@ impl DecisionService for Service {
                     .write(deadline, move |engine| {
                         let (target_id, reason) = (target_id.clone(), reason.clone());
                         let by = by.clone();
-                        async move { engine.pause(target_id, direction, reason, until, by).await }
+                        async move { engine.pause(target_id, direction, reason, end, by).await }
                     })
                     .await?;
                 tracing::info!(

@@ -1,5 +1,7 @@
 //! What a decision is made from: one target's observation, forecast and types, and what the store remembers of it.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -233,6 +235,17 @@ pub struct Pause {
     /// Who paused, as they call themselves; empty when nobody said.
     #[serde(default)]
     pub by: String,
+}
+
+/// When a pause ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PauseEnd {
+    /// When it is resumed.
+    AtResume,
+    /// At this time.
+    At(Timestamp),
+    /// So long after it began, by this service's clock.
+    After(Duration),
 }
 
 /// What a pause forbids.

@@ -347,6 +347,7 @@ pub fn limits(message: actuator::v1::GetLimitsResponse) -> Limits {
     let breaker = message.breaker.unwrap_or_default();
     let switch = message.kill_switch.unwrap_or_default();
     Limits {
+        dry_run: message.dry_run,
         kill_switch: switch.on.then(|| KillSwitch {
             reason: one_line(&switch.reason),
             since: switch.since.as_ref().and_then(from_proto),

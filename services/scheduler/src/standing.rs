@@ -17,6 +17,8 @@ pub struct KillSwitch {
 /// What the actuator says of itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
+    /// Whether its configuration makes every resize a dry run.
+    pub dry_run: bool,
     /// `None` while it is off.
     pub kill_switch: Option<KillSwitch>,
     /// `None` while the breaker is closed.
@@ -51,7 +53,7 @@ pub struct Pause {
 /// All of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standing {
-    /// What the actuator last said of its dry run; `None` as long as it said nothing.
+    /// What the actuator says of its dry run, or said last; `None` as long as it said nothing.
     pub dry_run: Option<bool>,
     /// Or why it can't be asked.
     pub limits: Result<Limits, String>,
@@ -68,7 +70,10 @@ impl Standing {
     pub async fn ask(engine: &Engine) -> Self {
         let (limits, pauses) = futures::join!(engine.clients.limits(), engine.clients.pauses());
         let standing = Self {
-            dry_run: engine.state.known_dry_run(),
+            dry_run: match &limits {
+                Ok(limits) => Some(limits.dry_run),
+                Err(_) => engine.state.known_dry_run(),
+            },
             limits: limits.map_err(|error| error.to_string()),
             pauses: pauses.map_err(|error| error.to_string()),
             prometheus: engine.metrics.reach(),

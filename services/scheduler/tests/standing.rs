@@ -61,8 +61,8 @@ async fn every_place_shows_what_holds_resizes_back() {
             before.dry_run,
             before.lease_epoch
         ),
-        ("unknown", None, 0),
-        "nobody has asked yet"
+        ("unknown", Some(false), 0),
+        "Prometheus and the lease wait for a tick; the actuator is asked at once"
     );
     scheduler.tick().await;
 

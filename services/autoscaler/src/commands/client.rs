@@ -137,10 +137,11 @@ impl Client {
             return Ok(ExitCode::SUCCESS);
         }
         line(format!(
-            "scheduler {} since {}, {} ticks, next {}",
+            "scheduler {} since {}, {} {}, next {}",
             status.version,
             time(status.started_at.as_ref()),
             status.ticks,
+            if status.ticks == 1 { "tick" } else { "ticks" },
             time(status.next_tick_at.as_ref()),
         ));
         table(
@@ -185,6 +186,14 @@ impl Client {
         };
         if self.json {
             print_json(&response)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        if response.decisions.is_empty() {
+            line(if actions {
+                "no actions so far"
+            } else {
+                "no decisions so far"
+            });
             return Ok(ExitCode::SUCCESS);
         }
         table(
@@ -257,10 +266,7 @@ impl Client {
         for (name, url, channel) in services {
             let health = health::check(channel.clone(), Duration::from_secs(3)).await;
             all_serve &= health == Health::Serving;
-            let detail = match &health {
-                Health::Unreachable(why) => why.clone(),
-                _ => String::new(),
-            };
+            let detail = health.why_not().unwrap_or_default();
             rows.push([name.to_owned(), health.to_string(), url.clone(), detail]);
         }
         let standing = self.ask_standing().await;

@@ -23,6 +23,8 @@ use tonic::{Code, Status};
 /// `EX_NOINPUT` and `EX_UNAVAILABLE` of sysexits.
 const EXIT_NOT_FOUND: u8 = 66;
 const EXIT_UNREACHABLE: u8 = 69;
+/// `EX_IOERR`: the answer could not be written.
+const EXIT_UNWRITTEN: u8 = 74;
 /// How a resize ended.
 const EXIT_REFUSED: u8 = 3;
 const EXIT_ROLLED_BACK: u8 = 4;
@@ -121,12 +123,21 @@ impl From<common::config::ConfigError> for Failure {
     }
 }
 
-/// Runs a command to its end; a failure is one line on stderr.
+/// Runs a command to its end; a failure is one line on stderr. So is an answer that could not be written: whoever reads
+/// the file must not take it for whole.
 pub fn block_on(command: impl Future<Output = Result<ExitCode, Failure>>) -> ExitCode {
     let result = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime.block_on(command),
         Err(error) => Err(anyhow::Error::from(error).into()),
     };
+    let unwritten = |error: &std::io::Error| Failure {
+        message: format!("the answer could not be written to stdout: {error}"),
+        code: EXIT_UNWRITTEN,
+    };
+    let result = result.and_then(|code| match crate::output::lost() {
+        None => Ok(code),
+        Some(error) => Err(unwritten(error)),
+    });
     result.unwrap_or_else(|failure| {
         anstream::eprintln!("{} {failure}", "autoscaler:".red());
         ExitCode::from(failure.code)

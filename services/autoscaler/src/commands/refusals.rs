@@ -18,6 +18,10 @@ impl Client {
         instance_type: Option<String>,
         forget: bool,
     ) -> Result<ExitCode, Failure> {
+        let instance = match instance {
+            Some(name) => Some(self.find_instance(name).await?),
+            None => None,
+        };
         if forget {
             let request = ForgetRefusalsRequest {
                 instance_id: instance.unwrap_or_default(),

@@ -30,7 +30,8 @@ type Answer = Result<ExitCode, Failure>;
 
 /// What `resize` was told.
 pub struct Request {
-    pub instance_id: String,
+    /// Its id, or the name of its target.
+    pub instance: String,
     pub target: String,
     pub dry_run: bool,
     /// Don't ask.
@@ -40,7 +41,8 @@ pub struct Request {
 
 impl Client {
     /// The checks before a resize; exit 3 when one blocks.
-    pub async fn preflight(&self, instance_id: String, target: String) -> Answer {
+    pub async fn preflight(&self, instance: String, target: String) -> Answer {
+        let instance_id = self.find_instance(instance).await?;
         let request = PreflightRequest {
             instance_id: instance_id.clone(),
             target_instance_type: target.clone(),
@@ -80,7 +82,7 @@ impl Client {
 
     /// Resizes an instance and shows each step; the exit code says how it ended.
     pub async fn resize(&self, request: Request) -> Answer {
-        let id = request.instance_id;
+        let id = self.find_instance(request.instance).await?;
         let described = self
             .actuator()
             .describe_instance(outgoing(

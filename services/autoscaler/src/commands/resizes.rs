@@ -18,12 +18,16 @@ impl Client {
     /// Lists them, newest first.
     pub async fn resizes(
         &self,
-        instance_id: Option<String>,
+        instance: Option<String>,
         active_only: bool,
         page_size: u32,
     ) -> Result<ExitCode, Failure> {
+        let instance_id = match instance {
+            Some(name) => self.find_instance(name).await?,
+            None => String::new(),
+        };
         let request = ListResizesRequest {
-            instance_id: instance_id.unwrap_or_default(),
+            instance_id,
             active_only,
             page_size,
         };

@@ -5,13 +5,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use common::{
-    clock::{Clock as _, SystemClock},
-    grpc::outgoing,
-    names,
-    text::one_line,
-    time::to_proto,
-};
+use common::{grpc::outgoing, names, text::one_line};
 use owo_colors::OwoColorize as _;
 use proto::{
     decision::v1::{
@@ -83,6 +77,24 @@ impl Client {
         }
     }
 
+    /// The instance that `name` stands for: its id, or the name of its target.
+    ///
+    /// # Errors
+    /// There is no such target, or nobody who knows its instance answers.
+    pub(super) async fn find_instance(&self, name: String) -> Result<String, Failure> {
+        if name.starts_with("i-") {
+            return Ok(name);
+        }
+        let found = self.find_target(&name).await?;
+        match found.unchecked {
+            Some(why) if found.instance_id.is_empty() => Err(Failure::not_found(format!(
+                "which instance {} has is not known ({why}); give the id of the instance",
+                one_line(&name)
+            ))),
+            _ => Ok(found.instance_id),
+        }
+    }
+
     /// Forbids actions.
     pub async fn pause(
         &self,
@@ -91,18 +103,11 @@ impl Client {
         duration: Option<Duration>,
         direction: Direction,
     ) -> Answer {
-        let until = match duration {
-            None => None,
-            Some(duration) => match SystemClock.now().checked_add(duration) {
-                Ok(until) => Some(until),
-                Err(_) => {
-                    return Err(Failure::usage(
-                        "--for ends after the year 9999; leave it out to pause until resumed"
-                            .to_owned(),
-                    ));
-                }
-            },
-        };
+        // How long, not until when: the demo's clock is another.
+        let lasting = duration.map(prost_types::Duration::try_from).transpose();
+        let lasting = lasting.map_err(|_| {
+            Failure::usage("--for is too long; leave it out to pause until resumed".to_owned())
+        })?;
         let target_id = match &target {
             None => FLEET.to_owned(),
             Some(name) => {
@@ -125,8 +130,9 @@ impl Client {
             }
             .into(),
             reason,
-            until: until.map(to_proto),
+            until: None,
             by: whoami(),
+            lasting,
         };
         let response = self
             .decision()

@@ -456,7 +456,7 @@ async fn run(steps: Vec<Step>) {
                             String::new(),
                             crate::input::PauseDirection::Both,
                             String::new(),
-                            None,
+                            crate::input::PauseEnd::AtResume,
                             String::new(),
                         )
                         .await

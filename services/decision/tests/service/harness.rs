@@ -325,6 +325,7 @@ impl Server {
             reason: "release\nweek".into(),
             until: until.map(wire),
             by: "ada@ops-1".into(),
+            lasting: None,
         };
         let response = self
             .client

@@ -65,6 +65,47 @@ async fn pauses_hold_one_target_or_all_until_they_end() {
 }
 
 #[tokio::test]
+async fn a_pause_that_lasts_counts_on_the_clock_of_the_service() {
+    let world = World::new();
+    let server = world.start().await;
+    let pause = async |lasting: prost_types::Duration, until: Option<prost_types::Timestamp>| {
+        let request = PauseRequest {
+            target_id: "web-1".into(),
+            lasting: Some(lasting),
+            until,
+            ..PauseRequest::default()
+        };
+        let mut client = server.client.clone();
+        client
+            .pause(outgoing(request, Duration::from_secs(5)))
+            .await
+            .map(|response| response.into_inner().pause.unwrap())
+    };
+    let seconds = |seconds| prost_types::Duration { seconds, nanos: 0 };
+    // The world's clock is not the machine's.
+    let pause_of_an_hour = pause(seconds(3_600), None).await.unwrap();
+    assert_eq!(pause_of_an_hour.until.unwrap().seconds, world.now() + 3_600);
+    for (lasting, until) in [
+        (seconds(0), None),
+        (seconds(-5), None),
+        (seconds(i64::MAX), None),
+        (seconds(101 * 365 * 86_400), None),
+        (
+            seconds(60),
+            Some(prost_types::Timestamp {
+                seconds: world.now() + 60,
+                nanos: 0,
+            }),
+        ),
+    ] {
+        let status = pause(lasting, until).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{lasting:?}");
+        assert!(status.message().contains("lasting"), "{status}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_pause_of_one_direction_leaves_the_other() {
     let world = World::new();
     let server = world.start().await;
@@ -74,6 +115,7 @@ async fn a_pause_of_one_direction_leaves_the_other() {
         reason: String::new(),
         until: None,
         by: String::new(),
+        lasting: None,
     };
     server
         .client

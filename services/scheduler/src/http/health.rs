@@ -32,7 +32,7 @@ pub struct ServiceBody {
     state: String,
     /// Where it is.
     url: String,
-    /// Why it can't be reached.
+    /// Why it does not serve.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
 }
@@ -66,10 +66,7 @@ pub async fn health(State(app): State<App>) -> (StatusCode, Json<HealthBody>) {
                 service: service.service,
                 state: service.health.to_string(),
                 url: service.url,
-                detail: match service.health {
-                    Health::Unreachable(why) => Some(why),
-                    Health::Serving | Health::NotServing => None,
-                },
+                detail: service.health.why_not(),
             })
             .collect(),
         standing: standing.into(),
