@@ -13,9 +13,9 @@ use common::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{expressions, guard};
+use crate::sources::prometheus::{addresses, expressions};
 
-pub use crate::units::{CpuUnit, MemoryUnit};
+pub use crate::samples::units::{CpuUnit, MemoryUnit};
 
 /// Prometheus refuses ranges with more points than this for one series.
 const MOST_POINTS: u32 = 11_000;
@@ -261,7 +261,7 @@ impl PrometheusConfig {
         let key = |name: &str| format!("prometheus.{name}");
         if self.mode == Mode::Central {
             let url = base_url("scheduler.prometheus.url", &self.url)?;
-            guard::check_url(&url)
+            addresses::check_url(&url)
                 .map_err(|why| invalid("scheduler.prometheus.url", why.to_string()))?;
         }
         for (name, text) in [

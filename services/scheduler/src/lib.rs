@@ -4,34 +4,20 @@
 //! touching the world, `hindsight` what came of forecasts; `clients` and `metrics` are the edges. Invariant: what this process knows may be lost at any time;
 //! the decision store and the actuator's journal hold what counts.
 
-mod boots;
+mod api;
 mod bounded;
-mod clients;
 mod config;
-mod convert;
-mod demand;
 mod domain;
-mod engine;
 mod events;
-mod followers;
-mod gather;
-mod grpc;
-mod hindsight;
-mod http;
-mod lease;
-mod measures;
-pub mod metrics;
-mod observation;
-mod reconcile;
-mod report;
-mod sizes;
-mod standing;
-mod state;
+mod memory;
+mod metrics;
+mod peers;
+mod resizes;
+mod samples;
+mod sources;
 #[cfg(test)]
 mod testing;
-mod ticker;
-mod trails;
-mod units;
+mod tick;
 
 use std::sync::Arc;
 
@@ -47,11 +33,22 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{Address, Config, Mode, PrometheusConfig, TargetConfig};
+pub use sources::prometheus::expressions;
 
 use crate::{
-    clients::Clients, domain::Target, engine::Engine, events::Events, followers::Followers,
-    http::App, lease::LeaseKeeper, measures::Measures, metrics::Metrics, report::Report,
-    state::State, ticker::Ticker, trails::Trails,
+    api::{http::App, lines::Report},
+    domain::Target,
+    events::Events,
+    memory::{state::State, targets::Trails},
+    metrics::Measures,
+    peers::Clients,
+    resizes::followers::Followers,
+    sources::prometheus::Metrics,
+    tick::{
+        engine::Engine,
+        lease::{LeaseKeeper, holder},
+        ticker::Ticker,
+    },
 };
 
 /// What the scheduler doesn't make itself.
@@ -102,12 +99,7 @@ pub async fn serve(
 
     let stop = shutdown.child_token();
     let address = listeners.service.grpc.local_addr()?;
-    let engine = Arc::new(engine(
-        &config,
-        deps.clock,
-        lease::holder(address),
-        measures,
-    )?);
+    let engine = Arc::new(engine(&config, deps.clock, holder(address), measures)?);
     let ticker = Arc::new(Ticker::new(Arc::clone(&engine), stop.clone()));
     if config.targets.is_empty() {
         tracing::warn!("no targets configured: ticks have nothing to do; see scheduler.targets");
@@ -115,8 +107,8 @@ pub async fn serve(
 
     let _leftovers = Leftovers(Arc::clone(&ticker), engine.followers.clone());
 
-    let api = grpc::Api::server(Arc::clone(&engine), Arc::clone(&ticker), stop.clone());
-    let grpc = GrpcServer::always_ready(grpc::NAME)
+    let api = api::grpc::Api::server(Arc::clone(&engine), Arc::clone(&ticker), stop.clone());
+    let grpc = GrpcServer::always_ready(api::grpc::NAME)
         .with_service(api)
         .serve(listeners.service.grpc, stop.clone());
     let app = App {
@@ -126,10 +118,10 @@ pub async fn serve(
     };
     let mut servers = Servers::new(stop.clone())
         .with("gRPC", grpc)
-        .with("HTTP", http::serve(listeners.http, app, stop.clone()));
+        .with("HTTP", api::http::serve(listeners.http, app, stop.clone()));
     if let Some(listener) = listeners.service.metrics {
         let exposition = exposition::serve(listener, registry, stop.clone());
-        servers = servers.with("metrics", http::within_drain(exposition, stop.clone()));
+        servers = servers.with("metrics", api::http::within_drain(exposition, stop.clone()));
     }
     let work = async {
         if config.run_clock {

@@ -2,7 +2,7 @@
 
 use proto::predictor::v1::{HistoryUsed, HorizonForecast, QuantileValue, SeriesForecast};
 
-use crate::convert::Forecast;
+use crate::peers::convert::Forecast;
 
 /// A forecast made at `origin` (seconds): in 600 s 47, q90 55 at the horizon and 49 of the peak, where 60 was last.
 pub fn forecast(origin: i64, state: &[u8]) -> Forecast {

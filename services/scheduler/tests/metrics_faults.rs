@@ -14,7 +14,7 @@ use axum::{
 };
 use flate2::{Compression, write::GzEncoder};
 use proto::{decision::v1::ReasonCode, scheduler::v1::Tick};
-use scheduler::metrics::expressions;
+use scheduler::expressions;
 use serde_json::json;
 use support::{
     WEB, World,

@@ -1,293 +1,316 @@
-//! Metrics: from PromQL expressions to the series of each target.
+//! What the scheduler counts of itself.
 
-pub mod expressions;
-pub mod guard;
-pub mod matching;
-pub mod prometheus;
+mod forecasts;
 
-use std::sync::{Mutex, PoisonError};
-
-use common::{
-    prometheus::{Sample, shown},
-    text::one_line,
+use common::exposition::CallMetrics;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::Registry,
 };
-use futures::future::join5;
-use jiff::Timestamp;
-use url::Url;
 
 use crate::{
-    config::{Address, Mode, PrometheusConfig},
-    domain::{Instance, Target},
-    observation::RawSeries,
+    domain::{Action, Outcome, TickReport},
+    tick::standing::Standing,
 };
-use matching::{Index, Wanted};
-use prometheus::{MetricsError, Prometheus, Window};
+pub use forecasts::Forecasts;
 
-/// The answers to the five expressions, for one Prometheus.
-#[derive(Debug)]
-pub struct Answers {
-    cpu: Answer,
-    memory: Answer,
-    disk: Answer,
-    vcpus: Answer,
-    memory_total: Answer,
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ResultLabel {
+    result: &'static str,
 }
 
-type Answer = Result<Complete, String>;
-
-/// A complete answer.
-#[derive(Debug)]
-struct Complete {
-    index: Index,
-    /// What Prometheus says about the expression.
-    advice: Vec<String>,
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct KindLabel {
+    kind: &'static str,
 }
 
-/// The series of one target, and what is missing without making the whole unknown.
-#[derive(Debug, Default)]
-pub struct Measured {
-    /// As Prometheus gave them.
-    pub series: RawSeries,
-    /// One line each.
-    pub notes: Vec<String>,
-    /// What is worth knowing and no trouble, one line each.
-    pub advice: Vec<String>,
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ActionLabel {
+    action: &'static str,
 }
 
-/// Whether Prometheus answered the last time that it was asked.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Reach {
-    /// Those that did, in the last tick.
-    pub reached: u32,
-    /// Those that can't be reached, or are too slow.
-    pub unreached: u32,
-    /// Why the first of them was not, one line.
-    pub detail: String,
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct DecisionLabels {
+    action: &'static str,
+    reason_code: String,
 }
 
-impl Reach {
-    /// "reachable", "partly", "unreachable", or "unknown" before the first tick.
-    pub fn name(&self) -> &'static str {
-        match (self.reached, self.unreached) {
-            (0, 0) => "unknown",
-            (_, 0) => "reachable",
-            (0, _) => "unreachable",
-            (_, _) => "partly",
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct PartLabel {
+    part: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+/// Where something failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Trouble {
+    /// No lease.
+    Lease,
+    /// Instance not described.
+    Instance,
+    /// Metrics unknown.
+    Metrics,
+    /// No forecast.
+    Forecast,
+    /// Decision not stored.
+    Decision,
+    /// Resize not started.
+    Resize,
+    /// Outcome not reported, or pending decisions not settled.
+    Reconcile,
+}
+
+impl Trouble {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Lease => "lease",
+            Self::Instance => "instance",
+            Self::Metrics => "metrics",
+            Self::Forecast => "forecast",
+            Self::Decision => "decision",
+            Self::Resize => "resize",
+            Self::Reconcile => "reconcile",
         }
     }
 }
 
-/// Where metrics come from.
-#[derive(Debug)]
-pub struct Metrics {
-    prometheus: Prometheus,
-    config: PrometheusConfig,
-    central: Option<Url>,
-    /// Of the tick that asked at this time.
-    reach: Mutex<(Option<Timestamp>, Reach)>,
+/// The scheduler's own metrics.
+#[derive(Clone, Debug)]
+pub struct Measures {
+    /// Calls answered.
+    pub calls: CallMetrics,
+    /// Forecasts that were compared with what came.
+    pub forecasts: Forecasts,
+    ticks: Family<ResultLabel, Counter>,
+    tick_seconds: Histogram,
+    last_tick: Gauge,
+    targets: Family<ActionLabel, Gauge>,
+    decisions: Family<DecisionLabels, Counter>,
+    errors: Family<KindLabel, Counter>,
+    resizes: Family<OutcomeLabel, Counter>,
+    resizes_active: Gauge,
+    lease_held: Gauge,
+    standing: Family<PartLabel, Gauge>,
+    pauses: Gauge,
+    lease_epoch: Gauge,
+    fence_epoch: Gauge,
 }
 
-impl Metrics {
-    /// Connects at the first query.
-    ///
-    /// # Errors
-    /// A URL that can't be used, or a TLS set-up that can't be built.
-    pub fn new(config: &PrometheusConfig) -> Result<Self, MetricsError> {
-        let central = match config.mode {
-            Mode::Central => Some(prometheus::base_url(&config.url)?),
-            Mode::OnInstance => None,
+impl Measures {
+    /// Registers all.
+    pub fn register(registry: &mut Registry) -> Self {
+        let measures = Self {
+            calls: CallMetrics::register(registry),
+            forecasts: Forecasts::register(registry),
+            ticks: Family::default(),
+            // From five milliseconds to five minutes.
+            tick_seconds: Histogram::new(exponential_buckets(0.005, 2.0, 17)),
+            last_tick: Gauge::default(),
+            targets: Family::default(),
+            decisions: Family::default(),
+            errors: Family::default(),
+            resizes: Family::default(),
+            resizes_active: Gauge::default(),
+            lease_held: Gauge::default(),
+            standing: Family::default(),
+            pauses: Gauge::default(),
+            lease_epoch: Gauge::default(),
+            fence_epoch: Gauge::default(),
         };
-        Ok(Self {
-            prometheus: Prometheus::new(config, central.as_ref())?,
-            config: config.clone(),
-            central,
-            reach: Mutex::default(),
-        })
-    }
-
-    /// Whether Prometheus answered at the last tick.
-    pub fn reach(&self) -> Reach {
-        let reach = self.reach.lock().unwrap_or_else(PoisonError::into_inner);
-        reach.1.clone()
-    }
-
-    /// One Prometheus was asked for the tick at `end`.
-    fn note_reach(&self, end: Timestamp, unreached: Option<String>) {
-        let mut reach = self.reach.lock().unwrap_or_else(PoisonError::into_inner);
-        let (asked_at, reach) = &mut *reach;
-        if *asked_at != Some(end) {
-            *asked_at = Some(end);
-            *reach = Reach::default();
-        }
-        match unreached {
-            None => reach.reached = reach.reached.saturating_add(1),
-            Some(why) => {
-                reach.unreached = reach.unreached.saturating_add(1);
-                if reach.detail.is_empty() {
-                    reach.detail = one_line(&why);
-                }
-            }
-        }
-    }
-
-    /// True when one Prometheus knows all targets.
-    pub fn is_central(&self) -> bool {
-        self.central.is_some()
-    }
-
-    /// All targets at once, from the central Prometheus; `None` in mode `on_instance`.
-    pub async fn of_the_fleet(&self, targets: &[Target], end: Timestamp) -> Option<Answers> {
-        let url = self.central.as_ref()?;
-        let labels = targets.iter().filter_map(|target| target.label.as_deref());
-        Some(self.ask(url, labels, end).await)
-    }
-
-    /// One target, from the Prometheus that runs on it.
-    ///
-    /// # Errors
-    /// Why its metrics are unknown, one line.
-    pub async fn of_one(
-        &self,
-        target: &Target,
-        instance: &Instance,
-        end: Timestamp,
-    ) -> Result<Measured, String> {
-        let (address, kind) = match self.config.address {
-            Address::Private => (&instance.private_ip, "private"),
-            Address::Public => (&instance.public_ip, "public"),
-        };
-        if address.is_empty() {
-            return Err(format!(
-                "{} has no {kind} address to ask Prometheus at; see scheduler.prometheus.address",
-                target.instance_id
-            ));
-        }
-        let address = guard::instance_address(address)?;
-        let url = format!(
-            "http://{}",
-            std::net::SocketAddr::new(address, self.config.port)
+        registry.register(
+            "ticks",
+            "Ticks that ended, by whether every target had a decision",
+            measures.ticks.clone(),
         );
-        let url = prometheus::base_url(&url).map_err(|error| error.to_string())?;
-        let answers = self
-            .ask(&url, target.label.as_deref().into_iter(), end)
-            .await;
-        let wanted = match &target.label {
-            Some(label) => Wanted::Label(label),
-            None => Wanted::Only,
-        };
-        answers.measured(&wanted)
+        registry.register(
+            "tick_seconds",
+            "Duration of a tick, in seconds",
+            measures.tick_seconds.clone(),
+        );
+        registry.register(
+            "last_tick_timestamp_seconds",
+            "End of the last tick, seconds since the Unix epoch",
+            measures.last_tick.clone(),
+        );
+        registry.register(
+            "targets",
+            "Targets by their last action",
+            measures.targets.clone(),
+        );
+        registry.register(
+            "decisions",
+            "Decisions by action and reason",
+            measures.decisions.clone(),
+        );
+        registry.register("errors", "What failed, by kind", measures.errors.clone());
+        registry.register(
+            "resizes",
+            "Resizes that ended, by outcome",
+            measures.resizes.clone(),
+        );
+        registry.register(
+            "resizes_active",
+            "Resizes that are being followed",
+            measures.resizes_active.clone(),
+        );
+        registry.register(
+            "lease_held",
+            "1 while this scheduler is the one actor",
+            measures.lease_held.clone(),
+        );
+        registry.register(
+            "holds_back",
+            "1 while this holds resizes back (kill_switch, breaker, fleet_pause, dry_run, journal_degraded, \
+             prometheus_unreachable), 0 while it does not, -1 while nobody can tell",
+            measures.standing.clone(),
+        );
+        registry.register(
+            "pauses",
+            "Pauses in force, of targets and of the fleet; -1 while nobody can tell",
+            measures.pauses.clone(),
+        );
+        registry.register(
+            "lease_epoch",
+            "Epoch under which this scheduler is the one actor; 0 while it is not",
+            measures.lease_epoch.clone(),
+        );
+        registry.register(
+            "fence_epoch",
+            "Highest epoch under which the actuator took a resize on; -1 while it can't be asked",
+            measures.fence_epoch.clone(),
+        );
+        measures
     }
 
-    async fn ask<'a>(
-        &self,
-        url: &Url,
-        labels: impl Iterator<Item = &'a str> + Clone,
-        end: Timestamp,
-    ) -> Answers {
-        let window = Window {
-            end,
-            step_seconds: self.config.step_seconds,
-            seconds: self.config.window_seconds,
-        };
-        let unreached = &Mutex::new(None);
-        let one = |expression: &str| {
-            let query = expressions::with_instances(expression, labels.clone());
-            async move {
-                match self.prometheus.query_range(url, &query, window).await {
-                    Ok(answer) if answer.warnings.is_empty() => Ok(Complete {
-                        index: Index::new(answer.series, &self.config.instance_label),
-                        advice: answer.advice,
-                    }),
-                    // That is how a federated store says that part of the data is missing.
-                    Ok(answer) => Err(format!(
-                        "Prometheus at {} warns that its answer may be incomplete: {}",
-                        shown(url),
-                        one_line(&answer.warnings.join("; "))
-                    )),
-                    Err(error) => {
-                        if error.is_out_of_reach() {
-                            let mut first =
-                                unreached.lock().unwrap_or_else(PoisonError::into_inner);
-                            first.get_or_insert_with(|| error.to_string());
-                        }
-                        Err(error.to_string())
-                    }
-                }
-            }
-        };
-        let config = &self.config;
-        let (cpu, memory, disk, vcpus, memory_total) = join5(
-            one(&config.cpu_query),
-            one(&config.memory_query),
-            one(&config.disk_query),
-            one(&config.vcpus_query),
-            one(&config.memory_total_query),
-        )
-        .await;
-        let unreached = unreached
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        self.note_reach(end, unreached);
-        Answers {
-            cpu,
-            memory,
-            disk,
-            vcpus,
-            memory_total,
+    /// A tick ended after `seconds`.
+    pub fn tick(&self, report: &TickReport, seconds: f64) {
+        let complete = report
+            .results
+            .iter()
+            .all(|result| !result.decision_id.is_empty());
+        let result = if complete { "complete" } else { "incomplete" };
+        self.ticks.get_or_create(&ResultLabel { result }).inc();
+        self.tick_seconds.observe(seconds);
+        self.last_tick.set(report.finished_at.as_second());
+        for result in report
+            .results
+            .iter()
+            .filter(|result| !result.decision_id.is_empty())
+        {
+            self.decisions
+                .get_or_create(&DecisionLabels {
+                    action: result.action.name(),
+                    reason_code: result.reason_code.clone(),
+                })
+                .inc();
         }
     }
-}
 
-impl Answers {
-    /// The series of one target.
-    ///
-    /// # Errors
-    /// Why its CPU is unknown, one line: no answer, an incomplete one, or more than one series for it.
-    pub fn measured(&self, wanted: &Wanted<'_>) -> Result<Measured, String> {
-        // vCPUs set the scale of CPU: neither is of use without the other.
-        let cpu = find(&self.cpu, wanted)?;
-        let vcpus = find(&self.vcpus, wanted)?;
-        let mut notes = Vec::new();
-        let mut optional = |answer: &Answer| {
-            find(answer, wanted).unwrap_or_else(|why| {
-                notes.push(why);
-                Vec::new()
-            })
-        };
-        let series = RawSeries {
-            memory: optional(&self.memory),
-            disk: optional(&self.disk),
-            memory_total: optional(&self.memory_total),
-            cpu,
-            vcpus,
-        };
-        notes.dedup();
-        let answers = [
-            &self.cpu,
-            &self.vcpus,
-            &self.memory,
-            &self.disk,
-            &self.memory_total,
+    /// How many targets had which action last.
+    pub fn targets(&self, actions: impl Iterator<Item = Action>) {
+        let mut counts = [
+            (Action::Hold, 0),
+            (Action::ScaleUp, 0),
+            (Action::ScaleDown, 0),
         ];
-        let mut advice: Vec<String> = answers
-            .into_iter()
-            .flatten()
-            .flat_map(|answer| answer.advice.iter().cloned())
-            .collect();
-        advice.dedup();
-        Ok(Measured {
-            series,
-            notes,
-            advice,
-        })
+        for action in actions {
+            for (known, count) in &mut counts {
+                *count += i64::from(*known == action);
+            }
+        }
+        for (action, count) in counts {
+            self.targets
+                .get_or_create(&ActionLabel {
+                    action: action.name(),
+                })
+                .set(count);
+        }
     }
-}
 
-fn find(answer: &Answer, wanted: &Wanted<'_>) -> Result<Vec<Sample>, String> {
-    let answer = answer.as_ref().map_err(Clone::clone)?;
-    let found = answer.index.find(wanted)?;
-    Ok(found
-        .map(|series| series.samples.clone())
-        .unwrap_or_default())
+    /// Something failed.
+    pub fn trouble(&self, trouble: Trouble) {
+        self.errors
+            .get_or_create(&KindLabel {
+                kind: trouble.name(),
+            })
+            .inc();
+    }
+
+    /// A resize is being followed from now on.
+    pub fn resize_followed(&self) {
+        self.resizes_active.inc();
+    }
+
+    /// It is no longer followed.
+    pub fn resize_left(&self) {
+        self.resizes_active.dec();
+    }
+
+    /// A resize ended.
+    pub fn resize_ended(&self, outcome: Outcome) {
+        self.resizes
+            .get_or_create(&OutcomeLabel {
+                outcome: outcome.name(),
+            })
+            .inc();
+    }
+
+    /// What holds resizes back.
+    pub fn standing(&self, standing: &Standing) {
+        let limits = standing.limits.as_ref().ok();
+        let pauses = standing.pauses.as_ref().ok();
+        let prometheus = match standing.prometheus.name() {
+            "unknown" => None,
+            name => Some(name == "unreachable"),
+        };
+        for (part, holds) in [
+            (
+                "kill_switch",
+                limits.map(|limits| limits.kill_switch.is_some()),
+            ),
+            (
+                "breaker",
+                limits.map(|limits| limits.breaker_open_until.is_some()),
+            ),
+            (
+                "journal_degraded",
+                limits.map(|limits| !limits.journal_degraded.is_empty()),
+            ),
+            (
+                "fleet_pause",
+                pauses.map(|pauses| pauses.iter().any(|pause| pause.target_id.is_empty())),
+            ),
+            ("dry_run", standing.dry_run),
+            ("prometheus_unreachable", prometheus),
+        ] {
+            self.standing
+                .get_or_create(&PartLabel { part })
+                .set(holds.map_or(-1, i64::from));
+        }
+        let number = |value: Option<u64>| match value {
+            Some(value) => i64::try_from(value).unwrap_or(i64::MAX),
+            None => -1,
+        };
+        self.pauses
+            .set(number(pauses.map(|pauses| pauses.len() as u64)));
+        self.lease_epoch
+            .set(number(Some(standing.lease_epoch.unwrap_or(0))));
+        self.fence_epoch
+            .set(number(limits.map(|limits| limits.fence_epoch)));
+    }
+
+    /// Whether this scheduler is the one actor.
+    pub fn lease(&self, held: bool) {
+        self.lease_held.set(i64::from(held));
+    }
 }

@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use scheduler::metrics::expressions;
+use scheduler::expressions;
 use serde_json::{Value, json};
 
 /// A range query.

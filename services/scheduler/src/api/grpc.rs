@@ -1,0 +1,225 @@
+//! `SchedulerService`: messages in, the scheduler's own terms inside.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use common::{
+    grpc::deadline,
+    health::Health,
+    status::{self, FieldViolation},
+    time::to_proto,
+};
+use futures::{Stream, StreamExt as _};
+use proto::scheduler::v1::{
+    GetStatusRequest, GetStatusResponse, ListTargetsRequest, ListTargetsResponse, RunTickRequest,
+    RunTickResponse, ServiceHealth, WatchEventsRequest, WatchEventsResponse,
+    scheduler_service_server::{SchedulerService, SchedulerServiceServer},
+};
+use tokio::time::Instant;
+use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+use crate::{
+    peers::{ServiceState, convert},
+    tick::{engine::Engine, standing::Standing, ticker::Ticker},
+};
+
+/// Full name, for health and reflection.
+pub const NAME: &str = "autoscaler.scheduler.v1.SchedulerService";
+/// Answers leave this much earlier than the caller's deadline.
+const MARGIN: Duration = Duration::from_millis(500);
+/// When to ask again a scheduler that shuts down.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// The service.
+pub struct Api {
+    engine: Arc<Engine>,
+    ticker: Arc<Ticker>,
+    shutdown: CancellationToken,
+}
+
+impl Api {
+    /// As a server to add.
+    pub fn server(
+        engine: Arc<Engine>,
+        ticker: Arc<Ticker>,
+        shutdown: CancellationToken,
+    ) -> SchedulerServiceServer<Self> {
+        SchedulerServiceServer::new(Self {
+            engine,
+            ticker,
+            shutdown,
+        })
+    }
+
+    /// The name of the target that `name` stands for.
+    fn target_id(&self, field: &str, name: &str) -> Result<String, FieldViolation> {
+        match self.engine.target(name) {
+            Ok(target) => Ok(target.id.clone()),
+            Err(hint) => Err(FieldViolation::new(
+                field,
+                format!(
+                    "{:?} is no configured target{hint}",
+                    common::text::shortened(name)
+                ),
+            )),
+        }
+    }
+
+    async fn tick(&self, request: Request<RunTickRequest>) -> Result<RunTickResponse, Status> {
+        let begin = Instant::now();
+        let deadline = deadline(&request).map(|left| begin + left.saturating_sub(MARGIN));
+        let request = request.into_inner();
+        let mut target_ids = Vec::new();
+        let mut violations = Vec::new();
+        for (position, name) in request.target_ids.iter().enumerate() {
+            match self.target_id(&format!("target_ids[{position}]"), name) {
+                Ok(id) => target_ids.push(id),
+                Err(violation) => violations.push(violation),
+            }
+            // A few are enough for a person; a million would be an answer of many megabytes.
+            if violations.len() == 10 {
+                break;
+            }
+        }
+        if !violations.is_empty() {
+            return Err(status::invalid_argument(&violations));
+        }
+        let outcome = self
+            .ticker
+            .run(&target_ids)
+            .await
+            .map_err(|error| status::unavailable(error.to_string(), RETRY_AFTER))?;
+        if request.wait_for_resizes {
+            let time_is_up = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = outcome.wait_for_resizes() => {}
+                () = time_is_up => {}
+                () = self.shutdown.cancelled() => {}
+            }
+        }
+        let mut report = outcome.current();
+        if !target_ids.is_empty() {
+            report
+                .results
+                .retain(|result| target_ids.contains(&result.target_id));
+        }
+        Ok(RunTickResponse {
+            tick: Some(convert::tick(&report)),
+        })
+    }
+
+    async fn status(&self) -> GetStatusResponse {
+        let summary = self.engine.state.summary();
+        let (services, standing) =
+            futures::join!(self.engine.clients.health(), Standing::ask(&self.engine));
+        GetStatusResponse {
+            standing: Some(convert::standing(&standing)),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: Some(to_proto(summary.started_at)),
+            ticks: summary.ticks,
+            last_tick: summary.last_tick.as_ref().map(convert::tick),
+            next_tick_at: summary.next_tick_at.map(to_proto),
+            tick_interval_seconds: self.engine.config.tick_interval_seconds,
+            services: services.iter().map(service_health).collect(),
+        }
+    }
+}
+
+fn service_health(service: &ServiceState) -> ServiceHealth {
+    ServiceHealth {
+        service: service.service.to_owned(),
+        state: service.health.to_string(),
+        detail: match &service.health {
+            Health::Serving => String::new(),
+            Health::NotServing => {
+                format!("{} runs, but is not ready; its log says why", service.url)
+            }
+            Health::Unreachable(why) => format!("{} does not answer: {why}", service.url),
+        },
+    }
+}
+
+#[tonic::async_trait]
+impl SchedulerService for Api {
+    async fn run_tick(
+        &self,
+        request: Request<RunTickRequest>,
+    ) -> Result<Response<RunTickResponse>, Status> {
+        let calls = &self.engine.measures.calls;
+        calls
+            .observe("RunTick", self.tick(request))
+            .await
+            .map(Response::new)
+    }
+
+    async fn get_status(
+        &self,
+        _: Request<GetStatusRequest>,
+    ) -> Result<Response<GetStatusResponse>, Status> {
+        let calls = &self.engine.measures.calls;
+        calls
+            .observe("GetStatus", async {
+                Ok(Response::new(self.status().await))
+            })
+            .await
+    }
+
+    async fn list_targets(
+        &self,
+        _: Request<ListTargetsRequest>,
+    ) -> Result<Response<ListTargetsResponse>, Status> {
+        let calls = &self.engine.measures.calls;
+        let answer = async {
+            let targets = self
+                .engine
+                .targets
+                .iter()
+                .map(|target| {
+                    convert::target(target, self.engine.state.result(&target.id).as_ref())
+                })
+                .collect();
+            Ok(Response::new(ListTargetsResponse { targets }))
+        };
+        calls.observe("ListTargets", answer).await
+    }
+
+    type WatchEventsStream =
+        Pin<Box<dyn Stream<Item = Result<WatchEventsResponse, Status>> + Send>>;
+
+    async fn watch_events(
+        &self,
+        request: Request<WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
+        let calls = &self.engine.measures.calls;
+        let mut wanted = request.into_inner().target_id;
+        let answer = async {
+            if !wanted.is_empty() {
+                wanted = self
+                    .target_id("target_id", &wanted)
+                    .map_err(|violation| status::invalid_argument(&[violation]))?;
+            }
+            // Subscribed before the call returns, so that nothing after it is missed.
+            let events = BroadcastStream::new(self.engine.events.subscribe())
+                .filter_map(move |event| {
+                    let event = match event {
+                        Ok(event) if wanted.is_empty() || event.target_id.is_empty() => Some(event),
+                        Ok(event) => (event.target_id == wanted).then_some(event),
+                        Err(BroadcastStreamRecvError::Lagged(missed)) => {
+                            tracing::debug!(missed, "a slow listener lost events");
+                            None
+                        }
+                    };
+                    futures::future::ready(event.map(|event| Ok(convert::event(&event))))
+                })
+                .take_until(self.shutdown.clone().cancelled_owned());
+            Ok(Response::new(Box::pin(events) as Self::WatchEventsStream))
+        };
+        calls.observe("WatchEvents", answer).await
+    }
+}

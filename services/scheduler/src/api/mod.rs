@@ -1,0 +1,5 @@
+//! What others ask of the scheduler, and what it shows: gRPC, HTTP, decision lines.
+
+pub mod grpc;
+pub mod http;
+pub mod lines;

@@ -1,0 +1,244 @@
+//! Follows each resize to its end and reports it. A follower outlives the call that started it; what it leaves at
+//! shutdown is picked up from the pending decisions by whoever ticks next.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use common::clock::SharedClock;
+use tokio::sync::watch;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument as _;
+
+use crate::{
+    domain::{Decision, Ending, EventKind, Outcome, Resize, TargetResult},
+    events::Events,
+    memory::state::State,
+    metrics::{Measures, Trouble},
+    peers::{Clients, Failure},
+    resizes::reconcile::{self, Settled},
+};
+
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A stream that is silent for this long is not trusted any more: the resize is asked for by id.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// How a resize ends, for those who wait: `None` until then.
+pub type Ends = watch::Receiver<Option<Ending>>;
+
+/// All resizes that this process follows.
+#[derive(Clone)]
+pub struct Followers {
+    clients: Clients,
+    clock: SharedClock,
+    state: Arc<State>,
+    events: Events,
+    measures: Measures,
+    live: Arc<Mutex<HashMap<String, Ends>>>,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+impl Followers {
+    /// Follows nothing yet.
+    pub fn new(
+        clients: Clients,
+        clock: SharedClock,
+        state: Arc<State>,
+        events: Events,
+        measures: Measures,
+    ) -> Self {
+        Self {
+            clients,
+            clock,
+            state,
+            events,
+            measures,
+            live: Arc::default(),
+            tasks: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
+        }
+    }
+
+    fn live(&self) -> MutexGuard<'_, HashMap<String, Ends>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// True while the resize of this decision is followed here.
+    pub fn follows(&self, decision_id: &str) -> bool {
+        self.live().contains_key(decision_id)
+    }
+
+    /// Follows the resize of `decision` from `resize` on, once.
+    pub fn follow(&self, decision: Decision, result: TargetResult, resize: Resize) -> Ends {
+        let (sender, ends) = watch::channel(None);
+        {
+            let mut live = self.live();
+            if let Some(ends) = live.get(&decision.id) {
+                return ends.clone();
+            }
+            live.insert(decision.id.clone(), ends.clone());
+        }
+        self.measures.resize_followed();
+        let span = tracing::info_span!(
+            "follow_resize",
+            target = decision.target_id,
+            resize_id = decision.id
+        );
+        let this = self.clone();
+        let work = async move {
+            let ended = tokio::select! {
+                () = this.shutdown.cancelled() => None,
+                ending = this.to_the_end(&decision, result, resize) => Some(ending),
+            };
+            this.live().remove(&decision.id);
+            this.measures.resize_left();
+            // Without an ending the dropped sender tells those who wait.
+            if ended.is_some() {
+                sender.send_replace(ended);
+            }
+        };
+        self.tasks.spawn(work.instrument(span));
+        ends
+    }
+
+    async fn to_the_end(
+        &self,
+        decision: &Decision,
+        result: TargetResult,
+        resize: Resize,
+    ) -> Ending {
+        let ending = self.until_final(decision, resize).await;
+        self.finish(decision, result, &ending).await;
+        ending
+    }
+
+    /// Reports an ending until it is stored, then tells everybody.
+    pub async fn finish(&self, decision: &Decision, result: TargetResult, ending: &Ending) {
+        let mut pause = FIRST_PAUSE;
+        while let Err(error) = self.clients.report_outcome(&decision.id, ending).await {
+            match error.failure {
+                // A dry run is not pending: nobody waits for its end.
+                Failure::Refused | Failure::Invalid | Failure::NotFound | Failure::Stale
+                    if decision.dry_run =>
+                {
+                    tracing::debug!(%error, "end of a dry run not stored");
+                    break;
+                }
+                Failure::Refused | Failure::Invalid | Failure::NotFound | Failure::Stale => {
+                    tracing::error!(%error, outcome = %ending.outcome, "outcome refused; see `autoscaler explain`");
+                    self.measures.trouble(Trouble::Reconcile);
+                    break;
+                }
+                Failure::Taken | Failure::Unsure => {
+                    tracing::warn!(%error, outcome = %ending.outcome, "outcome not reported yet; trying again");
+                    self.measures.trouble(Trouble::Reconcile);
+                }
+            }
+            self.clock.sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        if matches!(
+            ending.outcome,
+            Outcome::Succeeded | Outcome::RolledBack | Outcome::FellBack
+        ) {
+            self.state
+                .note_resize_end(&decision.target_id, Some(ending.at));
+        }
+        self.measures.resize_ended(ending.outcome);
+        let result = self.state.resize_ended(
+            result,
+            ending.outcome.name(),
+            &ending.instance_type,
+            ending.at,
+        );
+        let message = format!("{} {}", decision.instance_id, ending.detail);
+        match ending.outcome {
+            Outcome::Succeeded | Outcome::DryRun => {
+                tracing::info!(outcome = %ending.outcome, "{message}");
+            }
+            _ => tracing::warn!(outcome = %ending.outcome, "{message}"),
+        }
+        self.events
+            .target(EventKind::ResizeFinished, message, &result);
+    }
+
+    async fn until_final(&self, decision: &Decision, first: Resize) -> Ending {
+        if let Some(ending) = first.ending {
+            return ending;
+        }
+        let mut pause = FIRST_PAUSE;
+        loop {
+            if let Some(ending) = self.watch(decision).await {
+                return ending;
+            }
+            match reconcile::settle(&self.clients, &self.clock, decision, None).await {
+                Ok(
+                    Settled::Resize(Resize {
+                        ending: Some(ending),
+                        ..
+                    })
+                    | Settled::Ended(ending),
+                ) => {
+                    return ending;
+                }
+                Ok(Settled::Resize(_)) => {}
+                Ok(Settled::Wait(why)) => tracing::warn!("{why}"),
+                Err(error) => tracing::warn!(%error, "cannot follow the resize; trying again"),
+            }
+            self.clock.sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// The end, if the stream gets that far.
+    async fn watch(&self, decision: &Decision) -> Option<Ending> {
+        let mut steps = match self.clients.watch_resize(&decision.id).await {
+            Ok(steps) => steps,
+            Err(error) => {
+                tracing::warn!(%error, "cannot watch the resize; asking for it by id");
+                return None;
+            }
+        };
+        loop {
+            let step = tokio::select! {
+                step = steps.next() => step,
+                () = self.clock.sleep(SILENCE) => return None,
+            };
+            match step {
+                Ok(Some(Resize {
+                    ending: Some(ending),
+                    ..
+                })) => return Some(ending),
+                Ok(Some(resize)) => tracing::debug!(phase = resize.phase, "resize goes on"),
+                Ok(None) => return None,
+                Err(error) => {
+                    tracing::warn!(%error, "the stream of steps broke; asking for the resize by id");
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Stops following. Decisions stay pending.
+    pub async fn stop(&self) {
+        let left = self.live().len();
+        if left > 0 {
+            tracing::info!(
+                left,
+                "resizes go on without this scheduler; the next one reports their end"
+            );
+        }
+        self.cut_off();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// The same at once.
+    pub fn cut_off(&self) {
+        self.shutdown.cancel();
+    }
+}

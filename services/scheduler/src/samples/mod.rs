@@ -1,0 +1,7 @@
+//! What the samples of one machine say, and when they say nothing. Pure.
+
+pub mod demand;
+pub mod observe;
+pub mod restarts;
+pub mod sizes;
+pub mod units;

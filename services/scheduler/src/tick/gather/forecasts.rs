@@ -1,0 +1,150 @@
+//! Forecasts for what was measured, in batches.
+
+use std::collections::HashMap;
+
+use futures::FutureExt as _;
+use tokio::time::{Instant, timeout_at};
+
+use super::Gathered;
+use crate::{
+    bounded::run_all,
+    domain::{Series, Unknown},
+    peers::{Failure, convert::Forecast},
+    tick::engine::Engine,
+};
+
+/// Batches in flight.
+const BATCHES: usize = 4;
+/// Calls in flight where a batch is taken apart.
+const SINGLES: usize = 16;
+/// Series in one call. Without calibration, after a start or with a new model, one costs the predictor about as much as
+/// seventy with it: a call has to end in its time then, too, on a machine several times slower than a developer's.
+const BATCH_SERIES: usize = 20;
+/// Points in one call: about 3 MiB of the 4 MiB that a server receives by default.
+const BATCH_POINTS: usize = 80_000;
+/// About what a point takes in a message.
+const BYTES_OF_A_POINT: usize = 32;
+
+/// A forecast, or why there is none.
+type Answer = Result<Forecast, String>;
+
+/// Adds forecasts. A batch that the predictor refuses is asked for one by one, so that one bad series spoils none other.
+pub(super) async fn add(engine: &Engine, gathered: &mut [Gathered<'_>], deadline: Instant) {
+    let series: Vec<(&str, &Series)> = gathered
+        .iter()
+        .filter_map(|one| Some((one.target.id.as_str(), &one.known.as_ref()?.series)))
+        .collect();
+    let asked = batches(&series);
+    let mut work = Vec::new();
+    for batch in asked {
+        let one = async move {
+            match timeout_at(deadline, forecast_batch(engine, batch)).await {
+                Ok(answers) => answers,
+                Err(_) => {
+                    let late =
+                        "no forecast within the time of a tick; see scheduler.tick_timeout_seconds";
+                    all(batch, late)
+                }
+            }
+        };
+        work.push(one.boxed());
+    }
+    let answers = run_all(BATCHES, work).await;
+    let mut answers: HashMap<String, Answer> = answers.into_iter().flatten().collect();
+    for one in gathered.iter_mut().filter(|one| one.known.is_some()) {
+        match answers.remove(&one.target.id) {
+            Some(Ok(forecast)) => one.forecast = Some(forecast),
+            Some(Err(why)) => one.unknown = Some(Unknown::Forecast(why)),
+            None => {
+                let why = "the predictor left this series out of its answer".to_owned();
+                one.unknown = Some(Unknown::Forecast(why));
+            }
+        }
+    }
+}
+
+async fn forecast_batch(engine: &Engine, batch: &[(&str, &Series)]) -> Vec<(String, Answer)> {
+    match engine.clients.forecast(batch).await {
+        Ok(forecasts) => forecasts
+            .into_iter()
+            .map(|forecast| (forecast.target_id().to_owned(), Ok(forecast)))
+            .collect(),
+        Err(error) if error.failure == Failure::Invalid && batch.len() > 1 => {
+            let mut work = Vec::new();
+            for one in batch.chunks(1) {
+                work.push(forecast_one(engine, one).boxed());
+            }
+            run_all(SINGLES, work).await.into_iter().flatten().collect()
+        }
+        Err(error) => all(batch, &error.to_string()),
+    }
+}
+
+async fn forecast_one(engine: &Engine, one: &[(&str, &Series)]) -> Vec<(String, Answer)> {
+    match engine.clients.forecast(one).await {
+        Ok(forecasts) => forecasts
+            .into_iter()
+            .map(|forecast| (forecast.target_id().to_owned(), Ok(forecast)))
+            .collect(),
+        Err(error) => all(one, &error.to_string()),
+    }
+}
+
+fn all(batch: &[(&str, &Series)], why: &str) -> Vec<(String, Answer)> {
+    batch
+        .iter()
+        .map(|(target_id, _)| ((*target_id).to_owned(), Err(why.to_owned())))
+        .collect()
+}
+
+/// Runs of series that fit one call, by number and by size.
+fn batches<'a, 'b>(series: &'a [(&'b str, &'b Series)]) -> Vec<&'a [(&'b str, &'b Series)]> {
+    let mut batches = Vec::new();
+    let mut rest = series;
+    while !rest.is_empty() {
+        let mut points = 0;
+        let fitting = rest
+            .iter()
+            .take(BATCH_SERIES)
+            .take_while(|(_, series)| {
+                points += series.timestamps.len();
+                points += series.calibration_state.len() / BYTES_OF_A_POINT;
+                points <= BATCH_POINTS
+            })
+            .count();
+        let (batch, left) = rest.split_at(fitting.max(1));
+        batches.push(batch);
+        rest = left;
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_bounded_by_number_and_by_size() {
+        let of = |points: usize, number: usize| -> Vec<usize> {
+            let series = Series {
+                timestamps: vec![0; points],
+                ..Series::default()
+            };
+            let all: Vec<(&str, &Series)> = vec![("x", &series); number];
+            batches(&all).iter().map(|batch| batch.len()).collect()
+        };
+        assert_eq!(of(577, 50), [20, 20, 10]);
+        assert_eq!(of(5_761, 20), [13, 7]);
+        let carried = Series {
+            calibration_state: vec![0; 128 * 1024],
+            timestamps: vec![0; 577],
+            ..Series::default()
+        };
+        let all: Vec<(&str, &Series)> = vec![("x", &carried); 40];
+        let sizes: Vec<usize> = batches(&all).iter().map(|batch| batch.len()).collect();
+        assert_eq!(sizes, [17, 17, 6], "states count too");
+        // One that is too large alone still goes, alone: the predictor says what it thinks of it.
+        assert_eq!(of(BATCH_POINTS + 1, 2), [1, 1]);
+        assert!(of(10, 0).is_empty());
+    }
+}
