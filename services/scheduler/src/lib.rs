@@ -1,8 +1,8 @@
 //! The scheduler: fetches metrics, asks for forecasts and decisions, hands actions to the actuator, reports the outcome.
 //!
-//! `ticker` says when, `engine` is one tick, `gather` its first half; `observation` and `demand` judge samples without
-//! touching the world, `hindsight` what came of forecasts; `clients` and `metrics` are the edges. Invariant: what this process knows may be lost at any time;
-//! the decision store and the actuator's journal hold what counts.
+//! `tick` is when and what, `samples` judges measurements without touching the world, `sources`, `peers` and `api` are the
+//! edges. Invariant: what this process knows may be lost at any time; the decision store and the actuator's journal hold
+//! what counts.
 
 mod api;
 mod bounded;
@@ -39,11 +39,11 @@ use crate::{
     api::{http::App, lines::Report},
     domain::Target,
     events::Events,
-    memory::{state::State, targets::Trails},
-    metrics::Measures,
+    memory::{state::State, targets::TargetMemories},
+    metrics::Metrics,
     peers::Clients,
     resizes::followers::Followers,
-    sources::prometheus::Metrics,
+    sources::prometheus::PrometheusSource,
     tick::{
         engine::Engine,
         lease::{LeaseKeeper, holder},
@@ -94,12 +94,12 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut registry = exposition::registry("scheduler");
-    let measures = Measures::register(&mut registry);
+    let metrics = Metrics::register(&mut registry);
     let registry = Arc::new(registry);
 
     let stop = shutdown.child_token();
     let address = listeners.service.grpc.local_addr()?;
-    let engine = Arc::new(engine(&config, deps.clock, holder(address), measures)?);
+    let engine = Arc::new(engine(&config, deps.clock, holder(address), metrics)?);
     let ticker = Arc::new(Ticker::new(Arc::clone(&engine), stop.clone()));
     if config.targets.is_empty() {
         tracing::warn!("no targets configured: ticks have nothing to do; see scheduler.targets");
@@ -152,7 +152,7 @@ fn engine(
     config: &Config,
     clock: SharedClock,
     holder: String,
-    measures: Measures,
+    metrics: Metrics,
 ) -> anyhow::Result<Engine> {
     let clients = Clients::new(config, Arc::clone(&clock))?;
     let state = Arc::new(State::new(clock.now()));
@@ -169,7 +169,7 @@ fn engine(
         .collect();
     Ok(Engine {
         targets,
-        metrics: Metrics::new(&config.prometheus)?,
+        source: PrometheusSource::new(&config.prometheus)?,
         lease: LeaseKeeper::new(
             clients.clone(),
             Arc::clone(&clock),
@@ -181,15 +181,15 @@ fn engine(
             Arc::clone(&clock),
             Arc::clone(&state),
             events.clone(),
-            measures.clone(),
+            metrics.clone(),
         ),
         report: Report::new(config).context("threads for decision lines")?,
         config: config.clone(),
         clock,
         clients,
         state,
-        trails: Trails::default(),
+        memories: TargetMemories::default(),
         events,
-        measures,
+        metrics,
     })
 }

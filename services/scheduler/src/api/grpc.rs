@@ -151,7 +151,7 @@ impl SchedulerService for Api {
         &self,
         request: Request<RunTickRequest>,
     ) -> Result<Response<RunTickResponse>, Status> {
-        let calls = &self.engine.measures.calls;
+        let calls = &self.engine.metrics.calls;
         calls
             .observe("RunTick", self.tick(request))
             .await
@@ -162,7 +162,7 @@ impl SchedulerService for Api {
         &self,
         _: Request<GetStatusRequest>,
     ) -> Result<Response<GetStatusResponse>, Status> {
-        let calls = &self.engine.measures.calls;
+        let calls = &self.engine.metrics.calls;
         calls
             .observe("GetStatus", async {
                 Ok(Response::new(self.status().await))
@@ -174,7 +174,7 @@ impl SchedulerService for Api {
         &self,
         _: Request<ListTargetsRequest>,
     ) -> Result<Response<ListTargetsResponse>, Status> {
-        let calls = &self.engine.measures.calls;
+        let calls = &self.engine.metrics.calls;
         let answer = async {
             let targets = self
                 .engine
@@ -196,7 +196,7 @@ impl SchedulerService for Api {
         &self,
         request: Request<WatchEventsRequest>,
     ) -> Result<Response<Self::WatchEventsStream>, Status> {
-        let calls = &self.engine.measures.calls;
+        let calls = &self.engine.metrics.calls;
         let mut wanted = request.into_inner().target_id;
         let answer = async {
             if !wanted.is_empty() {

@@ -15,14 +15,14 @@ use crate::{
 /// The predictor refuses larger ones.
 const LARGEST_STATE: usize = 64 * 1024;
 
-/// Trails of all targets, by target id.
+/// Memories of all targets, by target id.
 #[derive(Debug, Default)]
-pub struct Trails {
-    inner: Mutex<HashMap<String, Trail>>,
+pub struct TargetMemories {
+    inner: Mutex<HashMap<String, TargetMemory>>,
 }
 
 #[derive(Debug, Default)]
-struct Trail {
+struct TargetMemory {
     instance_type: String,
     pending: Pending,
     /// The state and the capacity that it was made for.
@@ -32,8 +32,8 @@ struct Trail {
 /// How pairs of forecast and outcome did, by horizon in seconds.
 pub type Tallies = BTreeMap<u32, Tally>;
 
-impl Trails {
-    fn inner(&self) -> MutexGuard<'_, HashMap<String, Trail>> {
+impl TargetMemories {
+    fn inner(&self) -> MutexGuard<'_, HashMap<String, TargetMemory>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -41,10 +41,10 @@ impl Trails {
     /// fits. Percent of another type or of another capacity would be misread.
     pub fn calibration(&self, target_id: &str, instance_type: &str, series: &Series) -> Vec<u8> {
         let inner = self.inner();
-        let trail = inner
+        let memory = inner
             .get(target_id)
-            .filter(|trail| trail.instance_type == instance_type);
-        match trail.and_then(|trail| trail.calibration.as_ref()) {
+            .filter(|memory| memory.instance_type == instance_type);
+        match memory.and_then(|memory| memory.calibration.as_ref()) {
             Some((state, capacity)) if *capacity == series.capacity_percent => state.clone(),
             _ => Vec::new(),
         }
@@ -61,14 +61,14 @@ impl Trails {
         tallies: &mut Tallies,
     ) {
         let mut inner = self.inner();
-        let trail = inner.entry(target_id.to_owned()).or_default();
-        if trail.instance_type != instance_type {
-            *trail = Trail {
+        let memory = inner.entry(target_id.to_owned()).or_default();
+        if memory.instance_type != instance_type {
+            *memory = TargetMemory {
                 instance_type: instance_type.to_owned(),
-                ..Trail::default()
+                ..TargetMemory::default()
             };
         }
-        for pair in trail.pending.settle(series) {
+        for pair in memory.pending.settle(series) {
             tallies
                 .entry(pair.promise.horizon_seconds)
                 .or_default()
@@ -76,11 +76,11 @@ impl Trails {
         }
         if let Some(forecast) = forecast {
             let state = forecast.take_calibration();
-            trail.calibration = (1..=LARGEST_STATE)
+            memory.calibration = (1..=LARGEST_STATE)
                 .contains(&state.len())
                 .then_some((state, series.capacity_percent));
             if let Some(issued) = forecast.issued() {
-                trail.pending.push(issued);
+                memory.pending.push(issued);
             }
         }
     }
@@ -93,7 +93,7 @@ impl Trails {
     /// Targets, and forecasts that wait.
     pub fn size(&self) -> (usize, usize) {
         let inner = self.inner();
-        let pending = inner.values().map(|trail| trail.pending.len()).sum();
+        let pending = inner.values().map(|memory| memory.pending.len()).sum();
         (inner.len(), pending)
     }
 }
@@ -113,10 +113,15 @@ mod tests {
         }
     }
 
-    fn note(trails: &Trails, instance_type: &str, until: i64, state: &[u8]) -> (Tallies, Forecast) {
+    fn note(
+        memories: &TargetMemories,
+        instance_type: &str,
+        until: i64,
+        state: &[u8],
+    ) -> (Tallies, Forecast) {
         let mut tallies = Tallies::new();
         let mut answer = forecast(until, state);
-        trails.note(
+        memories.note(
             "web",
             instance_type,
             &series(until, 100.0),
@@ -128,59 +133,59 @@ mod tests {
 
     #[test]
     fn calibration_travels_to_the_next_tick_and_not_to_the_decision() {
-        let trails = Trails::default();
+        let memories = TargetMemories::default();
         assert!(
-            trails
+            memories
                 .calibration("web", "t3.small", &series(0, 100.0))
                 .is_empty()
         );
-        let (_, mut answer) = note(&trails, "t3.small", 0, b"state");
+        let (_, mut answer) = note(&memories, "t3.small", 0, b"state");
         assert!(answer.take_calibration().is_empty(), "it was taken out");
         let carried = |instance_type, capacity| {
-            trails.calibration("web", instance_type, &series(300, capacity))
+            memories.calibration("web", instance_type, &series(300, capacity))
         };
         assert_eq!(carried("t3.small", 100.0), b"state");
         assert!(carried("t3.large", 100.0).is_empty(), "of another type");
         assert!(carried("t3.small", 200.0).is_empty(), "of another capacity");
-        note(&trails, "t3.small", 300, &[7; LARGEST_STATE + 1]);
+        note(&memories, "t3.small", 300, &[7; LARGEST_STATE + 1]);
         assert!(
             carried("t3.small", 100.0).is_empty(),
             "the predictor would refuse it"
         );
-        note(&trails, "t3.small", 600, b"state");
-        trails.forget("web");
+        note(&memories, "t3.small", 600, b"state");
+        memories.forget("web");
         assert!(carried("t3.small", 100.0).is_empty());
-        assert_eq!(trails.size(), (0, 0));
+        assert_eq!(memories.size(), (0, 0));
     }
 
     #[test]
     fn outcomes_are_counted_at_a_later_tick() {
-        let trails = Trails::default();
-        assert!(note(&trails, "t3.small", 0, b"").0.is_empty());
-        assert!(note(&trails, "t3.small", 300, b"").0.is_empty());
-        let (tallies, _) = note(&trails, "t3.small", 600, b"");
+        let memories = TargetMemories::default();
+        assert!(note(&memories, "t3.small", 0, b"").0.is_empty());
+        assert!(note(&memories, "t3.small", 300, b"").0.is_empty());
+        let (tallies, _) = note(&memories, "t3.small", 600, b"");
         let tally = tallies[&600];
         assert_eq!(tally.outcomes, 1);
         assert_eq!((tally.error, tally.persistence_error), (3.0, 10.0));
         assert_eq!((tally.level_q90.covered, tally.peak_q90.covered), (1, 0));
-        assert_eq!(trails.size(), (1, 2));
+        assert_eq!(memories.size(), (1, 2));
     }
 
     #[test]
     fn a_resize_ends_what_was_pending() {
-        let trails = Trails::default();
-        note(&trails, "t3.small", 0, b"");
-        let (tallies, _) = note(&trails, "t3.large", 600, b"");
+        let memories = TargetMemories::default();
+        note(&memories, "t3.small", 0, b"");
+        let (tallies, _) = note(&memories, "t3.large", 600, b"");
         assert!(tallies.is_empty(), "{tallies:?}");
-        assert_eq!(trails.size(), (1, 1));
+        assert_eq!(memories.size(), (1, 1));
     }
 
     #[test]
     fn outcomes_count_without_a_new_forecast_too() {
-        let trails = Trails::default();
-        note(&trails, "t3.small", 0, b"");
+        let memories = TargetMemories::default();
+        note(&memories, "t3.small", 0, b"");
         let mut tallies = Tallies::new();
-        trails.note("web", "t3.small", &series(900, 100.0), None, &mut tallies);
+        memories.note("web", "t3.small", &series(900, 100.0), None, &mut tallies);
         assert_eq!(tallies[&600].outcomes, 1);
     }
 }

@@ -53,7 +53,7 @@ struct OutcomeLabel {
 
 /// Where something failed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Trouble {
+pub enum ErrorKind {
     /// No lease.
     Lease,
     /// Instance not described.
@@ -70,7 +70,7 @@ pub enum Trouble {
     Reconcile,
 }
 
-impl Trouble {
+impl ErrorKind {
     fn name(self) -> &'static str {
         match self {
             Self::Lease => "lease",
@@ -86,7 +86,7 @@ impl Trouble {
 
 /// The scheduler's own metrics.
 #[derive(Clone, Debug)]
-pub struct Measures {
+pub struct Metrics {
     /// Calls answered.
     pub calls: CallMetrics,
     /// Forecasts that were compared with what came.
@@ -106,10 +106,10 @@ pub struct Measures {
     fence_epoch: Gauge,
 }
 
-impl Measures {
+impl Metrics {
     /// Registers all.
     pub fn register(registry: &mut Registry) -> Self {
-        let measures = Self {
+        let metrics = Self {
             calls: CallMetrics::register(registry),
             forecasts: Forecasts::register(registry),
             ticks: Family::default(),
@@ -130,66 +130,66 @@ impl Measures {
         registry.register(
             "ticks",
             "Ticks that ended, by whether every target had a decision",
-            measures.ticks.clone(),
+            metrics.ticks.clone(),
         );
         registry.register(
             "tick_seconds",
             "Duration of a tick, in seconds",
-            measures.tick_seconds.clone(),
+            metrics.tick_seconds.clone(),
         );
         registry.register(
             "last_tick_timestamp_seconds",
             "End of the last tick, seconds since the Unix epoch",
-            measures.last_tick.clone(),
+            metrics.last_tick.clone(),
         );
         registry.register(
             "targets",
             "Targets by their last action",
-            measures.targets.clone(),
+            metrics.targets.clone(),
         );
         registry.register(
             "decisions",
             "Decisions by action and reason",
-            measures.decisions.clone(),
+            metrics.decisions.clone(),
         );
-        registry.register("errors", "What failed, by kind", measures.errors.clone());
+        registry.register("errors", "What failed, by kind", metrics.errors.clone());
         registry.register(
             "resizes",
             "Resizes that ended, by outcome",
-            measures.resizes.clone(),
+            metrics.resizes.clone(),
         );
         registry.register(
             "resizes_active",
             "Resizes that are being followed",
-            measures.resizes_active.clone(),
+            metrics.resizes_active.clone(),
         );
         registry.register(
             "lease_held",
             "1 while this scheduler is the one actor",
-            measures.lease_held.clone(),
+            metrics.lease_held.clone(),
         );
         registry.register(
             "holds_back",
             "1 while this holds resizes back (kill_switch, breaker, fleet_pause, dry_run, journal_degraded, \
              prometheus_unreachable), 0 while it does not, -1 while nobody can tell",
-            measures.standing.clone(),
+            metrics.standing.clone(),
         );
         registry.register(
             "pauses",
             "Pauses in force, of targets and of the fleet; -1 while nobody can tell",
-            measures.pauses.clone(),
+            metrics.pauses.clone(),
         );
         registry.register(
             "lease_epoch",
             "Epoch under which this scheduler is the one actor; 0 while it is not",
-            measures.lease_epoch.clone(),
+            metrics.lease_epoch.clone(),
         );
         registry.register(
             "fence_epoch",
             "Highest epoch under which the actuator took a resize on; -1 while it can't be asked",
-            measures.fence_epoch.clone(),
+            metrics.fence_epoch.clone(),
         );
-        measures
+        metrics
     }
 
     /// A tick ended after `seconds`.
@@ -238,11 +238,9 @@ impl Measures {
     }
 
     /// Something failed.
-    pub fn trouble(&self, trouble: Trouble) {
+    pub fn error(&self, kind: ErrorKind) {
         self.errors
-            .get_or_create(&KindLabel {
-                kind: trouble.name(),
-            })
+            .get_or_create(&KindLabel { kind: kind.name() })
             .inc();
     }
 

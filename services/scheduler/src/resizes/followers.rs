@@ -16,7 +16,7 @@ use crate::{
     domain::{Decision, Ending, EventKind, Outcome, Resize, TargetResult},
     events::Events,
     memory::state::State,
-    metrics::{Measures, Trouble},
+    metrics::{ErrorKind, Metrics},
     peers::{Clients, Failure},
     resizes::reconcile::{self, Settled},
 };
@@ -36,7 +36,7 @@ pub struct Followers {
     clock: SharedClock,
     state: Arc<State>,
     events: Events,
-    measures: Measures,
+    metrics: Metrics,
     live: Arc<Mutex<HashMap<String, Ends>>>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -49,14 +49,14 @@ impl Followers {
         clock: SharedClock,
         state: Arc<State>,
         events: Events,
-        measures: Measures,
+        metrics: Metrics,
     ) -> Self {
         Self {
             clients,
             clock,
             state,
             events,
-            measures,
+            metrics,
             live: Arc::default(),
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
@@ -82,7 +82,7 @@ impl Followers {
             }
             live.insert(decision.id.clone(), ends.clone());
         }
-        self.measures.resize_followed();
+        self.metrics.resize_followed();
         let span = tracing::info_span!(
             "follow_resize",
             target = decision.target_id,
@@ -95,7 +95,7 @@ impl Followers {
                 ending = this.to_the_end(&decision, result, resize) => Some(ending),
             };
             this.live().remove(&decision.id);
-            this.measures.resize_left();
+            this.metrics.resize_left();
             // Without an ending the dropped sender tells those who wait.
             if ended.is_some() {
                 sender.send_replace(ended);
@@ -130,12 +130,12 @@ impl Followers {
                 }
                 Failure::Refused | Failure::Invalid | Failure::NotFound | Failure::Stale => {
                     tracing::error!(%error, outcome = %ending.outcome, "outcome refused; see `autoscaler explain`");
-                    self.measures.trouble(Trouble::Reconcile);
+                    self.metrics.error(ErrorKind::Reconcile);
                     break;
                 }
                 Failure::Taken | Failure::Unsure => {
                     tracing::warn!(%error, outcome = %ending.outcome, "outcome not reported yet; trying again");
-                    self.measures.trouble(Trouble::Reconcile);
+                    self.metrics.error(ErrorKind::Reconcile);
                 }
             }
             self.clock.sleep(pause).await;
@@ -148,7 +148,7 @@ impl Followers {
             self.state
                 .note_resize_end(&decision.target_id, Some(ending.at));
         }
-        self.measures.resize_ended(ending.outcome);
+        self.metrics.resize_ended(ending.outcome);
         let result = self.state.resize_ended(
             result,
             ending.outcome.name(),

@@ -9,7 +9,7 @@ use crate::{
     bounded::run_all,
     domain::{Action, Decision, Ending, Outcome, Resize, Target, TargetResult},
     memory::state::State,
-    metrics::{Measures, Trouble},
+    metrics::{ErrorKind, Metrics},
     peers::{CallError, Clients, Failure},
     resizes::followers::Followers,
 };
@@ -105,14 +105,14 @@ pub async fn pending(
     clock: &SharedClock,
     followers: &Followers,
     state: &State,
-    measures: &Measures,
+    metrics: &Metrics,
     epoch: u64,
 ) {
     let decisions = match clients.pending_decisions().await {
         Ok(decisions) => decisions,
         Err(error) => {
             tracing::warn!(%error, "pending decisions not read; they stay pending");
-            measures.trouble(Trouble::Reconcile);
+            metrics.error(ErrorKind::Reconcile);
             return;
         }
     };
@@ -120,7 +120,7 @@ pub async fn pending(
     for decision in decisions {
         if !followers.follows(&decision.id) {
             work.push(
-                settle_one(clients, clock, followers, state, measures, decision, epoch).boxed(),
+                settle_one(clients, clock, followers, state, metrics, decision, epoch).boxed(),
             );
         }
     }
@@ -132,7 +132,7 @@ async fn settle_one(
     clock: &SharedClock,
     followers: &Followers,
     state: &State,
-    measures: &Measures,
+    metrics: &Metrics,
     decision: Decision,
     epoch: u64,
 ) {
@@ -157,7 +157,7 @@ async fn settle_one(
         Ok(Settled::Wait(why)) => tracing::warn!("{why}"),
         Err(error) => {
             tracing::warn!(%error, resize_id = decision.id, "pending decision not settled");
-            measures.trouble(Trouble::Reconcile);
+            metrics.error(ErrorKind::Reconcile);
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     domain::{Evidence, Observation, Series},
     samples::{
         demand,
-        restarts::Boots,
+        restarts::Restarts,
         sizes,
         units::{self, CpuUnit, MemoryUnit, is_possible},
     },
@@ -112,7 +112,7 @@ pub fn observe(
     let resized = rules.last_resize.map(|end| end.as_second() as f64);
     let vcpus_now = demand::vcpus_now(&vcpus, resized, current.map(|current| current.vcpus));
 
-    let boots = Boots::find(cpu, &vcpus, &memory_total, rules);
+    let restarts = Restarts::find(cpu, &vcpus, &memory_total, rules);
     if matches!(rules.cpu_unit, Some(CpuUnit::Cores | CpuUnit::CorePercent)) && vcpus_now.is_none()
     {
         return Err("the number of vCPUs is unknown, which scheduler.prometheus.cpu_unit needs; check vcpus_query".to_owned());
@@ -124,7 +124,7 @@ pub fn observe(
         &cpu,
         &vcpus,
         vcpus_now,
-        &boots,
+        &restarts,
         rules,
         (&mut notes, &mut advice),
     )?;
@@ -136,8 +136,8 @@ pub fn observe(
             rules.min_samples,
         ));
     }
-    check_age(&kept, &boots, rules)?;
-    check_holes(&kept, &boots, rules)?;
+    check_age(&kept, &restarts, rules)?;
+    check_holes(&kept, &restarts, rules)?;
 
     let rescaled = demand::in_percent_of_current(&kept, &vcpus, vcpus_now);
     let last = kept.len() - 1;
@@ -166,7 +166,7 @@ pub fn observe(
         memory_peak_mib,
         disk_bytes_per_second: known(disk_bytes_per_second[last]),
         samples: kept.len() as u32,
-        saturated_seconds: saturated_seconds(&kept, &boots, rules),
+        saturated_seconds: saturated_seconds(&kept, &restarts, rules),
         cpu_evidence: evidence(&kept, rules),
         memory_evidence: evidence(&in_use, rules),
         cpu_peak_last_hour_percent: peak_of_the_last_hour(&kept, &rescaled.percent, rules),
@@ -192,7 +192,7 @@ fn usable(
     cpu: &[Sample],
     vcpus: &[Sample],
     vcpus_now: Option<f64>,
-    boots: &Boots,
+    restarts: &Restarts,
     rules: &Rules,
     (notes, advice): (&mut Vec<String>, &mut Vec<String>),
 ) -> Result<Vec<Sample>, String> {
@@ -203,7 +203,7 @@ fn usable(
     };
     let candidates: Vec<Sample> = cpu
         .iter()
-        .filter(|sample| sample.at >= begin && !boots.is_warm_up(sample.at, rules))
+        .filter(|sample| sample.at >= begin && !restarts.is_warm_up(sample.at, rules))
         .copied()
         .collect();
     let most_vcpus = vcpus
@@ -213,7 +213,7 @@ fn usable(
         .max_by(f64::total_cmp);
     let checked = units::check_cpu(&candidates, rules.cpu_unit, most_vcpus);
     let newest = cpu[cpu.len() - 1];
-    if !boots.is_warm_up(newest.at, rules)
+    if !restarts.is_warm_up(newest.at, rules)
         && let Err(why) = percent(newest.value)
     {
         let all = checked.err().map(|why| format!("; {why}"));
@@ -348,7 +348,7 @@ fn percent(value: f64) -> Result<f64, String> {
     Ok(value.clamp(0.0, 100.0))
 }
 
-fn check_age(kept: &[Sample], boots: &Boots, rules: &Rules) -> Result<(), String> {
+fn check_age(kept: &[Sample], restarts: &Restarts, rules: &Rules) -> Result<(), String> {
     let last = kept[kept.len() - 1].at;
     let now = rules.now.as_second() as f64;
     // The query's last point is at its end; two missing ones are no hiccup.
@@ -360,7 +360,7 @@ fn check_age(kept: &[Sample], boots: &Boots, rules: &Rules) -> Result<(), String
     if age <= limit {
         return Ok(());
     }
-    if boots.is_warm_up(now, rules) {
+    if restarts.is_warm_up(now, rules) {
         return Err(format!(
             "the machine came up less than {} s ago and its last sample before is {age:.0} s old",
             rules.warm_up_seconds
@@ -372,15 +372,15 @@ fn check_age(kept: &[Sample], boots: &Boots, rules: &Rules) -> Result<(), String
 }
 
 /// Half of the recent points must be there, counted from the first sample or the last resize, whichever is later.
-fn check_holes(kept: &[Sample], boots: &Boots, rules: &Rules) -> Result<(), String> {
+fn check_holes(kept: &[Sample], restarts: &Restarts, rules: &Rules) -> Result<(), String> {
     let now = rules.now.as_second() as f64;
     let step = f64::from(rules.step_seconds);
     let recent = now - RECENT_STEPS as f64 * step;
     let warm_up = f64::from(rules.warm_up_seconds);
-    let begin = boots
+    let begin = restarts
         .resizes
         .iter()
-        .map(|boot| boot + warm_up)
+        .map(|restart| restart + warm_up)
         .chain([kept[0].at, recent])
         .filter(|begin| *begin <= now)
         .fold(recent, f64::max);
@@ -459,14 +459,14 @@ fn peak_of_the_last_hour(kept: &[Sample], percent: &[f64], rules: &Rules) -> Opt
 }
 
 /// Length of the run of saturated samples at the end, on the type that it has now.
-fn saturated_seconds(kept: &[Sample], boots: &Boots, rules: &Rules) -> u32 {
+fn saturated_seconds(kept: &[Sample], restarts: &Restarts, rules: &Rules) -> u32 {
     let hole = f64::from(rules.step_seconds) * 1.5;
-    let last_boot = boots.all.last().copied().unwrap_or(f64::NEG_INFINITY);
+    let last_restart = restarts.all.last().copied().unwrap_or(f64::NEG_INFINITY);
     let newest = kept[kept.len() - 1].at;
     let mut oldest = newest;
     for sample in kept.iter().rev() {
-        let on_this_boot = sample.at >= last_boot;
-        if sample.value < SATURATED_PERCENT || oldest - sample.at > hole || !on_this_boot {
+        let since_restart = sample.at >= last_restart;
+        if sample.value < SATURATED_PERCENT || oldest - sample.at > hole || !since_restart {
             break;
         }
         oldest = sample.at;

@@ -8,14 +8,14 @@ use crate::samples::observe::Rules;
 const MEMORY_CHANGE: f64 = 0.05;
 
 /// When the machine came up, seconds since the Unix epoch.
-pub struct Boots {
+pub struct Restarts {
     /// At another size, or at the end of a known resize.
     pub resizes: Vec<f64>,
     /// The same and after each hole in the CPU series, ascending.
     pub all: Vec<f64>,
 }
 
-impl Boots {
+impl Restarts {
     /// Reads them off the series.
     pub fn find(cpu: &[Sample], vcpus: &[Sample], memory_total: &[Sample], rules: &Rules) -> Self {
         let changes = |samples: &[Sample], changed: fn(f64, f64) -> bool| -> Vec<f64> {
@@ -43,7 +43,7 @@ impl Boots {
     /// True within `warm_up_seconds` after one of them.
     pub fn is_warm_up(&self, at: f64, rules: &Rules) -> bool {
         let warm_up = f64::from(rules.warm_up_seconds);
-        let after = self.all.partition_point(|boot| *boot <= at);
+        let after = self.all.partition_point(|restart| *restart <= at);
         after
             .checked_sub(1)
             .is_some_and(|last| at < self.all[last] + warm_up)

@@ -17,14 +17,14 @@ use crate::{
         TickReport, Unknown,
     },
     events::Events,
-    memory::{state::State, targets::Trails},
-    metrics::{Measures, Trouble},
+    memory::{state::State, targets::TargetMemories},
+    metrics::{ErrorKind, Metrics},
     peers::{Clients, Failure},
     resizes::{
         followers::{Ends, Followers},
         reconcile,
     },
-    sources::prometheus::Metrics,
+    sources::prometheus::PrometheusSource,
     tick::{
         gather::{Gathered, Gathering, gather},
         lease::{LeaseKeeper, NoLease},
@@ -44,14 +44,14 @@ pub struct Engine {
     pub targets: Vec<Target>,
     pub clock: SharedClock,
     pub clients: Clients,
-    pub metrics: Metrics,
+    pub source: PrometheusSource,
     pub lease: LeaseKeeper,
     pub followers: Followers,
     pub state: Arc<State>,
-    pub trails: Trails,
+    pub memories: TargetMemories,
     pub events: Events,
     pub report: Report,
-    pub measures: Measures,
+    pub metrics: Metrics,
 }
 
 impl Engine {
@@ -127,16 +127,16 @@ impl Engine {
         );
         let parts = match self.lease.ensure().await {
             Ok(epoch) => {
-                self.measures.lease(true);
+                self.metrics.lease(true);
                 self.run_holding(targets, &id, epoch, begin).await
             }
             Err(no_lease) => {
-                self.measures.lease(false);
+                self.metrics.lease(false);
                 match no_lease {
                     NoLease::Idle(_) => self.run_idle(targets, &no_lease, begin).await,
                     NoLease::Standby(_) | NoLease::Unknown(_) => {
                         if matches!(no_lease, NoLease::Unknown(_)) {
-                            self.measures.trouble(Trouble::Lease);
+                            self.metrics.error(ErrorKind::Lease);
                         }
                         targets
                             .iter()
@@ -177,7 +177,7 @@ impl Engine {
             &self.clock,
             &self.followers,
             &self.state,
-            &self.measures,
+            &self.metrics,
             epoch,
         );
         if tokio::time::timeout_at(begin + budget / 4, settle)
@@ -185,7 +185,7 @@ impl Engine {
             .is_err()
         {
             tracing::warn!("not all pending decisions were settled in time; the next tick goes on");
-            self.measures.trouble(Trouble::Reconcile);
+            self.metrics.error(ErrorKind::Reconcile);
         }
         let gathering = gather(self, targets, begin + budget / 2).await;
         let mut work = Vec::new();
@@ -272,7 +272,7 @@ impl Engine {
                     // What comes of it is said at the next tick.
                     let _ = self.lease.renounce(lease_epoch).await;
                 }
-                self.measures.trouble(Trouble::Decision);
+                self.metrics.error(ErrorKind::Decision);
                 result.reason_code = "decision_unavailable".to_owned();
                 result.reason = format!("no decision, so nothing is done: {error}");
                 result.error = result.reason.clone();
@@ -315,13 +315,13 @@ impl Engine {
             result.forecast_basis = forecast.basis();
         }
         if let Some(unknown) = &gathered.unknown {
-            self.measures.trouble(match unknown {
-                Unknown::Metrics(_) => Trouble::Metrics,
-                Unknown::Forecast(_) => Trouble::Forecast,
-                Unknown::Instance(_) => Trouble::Instance,
+            self.metrics.error(match unknown {
+                Unknown::Metrics(_) => ErrorKind::Metrics,
+                Unknown::Forecast(_) => ErrorKind::Forecast,
+                Unknown::Instance(_) => ErrorKind::Instance,
             });
         } else if !gathered.notes.is_empty() {
-            self.measures.trouble(Trouble::Metrics);
+            self.metrics.error(ErrorKind::Metrics);
         }
         let problems = gathered.unknown.iter().map(Unknown::reason);
         let notes = gathered.notes.iter().map(String::as_str);
@@ -378,7 +378,7 @@ impl Engine {
                 Ok(Some(resize)) => Some(self.started(decision, result, resize)),
                 // The request may still be on its way: the decision stays pending until that is sure.
                 Ok(None) | Err(_) => {
-                    self.measures.trouble(Trouble::Resize);
+                    self.metrics.error(ErrorKind::Resize);
                     result.error = format!(
                         "{error}; whether the resize started is not known, the next tick asks for it by id"
                     );
@@ -414,7 +414,7 @@ impl Engine {
         outcome: Outcome,
         why: String,
     ) {
-        self.measures.trouble(Trouble::Resize);
+        self.metrics.error(ErrorKind::Resize);
         result.action_taken = outcome.name();
         result.error = why.clone();
         let ending = Ending {
@@ -432,12 +432,12 @@ impl Engine {
     async fn conclude(&self, report: &Arc<TickReport>, took: Duration) {
         Standing::ask(self).await;
         self.state.tick_ended(report);
-        self.measures.tick(report, took.as_secs_f64());
+        self.metrics.tick(report, took.as_secs_f64());
         let last = self
             .targets
             .iter()
             .filter_map(|target| self.state.result(&target.id));
-        self.measures.targets(last.map(|result| result.action));
+        self.metrics.targets(last.map(|result| result.action));
         // On standby nothing was decided: the other scheduler writes the lines.
         let decided = |result: &&TargetResult| result.reason_code != STANDBY;
         let lines: Vec<&TargetResult> = report.results.iter().filter(decided).collect();

@@ -76,10 +76,10 @@ impl Standing {
             },
             limits: limits.map_err(|error| error.to_string()),
             pauses: pauses.map_err(|error| error.to_string()),
-            prometheus: engine.metrics.reach(),
+            prometheus: engine.source.reach(),
             lease_epoch: engine.lease.epoch(),
         };
-        engine.measures.standing(&standing);
+        engine.metrics.standing(&standing);
         standing
     }
 

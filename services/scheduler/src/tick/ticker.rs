@@ -194,7 +194,7 @@ impl Ticker {
                 () = engine.clock.sleep(engine.lease.renewal_interval()) => {}
             }
             let lease = engine.lease.ensure().await;
-            engine.measures.lease(lease.is_ok());
+            engine.metrics.lease(lease.is_ok());
             if let Err(NoLease::Unknown(error)) = lease {
                 tracing::warn!(%error, "lease not renewed");
             }

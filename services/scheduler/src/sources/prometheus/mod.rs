@@ -79,7 +79,7 @@ impl Reach {
 
 /// Where metrics come from.
 #[derive(Debug)]
-pub struct Metrics {
+pub struct PrometheusSource {
     prometheus: Prometheus,
     config: PrometheusConfig,
     central: Option<Url>,
@@ -87,7 +87,7 @@ pub struct Metrics {
     reach: Mutex<(Option<Timestamp>, Reach)>,
 }
 
-impl Metrics {
+impl PrometheusSource {
     /// Connects at the first query.
     ///
     /// # Errors

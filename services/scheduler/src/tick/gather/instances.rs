@@ -44,7 +44,7 @@ pub(super) async fn describe<'a>(
         }
         .boxed()
     };
-    let concurrency = match engine.metrics.is_central() {
+    let concurrency = match engine.source.is_central() {
         true => CONCURRENCY,
         false => engine.config.prometheus.concurrency as usize,
     };
@@ -77,7 +77,7 @@ async fn look<'a>(
             }
             Some(Err(error)) => Err(format!("{id} can't be described: {error}")),
             None => {
-                engine.trails.forget(&target.id);
+                engine.memories.forget(&target.id);
                 Err(format!(
                     "{id} does not exist; check its id in scheduler.targets, and the region"
                 ))
@@ -111,9 +111,9 @@ async fn measure(
         return Err((Some(instance), Unknown::Instance(why)));
     }
     let of_its_own = async {
-        match engine.metrics.is_central() {
+        match engine.source.is_central() {
             true => None,
-            false => Some(engine.metrics.of_one(target, &instance, now).await),
+            false => Some(engine.source.of_one(target, &instance, now).await),
         }
     };
     let reads = futures::future::join(of_its_own, read_last_resize(engine, target));

@@ -12,7 +12,7 @@ use self::instances::Described;
 use crate::{
     domain::{Instance, Policy, Target, TypeInfo, Unknown},
     memory::{hindsight::Tally, targets::Tallies},
-    metrics::Trouble,
+    metrics::ErrorKind,
     peers::convert::Forecast,
     samples::observe::{CurrentType, Known, Rules, observe},
     sources::prometheus::matching::Wanted,
@@ -86,7 +86,7 @@ pub async fn gather<'a>(
 ) -> Gathering<'a> {
     let now = engine.clock.now();
     let described = instances::describe(engine, targets, now, deadline);
-    let fleet = engine.metrics.of_the_fleet(targets, now);
+    let fleet = engine.source.of_the_fleet(targets, now);
     let (described, fleet, policy) = futures::join!(described, fleet, engine.clients.policy());
     let policy = policy.unwrap_or_else(|error| {
         tracing::warn!(%error, "policy not read; types of its ladder are not described");
@@ -118,9 +118,9 @@ pub async fn gather<'a>(
             });
             match known {
                 Ok((mut known, mut notes, mut advice)) => {
-                    let trails = &engine.trails;
+                    let memories = &engine.memories;
                     known.series.calibration_state =
-                        trails.calibration(&target.id, &instance.instance_type, &known.series);
+                        memories.calibration(&target.id, &instance.instance_type, &known.series);
                     // The cause before the consequence.
                     notes.append(&mut known.notes);
                     advice.append(&mut known.advice);
@@ -195,7 +195,7 @@ async fn types(
             Ok(types) => engine.state.note_types(types),
             Err(error) => {
                 tracing::warn!(%error, "instance types not described; the memory guard can't judge them");
-                engine.measures.trouble(Trouble::Instance);
+                engine.metrics.error(ErrorKind::Instance);
                 break;
             }
         }
@@ -212,7 +212,7 @@ fn look_back(engine: &Engine, gathered: &mut [Gathered<'_>]) {
     let mut tallies = Tallies::new();
     for one in gathered {
         if let (Some(known), Some(instance)) = (&one.known, &one.instance) {
-            engine.trails.note(
+            engine.memories.note(
                 &one.target.id,
                 &instance.instance_type,
                 &known.series,
@@ -221,8 +221,8 @@ fn look_back(engine: &Engine, gathered: &mut [Gathered<'_>]) {
             );
         }
     }
-    engine.measures.forecasts.judged(&tallies);
-    let (targets, pending) = engine.trails.size();
+    engine.metrics.forecasts.judged(&tallies);
+    let (targets, pending) = engine.memories.size();
     let mut all = Tally::default();
     tallies.values().for_each(|tally| all.merge(tally));
     if all.outcomes > 0 {
