@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use common::config::{ConfigError, Settings, invalid};
 use serde::{Deserialize, Serialize};
 
-use crate::policy::Policy;
+use crate::policy::document::{Policy, Source};
 
 /// Section `decision`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -77,16 +77,6 @@ impl Config {
         };
         Ok(config)
     }
-}
-
-/// Whose policy decides.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// The configuration's; none is applied over it.
-    File,
-    /// The one that ApplyPolicy put in force; the configuration's until then.
-    Store,
 }
 
 /// The one key of section `policy` that is no part of the policy.

@@ -1,32 +1,20 @@
 //! Decides whether a machine should be resized, remembers what was decided, and explains it.
 //!
-//! One call walks through the code like this: `grpc` checks and converts a request, `engine` opens a transaction,
-//! `store` reads what it remembers of the target, `threshold` decides, `store` writes the decision, `engine` commits.
+//! One call walks through the rooms like this: `api` checks and converts a request, `service` opens a transaction, `store`
+//! reads what it remembers of the target, `decide` decides, `store` writes the decision, `service` commits.
 //!
 //! Invariant: nothing here touches a machine.
-//! Invariant: everything but `grpc`, `convert`, `engine`, `store`, `stopwatch`, `metrics` and `config` is pure; time is
-//! an argument.
+//! Invariant: `policy`, `fleet`, `decide` and `text` are pure; time is an argument.
+//! Invariant: messages stand in `api`, SQL below `store`, nowhere else.
 
+mod api;
 mod config;
-mod convert;
-mod cooldown;
-mod engine;
-mod explain;
-mod grpc;
-mod input;
-mod ladder;
-mod lease;
-mod metrics;
-mod outlook;
+mod decide;
+mod fleet;
 mod policy;
-mod probability;
-mod quota;
-mod record;
-mod stopwatch;
+mod service;
 mod store;
 mod text;
-mod threshold;
-mod verdict;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -40,14 +28,15 @@ use common::{
 use tokio_util::sync::CancellationToken;
 
 pub use crate::{
-    config::{Config, Source},
-    input::InstanceType,
-    ladder::{Disorder, disorder},
-    policy::Policy,
+    config::Config,
+    decide::{
+        input::InstanceType,
+        ladder::{Disorder, disorder},
+    },
+    policy::document::{Policy, Source},
 };
 use crate::{
-    engine::{Engine, Retention, Rules},
-    metrics::Metrics,
+    service::{Engine, Retention, Rules, metrics::Metrics},
     store::Store,
 };
 
@@ -104,7 +93,7 @@ pub async fn serve(
     };
     let housekeeping = tokio::spawn(keep_house(engine.clone(), deps.clock, retention));
     let stop = shutdown.child_token();
-    let grpc = grpc::server(engine, calls).serve(listeners.grpc, stop.clone());
+    let grpc = api::grpc::server(engine, calls).serve(listeners.grpc, stop.clone());
     let mut servers = Servers::new(stop.clone()).with("gRPC", grpc);
     if let Some(listener) = listeners.metrics {
         let exposition = exposition::serve(listener, Arc::new(registry), stop);
@@ -117,7 +106,7 @@ pub async fn serve(
 }
 
 /// A policy that was applied over gRPC hides the configuration's: say so, or the next edit of the file surprises.
-async fn say_which_policy(engine: &Engine) -> Result<(), engine::EngineError> {
+async fn say_which_policy(engine: &Engine) -> Result<(), service::EngineError> {
     let in_force = engine.policy().await?;
     if let Some(at) = engine.hidden_policy().await? {
         tracing::warn!(

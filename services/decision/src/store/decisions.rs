@@ -8,9 +8,12 @@ use super::{
     rows::{self, decision_columns},
 };
 use crate::{
-    input::{Input, State},
-    policy::Policy,
-    record::{Decision, End},
+    decide::{
+        input::{Input, State},
+        record::Decision,
+    },
+    fleet::outcome::End,
+    policy::document::Policy,
 };
 
 /// A decision with all that it was made from.

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use super::{StoreError, rows};
-use crate::{
-    input::{Pause, PauseDirection},
+use crate::fleet::{
     lease::{FLEET, Lease},
+    pause::{Pause, PauseDirection},
 };
 
 fn direction_name(direction: PauseDirection) -> &'static str {

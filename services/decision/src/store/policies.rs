@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{StoreError, rows};
-use crate::policy::Policy;
+use crate::policy::document::Policy;
 
 /// Of the newest calls of ApplyPolicy.
 const APPLICATIONS_KEPT: i64 = 100;

@@ -5,7 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::StoreError;
-use crate::record::{Decision, End};
+use crate::{decide::record::Decision, fleet::outcome::End};
 
 /// The columns of [`decision`], for every query that reads one.
 macro_rules! decision_columns {

@@ -5,9 +5,14 @@ use sqlx::{Row as _, SqliteConnection};
 
 use super::{StoreError, fleet, rows};
 use crate::{
-    cooldown::{Cooldowns, Direction, LastEnd},
-    input::{PendingAction, State},
-    verdict::Verdict,
+    decide::{
+        input::{PendingAction, State},
+        verdict::Verdict,
+    },
+    fleet::{
+        cooldown::{Cooldowns, LastEnd},
+        direction::Direction,
+    },
 };
 
 /// Everything that a decision about `target_id` on `instance_id` depends on.

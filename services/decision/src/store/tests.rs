@@ -6,12 +6,14 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    engine::{Engine, EngineError, Retention, Rules},
-    input::{Basis, Forecast, Horizon, Input, InstanceType, Observation, Quantile},
-    metrics::Metrics,
-    policy::Policy,
-    record::{Decision, Outcome},
-    verdict::Action,
+    decide::{
+        input::{Basis, Forecast, Horizon, Input, InstanceType, Observation, Quantile},
+        record::Decision,
+        verdict::Action,
+    },
+    fleet::outcome::Outcome,
+    policy::document::Policy,
+    service::{Engine, EngineError, Retention, Rules, metrics::Metrics},
 };
 
 const START: i64 = 1_800_000_000;
@@ -79,8 +81,8 @@ impl Bench {
                         disk_bytes_per_second: None,
                         samples: 10,
                         saturated_seconds: 0,
-                        cpu_evidence: crate::input::Evidence::default(),
-                        memory_evidence: crate::input::Evidence::default(),
+                        cpu_evidence: crate::decide::input::Evidence::default(),
+                        memory_evidence: crate::decide::input::Evidence::default(),
                         cpu_peak_last_hour_percent: None,
                     }),
                     forecast: Some(Forecast {
@@ -349,7 +351,7 @@ async fn pauses_of_an_earlier_version_become_one_that_forbids_no_less() {
             )
         })
         .collect();
-    use crate::input::PauseDirection::{Both, Down};
+    use crate::fleet::pause::PauseDirection::{Both, Down};
     assert_eq!(
         found,
         [
@@ -454,9 +456,9 @@ async fn run(steps: Vec<Step>) {
                         .engine
                         .pause(
                             String::new(),
-                            crate::input::PauseDirection::Both,
+                            crate::fleet::pause::PauseDirection::Both,
                             String::new(),
-                            crate::input::PauseEnd::AtResume,
+                            crate::fleet::pause::PauseEnd::AtResume,
                             String::new(),
                         )
                         .await
@@ -474,7 +476,7 @@ async fn run(steps: Vec<Step>) {
             .get_stored(&decision.decision_id)
             .await
             .unwrap();
-        let replayed = crate::explain::replay(
+        let replayed = crate::decide::explain::replay(
             &stored.policy,
             &stored.input,
             &stored.state,

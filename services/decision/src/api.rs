@@ -1,0 +1,4 @@
+//! `DecisionService` over gRPC. Messages end here.
+
+pub mod convert;
+pub mod grpc;

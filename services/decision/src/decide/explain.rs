@@ -1,0 +1,163 @@
+//! A decision in words, and the proof that it can be made again.
+
+use jiff::Timestamp;
+
+use crate::{
+    decide::{
+        input::{Input, State},
+        outlook::Outlook,
+        record::Decision,
+        threshold,
+        verdict::{Action, Verdict},
+    },
+    policy::document::Policy,
+    text,
+};
+
+/// Decides again from what was stored.
+pub fn replay(policy: &Policy, input: &Input, state: &State, decided_at: Timestamp) -> Verdict {
+    threshold::decide(policy, input, state, decided_at)
+}
+
+/// A few lines for a person: what was seen, forecast, checked and done.
+pub fn explain(decision: &Decision, input: &Input, state: &State, policy: &Policy) -> String {
+    let mut lines = vec![headline(decision)];
+    lines.push(format!("Because   {}", decision.verdict.reason));
+    lines.push(format!(
+        "Decided   {} as {} in tick {}, by policy {}",
+        text::time(decision.decided_at),
+        decision.decision_id,
+        decision.tick_id,
+        decision.policy_version
+    ));
+    lines.push(format!("Seen      {}", seen(input, decision.decided_at)));
+    for (index, note) in input.notes.iter().enumerate() {
+        let label = if index == 0 { "Notes" } else { "" };
+        lines.push(format!("{label:<9} {note}"));
+    }
+    lines.push(format!("Forecast  {}", forecast(policy, input)));
+    for (index, check) in decision.verdict.checks.iter().enumerate() {
+        let label = if index == 0 { "Checks" } else { "" };
+        lines.push(format!(
+            "{label:<9} {:<5} {:<10}  {}",
+            check.verdict.name(),
+            check.name,
+            check.detail
+        ));
+    }
+    lines.push(format!("Done      {}", done(decision)));
+    let replayed = replay(policy, input, state, decision.decided_at);
+    lines.push(if replayed == decision.verdict {
+        "Replay    the stored input gives the same decision again".to_owned()
+    } else {
+        format!(
+            "Replay    this version of the program decides otherwise: {}, {}",
+            words(replayed.action),
+            replayed.reason
+        )
+    });
+    lines.join("\n")
+}
+
+fn words(action: Action) -> &'static str {
+    match action {
+        Action::Hold => "hold",
+        Action::ScaleUp => "scale up",
+        Action::ScaleDown => "scale down",
+    }
+}
+
+fn headline(decision: &Decision) -> String {
+    let Decision {
+        target_id,
+        instance_id,
+        from_instance_type: from,
+        verdict,
+        ..
+    } = decision;
+    let what = match verdict.action {
+        Action::Hold if from.is_empty() => "hold".to_owned(),
+        Action::Hold => format!("hold on {from}"),
+        action => format!(
+            "{} from {from} to {}",
+            words(action),
+            verdict.to_instance_type
+        ),
+    };
+    let dry_run = if decision.dry_run { " (dry run)" } else { "" };
+    format!("{target_id} ({instance_id}): {what}{dry_run}")
+}
+
+fn seen(input: &Input, now: Timestamp) -> String {
+    let unknown = input
+        .unknown
+        .as_ref()
+        .map(|unknown| format!("; {}", unknown.reason))
+        .unwrap_or_default();
+    let Some(seen) = &input.observation else {
+        return format!("nothing{unknown}");
+    };
+    let memory = match (seen.memory_percent, seen.memory_peak_mib) {
+        (None, None) => "memory unknown".to_owned(),
+        (Some(percent), None) => format!("memory {percent:.1} %, peak unknown"),
+        (None, Some(peak)) => format!("memory peak {peak:.0} MiB"),
+        (Some(percent), Some(peak)) => format!("memory {percent:.1} %, peak {peak:.0} MiB"),
+    };
+    let disk = match seen.disk_bytes_per_second {
+        Some(bytes) => format!("disk {:.1} kB/s", bytes / 1_000.0),
+        None => "disk unknown".to_owned(),
+    };
+    let saturated = match seen.saturated_seconds {
+        0 => String::new(),
+        seconds => format!(", at 95 % or above for {}", text::duration(seconds.into())),
+    };
+    format!(
+        "CPU {:.1} % at {} ({} earlier, {} samples){saturated}; {memory}; {disk}{unknown}",
+        seen.cpu_percent,
+        text::time(seen.observed_at),
+        text::duration(text::seconds_between(seen.observed_at, now)),
+        seen.samples
+    )
+}
+
+fn forecast(policy: &Policy, input: &Input) -> String {
+    match Outlook::new(policy, input) {
+        Ok(outlook) => format!(
+            "{:.1} % in {} from {}, by {}; above {} % with probability {:.2}, below {} % with {:.2}",
+            outlook.cpu_percent,
+            text::duration(outlook.horizon_seconds.into()),
+            text::time(outlook.origin),
+            outlook.basis_words(),
+            policy.scale_up_cpu,
+            outlook.distribution.above(policy.scale_up_cpu),
+            policy.scale_down_cpu,
+            outlook.distribution.below(policy.scale_down_cpu),
+        ),
+        Err(why) => format!("none: {why}"),
+    }
+}
+
+fn done(decision: &Decision) -> String {
+    match &decision.end {
+        None if decision.verdict.action == Action::Hold => "nothing was to be done".to_owned(),
+        None if decision.pending => "under way: its end has not been reported".to_owned(),
+        None => "dry run: nothing was changed".to_owned(),
+        Some(end) => {
+            let runs = if end.instance_type.is_empty() {
+                String::new()
+            } else {
+                format!(", runs on {}", end.instance_type)
+            };
+            let detail = if end.detail.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", end.detail)
+            };
+            format!(
+                "{} at {}{runs}{detail}",
+                end.outcome.words(),
+                text::time(end.at)
+            )
+        }
+    }
+}

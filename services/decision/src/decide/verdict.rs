@@ -1,0 +1,169 @@
+//! What a decision says: the action, why, and every check on the way there.
+
+use serde::{Deserialize, Serialize};
+
+use crate::fleet::direction::Direction;
+
+/// What to do with the machine.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Leave it as it is.
+    Hold,
+    /// Go to a larger type.
+    ScaleUp,
+    /// Go to a smaller type.
+    ScaleDown,
+}
+
+impl Action {
+    /// The direction of the action; `None` for Hold.
+    pub fn direction(self) -> Option<Direction> {
+        match self {
+            Self::Hold => None,
+            Self::ScaleUp => Some(Direction::Up),
+            Self::ScaleDown => Some(Direction::Down),
+        }
+    }
+
+    /// As stored and as a metric label.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::ScaleUp => "scale_up",
+            Self::ScaleDown => "scale_down",
+        }
+    }
+}
+
+impl From<Direction> for Action {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::Up => Self::ScaleUp,
+            Direction::Down => Self::ScaleDown,
+        }
+    }
+}
+
+/// Why a decision is what it is; the sentence beside it has the numbers.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasonCode {
+    /// The forecast is above the up threshold.
+    ForecastAboveUpThreshold,
+    /// The forecast is below the down threshold.
+    ForecastBelowDownThreshold,
+    /// The forecast asks for nothing.
+    ForecastInRange,
+    /// The condition holds, but not surely enough.
+    ConfidenceTooLow,
+    /// An earlier resize ended too recently, or failed.
+    Cooldown,
+    /// An earlier action has not ended.
+    ActionPending,
+    /// An operator said no.
+    Paused,
+    /// Already on the largest type.
+    AtMaxRung,
+    /// Already on the smallest type.
+    AtMinRung,
+    /// The current type is not on the ladder.
+    TypeOutsideLadder,
+    /// Metrics are missing, stale or partial.
+    MetricsUnknown,
+    /// The other type has too little memory, or nobody knows.
+    MemoryGuard,
+    /// There is no forecast.
+    ForecastUnavailable,
+    /// The instance is not running, or could not be described.
+    InstanceUnavailable,
+    /// Sustained real saturation.
+    Saturated,
+    /// Too little history was seen for a smaller type.
+    EvidenceTooShort,
+    /// The present, or the past hour, would not fit the smaller type.
+    PresentTooHigh,
+    /// A type of the ladder is smaller than one below it.
+    LadderUnordered,
+}
+
+impl ReasonCode {
+    /// As stored and as a metric label.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ForecastAboveUpThreshold => "forecast_above_up_threshold",
+            Self::ForecastBelowDownThreshold => "forecast_below_down_threshold",
+            Self::ForecastInRange => "forecast_in_range",
+            Self::ConfidenceTooLow => "confidence_too_low",
+            Self::Cooldown => "cooldown",
+            Self::ActionPending => "action_pending",
+            Self::Paused => "paused",
+            Self::AtMaxRung => "at_max_rung",
+            Self::AtMinRung => "at_min_rung",
+            Self::TypeOutsideLadder => "type_outside_ladder",
+            Self::MetricsUnknown => "metrics_unknown",
+            Self::MemoryGuard => "memory_guard",
+            Self::ForecastUnavailable => "forecast_unavailable",
+            Self::InstanceUnavailable => "instance_unavailable",
+            Self::Saturated => "saturated",
+            Self::EvidenceTooShort => "evidence_too_short",
+            Self::PresentTooHigh => "present_too_high",
+            Self::LadderUnordered => "ladder_unordered",
+        }
+    }
+}
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckVerdict {
+    /// It allows the action.
+    Pass,
+    /// It forbids it.
+    Block,
+    /// An earlier check settled the matter, or there is nothing for this one to look at.
+    Skip,
+}
+
+impl CheckVerdict {
+    /// Four or five letters for a table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Block => "block",
+            Self::Skip => "skip",
+        }
+    }
+}
+
+/// One named check.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Check {
+    /// Such as `cooldown`.
+    pub name: String,
+    /// How it ended.
+    pub verdict: CheckVerdict,
+    /// One sentence with the numbers.
+    pub detail: String,
+}
+
+/// The outcome of the pure policy: the part of a decision that a replay must reproduce.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Verdict {
+    /// What to do.
+    pub action: Action,
+    /// The type to go to; the current one on hold.
+    pub to_instance_type: String,
+    /// Why, as a code.
+    pub reason_code: ReasonCode,
+    /// Why, as a sentence.
+    pub reason: String,
+    /// Probability, 0 to 1, that the condition behind the action holds; on hold that of what was considered.
+    pub confidence: f64,
+    /// Median CPU at the horizon, percent of the current type. Absent without a forecast.
+    pub predicted_cpu_percent: Option<f64>,
+    /// Seconds ahead of the forecast that decided; 0 without one.
+    pub horizon_seconds: u32,
+    /// In the order they ran.
+    pub checks: Vec<Check>,
+}

@@ -1,0 +1,219 @@
+//! Deciding, and hearing how it ended.
+
+use std::{net::IpAddr, sync::PoisonError};
+
+use jiff::Timestamp;
+use uuid::{NoContext, Uuid};
+
+use super::{Engine, EngineError, PolicyInForce, micros};
+use crate::{
+    decide::{input::Input, record::Decision, threshold, verdict::Action},
+    fleet::{
+        cooldown::Cooldowns,
+        direction::Direction,
+        lease::{self, FLEET, Lease},
+        outcome::{End, Outcome},
+        quota::Caller,
+    },
+    store::{Store, Stored, decisions, fleet, policies, targets},
+};
+
+impl Engine {
+    /// Decides and stores, or returns what was decided for the same tick and target before. Without a lease (epoch 0) a
+    /// dry run is decided, and anything while nobody holds it.
+    ///
+    /// # Errors
+    /// The store, a lease epoch that is not the one held, or more decisions than a caller may have.
+    pub async fn decide(
+        &self,
+        mut input: Input,
+        caller: Option<IpAddr>,
+    ) -> Result<Decision, EngineError> {
+        let now = self.now();
+        let mut transaction = self.store.write().await?;
+        let connection = &mut *transaction;
+        if let Some(decision) =
+            decisions::of_tick(connection, &input.tick_id, &input.target_id).await?
+        {
+            return Ok(decision);
+        }
+        let lease = fleet::lease(connection, FLEET).await?;
+        self.check_epoch(&input, lease.as_ref(), now)?;
+        self.take_from_quota(Caller {
+            address: caller,
+            holds_the_lease: input.lease_epoch != 0,
+        })?;
+        let PolicyInForce {
+            policy, version, ..
+        } = self.policy_within(connection).await?;
+        let mut state =
+            targets::state(connection, &input.target_id, &input.instance_id, now).await?;
+        if state.cooldowns.anchor(now) {
+            tracing::warn!(
+                target_id = input.target_id,
+                "the wall clock was set back: the cooldown counts from now"
+            );
+            targets::set_cooldowns(connection, &input.target_id, &state.cooldowns).await?;
+        }
+        // Of what the caller knew: what is noted here comes from the store.
+        let input_digest = input.digest();
+        let resized_from = match &state.pending {
+            Some(_) => None,
+            None => decisions::other_type(connection, &input).await?,
+        };
+        if let Some(from) = &resized_from {
+            let note = format!(
+                "{from} became {} by other hands than this program's; the cooldown begins",
+                input.instance_type
+            );
+            tracing::info!(target_id = input.target_id, "{note}");
+            input.notes.push(note);
+            state.cooldowns = state.cooldowns.after_rest(now);
+            targets::set_cooldowns(connection, &input.target_id, &state.cooldowns).await?;
+        }
+        let started = match resized_from {
+            Some(_) => state.cooldowns.clone(),
+            None => Cooldowns::default(),
+        };
+        for direction in Direction::ALL {
+            if let Some(end) = state.cooldowns.get_mut(direction) {
+                end.timer_running = self.stopwatches.running(&input.target_id, direction);
+            }
+        }
+        let verdict = threshold::decide(&policy, &input, &state, now);
+        let decision = Decision {
+            decision_id: new_id(now),
+            tick_id: input.tick_id.clone(),
+            target_id: input.target_id.clone(),
+            instance_id: input.instance_id.clone(),
+            decided_at: now,
+            from_instance_type: input.instance_type.clone(),
+            pending: verdict.action != Action::Hold && !input.dry_run,
+            verdict,
+            dry_run: input.dry_run,
+            policy_version: version,
+            input_digest,
+            lease_epoch: input.lease_epoch,
+            end: None,
+        };
+        policies::remember(connection, &decision.policy_version, &policy, now).await?;
+        let stored = Stored {
+            decision,
+            input,
+            state,
+            policy,
+        };
+        decisions::insert(connection, &stored).await?;
+        Store::commit(transaction).await?;
+        self.start_timers(&stored.decision.target_id, &started, &stored.policy, now);
+        let decision = stored.decision;
+        self.metrics.decided(&decision);
+        if decision.pending {
+            self.show_standing().await;
+        }
+        Ok(decision)
+    }
+
+    /// Only the one actor decides: its epoch is the one that this store gave out last.
+    fn check_epoch(
+        &self,
+        input: &Input,
+        lease: Option<&Lease>,
+        now: Timestamp,
+    ) -> Result<(), EngineError> {
+        let given = input.lease_epoch;
+        if lease::is_ahead(given, now) {
+            return Err(EngineError::FutureEpoch { given });
+        }
+        let may = match given {
+            0 => input.dry_run || !lease.is_some_and(|lease| lease.live(now)),
+            given => lease.is_some_and(|lease| lease.is_held_under(given)),
+        };
+        if may {
+            return Ok(());
+        }
+        let held = lease.filter(|lease| !lease.holder.is_empty());
+        Err(EngineError::StaleEpoch {
+            target_id: input.target_id.clone(),
+            given,
+            held: held.map_or(0, |lease| lease.epoch),
+        })
+    }
+
+    fn take_from_quota(&self, caller: Caller) -> Result<(), EngineError> {
+        let mut quota = self.quota.lock().unwrap_or_else(PoisonError::into_inner);
+        quota
+            .take(caller, self.now())
+            .map_err(|retry_after| EngineError::TooFast {
+                limit: quota.limit(caller),
+                retry_after,
+            })
+    }
+
+    /// Records how an action ended, and starts the cooldown. What was refused for good counts as no failure.
+    ///
+    /// # Errors
+    /// The store, an unknown decision, or an outcome that contradicts the one recorded before.
+    pub async fn report(
+        &self,
+        decision_id: &str,
+        (outcome, refused_for_good): (Outcome, bool),
+        instance_type: String,
+        detail: String,
+        finished_at: Option<Timestamp>,
+    ) -> Result<Decision, EngineError> {
+        let now = self.now();
+        let mut transaction = self.store.write().await?;
+        let connection = &mut *transaction;
+        let Some(mut decision) = decisions::get(connection, decision_id).await? else {
+            return Err(EngineError::NotFound(decision_id.to_owned()));
+        };
+        if !decision.accepts(outcome)? {
+            return Ok(decision);
+        }
+        // Neither before the decision nor after now, whatever the reporter's clock says.
+        let earliest = decision.decided_at.min(now);
+        let end = End {
+            outcome,
+            instance_type,
+            detail,
+            at: micros(finished_at.unwrap_or(now)).clamp(earliest, now),
+        };
+        decisions::end(connection, decision_id, &end).await?;
+        let direction = decision
+            .verdict
+            .action
+            .direction()
+            .filter(|_| !decision.dry_run);
+        let mut started = Cooldowns::default();
+        let policy = self.policy_within(connection).await?.policy;
+        if let Some(direction) = direction {
+            let before = targets::cooldowns(connection, &decision.target_id).await?;
+            let after = match refused_for_good && outcome.touched_the_machine() {
+                true => before.after_rest(end.at),
+                false => before.after(direction, outcome, end.at),
+            };
+            targets::set_cooldowns(connection, &decision.target_id, &after).await?;
+            // A timer that runs for the other direction runs on.
+            for direction in Direction::ALL {
+                if after.get(direction) != before.get(direction) {
+                    *started.get_mut(direction) = after.get(direction).cloned();
+                }
+            }
+        }
+        Store::commit(transaction).await?;
+        self.start_timers(&decision.target_id, &started, &policy, now);
+        self.metrics.ended(&decision, outcome);
+        decision.pending = false;
+        decision.end = Some(end);
+        self.show_standing().await;
+        Ok(decision)
+    }
+}
+
+/// UUID, version 7: sorts by `now`.
+fn new_id(now: Timestamp) -> String {
+    let seconds = u64::try_from(now.as_second()).unwrap_or(0);
+    let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
+    Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanoseconds)).to_string()
+}
