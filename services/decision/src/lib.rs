@@ -36,7 +36,7 @@ pub use crate::{
     policy::document::{Policy, Source},
 };
 use crate::{
-    service::{Engine, Retention, Rules, metrics::Metrics},
+    service::{Retention, Rules, Service, metrics::Metrics},
     store::Store,
 };
 
@@ -79,8 +79,8 @@ pub async fn serve(
         pinned: config.policy_is_pinned,
         decisions_per_minute: config.decisions_per_minute,
     };
-    let engine = Engine::new(store.clone(), deps.clock.clone(), policy, rules, metrics).await?;
-    say_which_policy(&engine).await?;
+    let service = Service::new(store.clone(), deps.clock.clone(), policy, rules, metrics).await?;
+    say_which_policy(&service).await?;
     tracing::info!(
         listen = %listeners.grpc.local_addr()?,
         database = %config.database.display(),
@@ -91,9 +91,9 @@ pub async fn serve(
         actions_days: config.retention_days,
         holds_days: config.hold_retention_days,
     };
-    let housekeeping = tokio::spawn(keep_house(engine.clone(), deps.clock, retention));
+    let housekeeping = tokio::spawn(keep_house(service.clone(), deps.clock, retention));
     let stop = shutdown.child_token();
-    let grpc = api::grpc::server(engine, calls).serve(listeners.grpc, stop.clone());
+    let grpc = api::grpc::server(service, calls).serve(listeners.grpc, stop.clone());
     let mut servers = Servers::new(stop.clone()).with("gRPC", grpc);
     if let Some(listener) = listeners.metrics {
         let exposition = exposition::serve(listener, Arc::new(registry), stop);
@@ -106,9 +106,9 @@ pub async fn serve(
 }
 
 /// A policy that was applied over gRPC hides the configuration's: say so, or the next edit of the file surprises.
-async fn say_which_policy(engine: &Engine) -> Result<(), service::EngineError> {
-    let in_force = engine.policy().await?;
-    if let Some(at) = engine.hidden_policy().await? {
+async fn say_which_policy(service: &Service) -> Result<(), service::ServiceError> {
+    let in_force = service.policy().await?;
+    if let Some(at) = service.hidden_policy().await? {
         tracing::warn!(
             version = in_force.version,
             applied_at = %text::time(at),
@@ -132,21 +132,21 @@ async fn say_which_policy(engine: &Engine) -> Result<(), service::EngineError> {
 }
 
 /// Gauges that change without a call, and deletion of what is older than the retention.
-async fn keep_house(engine: Engine, clock: SharedClock, retention: Retention) {
+async fn keep_house(service: Service, clock: SharedClock, retention: Retention) {
     let mut round = 0_u32;
     loop {
         clock.sleep(GAUGES_EVERY).await;
         round = round.wrapping_add(1);
-        let mut result = engine.refresh_gauges().await;
+        let mut result = service.refresh_gauges().await;
         if round.is_multiple_of(RETENTION_EVERY) && result.is_ok() {
-            result = engine.delete_old(retention).await.map(|deleted| {
+            result = service.delete_old(retention).await.map(|deleted| {
                 if deleted > 0 {
                     tracing::info!(deleted, "deleted decisions older than the retention");
                 }
             });
         }
         if let Err(error) = result {
-            engine.count_failure(&error);
+            service.count_failure(&error);
             tracing::warn!(error = %chain(&error), "housekeeping failed; it is tried again");
         }
     }

@@ -31,7 +31,7 @@ use crate::{
 
 /// Why something can't be done. Nothing was written.
 #[derive(Debug, thiserror::Error)]
-pub enum EngineError {
+pub enum ServiceError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -142,7 +142,7 @@ pub struct TargetState {
 
 /// The service without its wire.
 #[derive(Clone, Debug)]
-pub struct Engine {
+pub struct Service {
     store: Store,
     clock: ClockHandle,
     stopwatches: Stopwatches,
@@ -153,7 +153,7 @@ pub struct Engine {
     metrics: Metrics,
 }
 
-/// What an engine is told besides the policy.
+/// What a service is told besides the policy.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
     /// Nothing may be applied over the configuration's policy.
@@ -171,8 +171,8 @@ impl std::fmt::Debug for ClockHandle {
     }
 }
 
-impl Engine {
-    /// An engine over an open store; `configured` decides until a policy is applied.
+impl Service {
+    /// A service over an open store; `configured` decides until a policy is applied.
     ///
     /// # Errors
     /// When the store can't be read.
@@ -183,7 +183,7 @@ impl Engine {
         rules: Rules,
         metrics: Metrics,
     ) -> Result<Self, StoreError> {
-        let engine = Self {
+        let service = Self {
             store,
             stopwatches: Stopwatches::new(clock.clone()),
             clock: ClockHandle(clock),
@@ -192,9 +192,9 @@ impl Engine {
             quota: Arc::new(Mutex::new(Quota::new(rules.decisions_per_minute))),
             metrics,
         };
-        engine.restart_timers().await?;
-        engine.refresh_gauges().await?;
-        Ok(engine)
+        service.restart_timers().await?;
+        service.refresh_gauges().await?;
+        Ok(service)
     }
 
     /// Wall time, to the microsecond that the store keeps.
@@ -207,29 +207,29 @@ impl Engine {
     ///
     /// # Errors
     /// The store, or there is none.
-    pub async fn get(&self, decision_id: &str) -> Result<Decision, EngineError> {
+    pub async fn get(&self, decision_id: &str) -> Result<Decision, ServiceError> {
         let mut transaction = self.store.read().await?;
         decisions::get(&mut transaction, decision_id)
             .await?
-            .ok_or_else(|| EngineError::NotFound(decision_id.to_owned()))
+            .ok_or_else(|| ServiceError::NotFound(decision_id.to_owned()))
     }
 
     /// One decision with all that it was made from.
     ///
     /// # Errors
     /// The store, or there is none.
-    pub async fn get_stored(&self, decision_id: &str) -> Result<Stored, EngineError> {
+    pub async fn get_stored(&self, decision_id: &str) -> Result<Stored, ServiceError> {
         let mut transaction = self.store.read().await?;
         decisions::get_stored(&mut transaction, decision_id)
             .await?
-            .ok_or_else(|| EngineError::NotFound(decision_id.to_owned()))
+            .ok_or_else(|| ServiceError::NotFound(decision_id.to_owned()))
     }
 
     /// Decisions, newest first.
     ///
     /// # Errors
     /// The store.
-    pub async fn list(&self, filter: &Filter) -> Result<Page, EngineError> {
+    pub async fn list(&self, filter: &Filter) -> Result<Page, ServiceError> {
         let mut transaction = self.store.read().await?;
         Ok(decisions::list(&mut transaction, filter).await?)
     }
@@ -238,7 +238,7 @@ impl Engine {
     ///
     /// # Errors
     /// The store.
-    pub async fn policy(&self) -> Result<PolicyInForce, EngineError> {
+    pub async fn policy(&self) -> Result<PolicyInForce, ServiceError> {
         let mut transaction = self.store.read().await?;
         Ok(self.policy_within(&mut transaction).await?)
     }
@@ -269,7 +269,7 @@ impl Engine {
     ///
     /// # Errors
     /// The store.
-    pub async fn hidden_policy(&self) -> Result<Option<Timestamp>, EngineError> {
+    pub async fn hidden_policy(&self) -> Result<Option<Timestamp>, ServiceError> {
         if !self.pinned {
             return Ok(None);
         }
@@ -282,9 +282,9 @@ impl Engine {
     ///
     /// # Errors
     /// The store; or the configuration sets the policy.
-    pub async fn apply_policy(&self, policy: &Policy) -> Result<String, EngineError> {
+    pub async fn apply_policy(&self, policy: &Policy) -> Result<String, ServiceError> {
         if self.pinned {
-            return Err(EngineError::PolicyOfTheFile);
+            return Err(ServiceError::PolicyOfTheFile);
         }
         let now = self.now();
         let version = policy.version();
@@ -292,7 +292,7 @@ impl Engine {
         if policies::count(&mut transaction).await? >= MAX_POLICIES {
             policies::forget_unused(&mut transaction).await?;
             if policies::count(&mut transaction).await? >= MAX_POLICIES {
-                return Err(EngineError::TooMany {
+                return Err(ServiceError::TooMany {
                     what: "policies that decisions refer to",
                     limit: MAX_POLICIES.unsigned_abs(),
                     retry_after: Duration::from_secs(3_600),
@@ -318,7 +318,7 @@ impl Engine {
         reason: String,
         end: PauseEnd,
         by: String,
-    ) -> Result<Paused, EngineError> {
+    ) -> Result<Paused, ServiceError> {
         let now = self.now();
         let until = match end {
             PauseEnd::AtResume => None,
@@ -328,7 +328,7 @@ impl Engine {
         if let Some(until) = until
             && until <= now
         {
-            return Err(EngineError::PauseInThePast(
+            return Err(ServiceError::PauseInThePast(
                 text::time(until),
                 text::time(now),
             ));
@@ -337,7 +337,7 @@ impl Engine {
         if !fleet::is_known(&mut transaction, &target_id).await?
             && fleet::count_unknown_pauses(&mut transaction, now).await? >= MAX_UNKNOWN_PAUSES
         {
-            return Err(EngineError::TooMany {
+            return Err(ServiceError::TooMany {
                 what: "pauses of names that nothing was ever decided about",
                 limit: MAX_UNKNOWN_PAUSES.unsigned_abs(),
                 retry_after: Duration::from_secs(3_600),
@@ -369,7 +369,11 @@ impl Engine {
     ///
     /// # Errors
     /// The store.
-    pub async fn pauses(&self, after: Option<&str>, limit: u32) -> Result<Vec<Pause>, EngineError> {
+    pub async fn pauses(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Pause>, ServiceError> {
         let mut transaction = self.store.read().await?;
         Ok(fleet::pauses_after(&mut transaction, after, self.now(), limit).await?)
     }
@@ -378,7 +382,7 @@ impl Engine {
     ///
     /// # Errors
     /// The store.
-    pub async fn resume(&self, target_id: &str) -> Result<bool, EngineError> {
+    pub async fn resume(&self, target_id: &str) -> Result<bool, ServiceError> {
         let mut transaction = self.store.write().await?;
         let resumed = fleet::resume(&mut transaction, target_id, self.now()).await?;
         Store::commit(transaction).await?;
@@ -390,7 +394,7 @@ impl Engine {
     ///
     /// # Errors
     /// The store.
-    pub async fn target_state(&self, target_id: &str) -> Result<TargetState, EngineError> {
+    pub async fn target_state(&self, target_id: &str) -> Result<TargetState, ServiceError> {
         let now = self.now();
         let mut transaction = self.store.read().await?;
         let connection = &mut *transaction;

@@ -1,4 +1,4 @@
-//! `DecisionService` over gRPC: messages in, the engine, messages out.
+//! `DecisionService` over gRPC: messages in, the service, messages out.
 
 use std::{
     future::Future,
@@ -23,7 +23,7 @@ use crate::{
     api::convert::{self, Fields},
     decide::explain,
     fleet::lease::LeaseError,
-    service::{Engine, EngineError, Paused},
+    service::{Paused, Service, ServiceError},
     store::{self, Filter, StoreError},
 };
 
@@ -32,40 +32,40 @@ const MAX_PATIENCE: Duration = Duration::from_secs(3);
 /// What is left of the caller's deadline for the way back.
 const WAY_BACK: Duration = Duration::from_millis(200);
 
-/// The generated trait on top of the engine.
+/// The generated trait on top of the service.
 #[derive(Debug)]
-struct Service {
-    engine: Engine,
+struct Wire {
+    service: Service,
     calls: CallMetrics,
 }
 
-/// A server that is ready at once: the store is open before there is an engine.
-pub fn server(engine: Engine, calls: CallMetrics) -> GrpcServer {
+/// A server that is ready at once: the store is open before there is a service.
+pub fn server(service: Service, calls: CallMetrics) -> GrpcServer {
     GrpcServer::always_ready(SERVICE_NAME)
-        .with_service(DecisionServiceServer::new(Service { engine, calls }))
+        .with_service(DecisionServiceServer::new(Wire { service, calls }))
 }
 
-impl Service {
+impl Wire {
     /// Runs a write to its end, whatever becomes of the caller: a commit must not be left half done because a
     /// connection broke. Tries again while the database is held by somebody else.
     async fn write<T, F, Fut>(&self, deadline: Option<Duration>, attempt: F) -> Result<T, Status>
     where
         T: Send + 'static,
-        F: Fn(Engine) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<T, EngineError>> + Send,
+        F: Fn(Service) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, ServiceError>> + Send,
     {
-        let engine = self.engine.clone();
+        let service = self.service.clone();
         let patience = deadline
             .map_or(MAX_PATIENCE, |left| left.saturating_sub(WAY_BACK))
             .min(MAX_PATIENCE);
         let started = Instant::now();
         let work = async move {
             loop {
-                match attempt(engine.clone()).await {
+                match attempt(service.clone()).await {
                     // SQLite has waited already, so there is no pause in between.
-                    Err(EngineError::Store(StoreError::Busy(_)))
+                    Err(ServiceError::Store(StoreError::Busy(_)))
                         if started.elapsed() + store::BUSY_TIMEOUT <= patience => {}
-                    result => return result.map_err(|error| refuse(&engine, &error)),
+                    result => return result.map_err(|error| refuse(&service, &error)),
                 }
             }
         };
@@ -77,18 +77,18 @@ impl Service {
 
     async fn read<T>(
         &self,
-        work: impl Future<Output = Result<T, EngineError>>,
+        work: impl Future<Output = Result<T, ServiceError>>,
     ) -> Result<T, Status> {
-        work.await.map_err(|error| refuse(&self.engine, &error))
+        work.await.map_err(|error| refuse(&self.service, &error))
     }
 }
 
 /// The one mapping from errors to statuses; a failure of the store is logged here and nowhere else.
-fn refuse(engine: &Engine, error: &EngineError) -> Status {
+fn refuse(service: &Service, error: &ServiceError) -> Status {
     let text = chain(error);
     match error {
-        EngineError::Store(failure) => {
-            engine.count_failure(failure);
+        ServiceError::Store(failure) => {
+            service.count_failure(failure);
             tracing::warn!(error = text, kind = failure.name(), "nothing was written");
             match failure {
                 StoreError::Busy(_) => status::unavailable(text, Duration::from_secs(1)),
@@ -97,27 +97,29 @@ fn refuse(engine: &Engine, error: &EngineError) -> Status {
                 StoreError::Statement(_) => Status::internal(text),
             }
         }
-        EngineError::NotFound(_) => Status::not_found(text),
-        EngineError::Outcome(_) => status::failed_precondition("DECISION_ENDED", "decision", &text),
-        EngineError::StaleEpoch { target_id, .. } => {
+        ServiceError::NotFound(_) => Status::not_found(text),
+        ServiceError::Outcome(_) => {
+            status::failed_precondition("DECISION_ENDED", "decision", &text)
+        }
+        ServiceError::StaleEpoch { target_id, .. } => {
             status::failed_precondition("LEASE_LOST", target_id, &text)
         }
-        EngineError::Lease(LeaseError::Held { remaining, .. }) => Status::with_error_details(
+        ServiceError::Lease(LeaseError::Held { remaining, .. }) => Status::with_error_details(
             Code::Aborted,
             text,
             ErrorDetails::with_retry_info(Some(*remaining)),
         ),
-        EngineError::Lease(LeaseError::Lost { .. }) => Status::aborted(text),
-        EngineError::FutureEpoch { .. } => {
+        ServiceError::Lease(LeaseError::Lost { .. }) => Status::aborted(text),
+        ServiceError::FutureEpoch { .. } => {
             status::invalid_argument(&[FieldViolation::new("lease_epoch", text)])
         }
-        EngineError::PolicyOfTheFile => {
+        ServiceError::PolicyOfTheFile => {
             status::failed_precondition("POLICY_SOURCE", "policy.source", &text)
         }
-        EngineError::TooMany { retry_after, .. } | EngineError::TooFast { retry_after, .. } => {
+        ServiceError::TooMany { retry_after, .. } | ServiceError::TooFast { retry_after, .. } => {
             status::resource_exhausted(text, *retry_after)
         }
-        EngineError::PauseInThePast(..) => {
+        ServiceError::PauseInThePast(..) => {
             status::invalid_argument(&[FieldViolation::new("until", text)])
         }
     }
@@ -128,7 +130,7 @@ fn invalid(violations: Vec<FieldViolation>) -> Status {
 }
 
 #[tonic::async_trait]
-impl DecisionService for Service {
+impl DecisionService for Wire {
     async fn decide(
         &self,
         request: Request<message::DecideRequest>,
@@ -139,9 +141,9 @@ impl DecisionService for Service {
             .observe("Decide", async {
                 let input = convert::decide_request(request.into_inner()).map_err(invalid)?;
                 let decided = self
-                    .write(deadline, move |engine| {
+                    .write(deadline, move |service| {
                         let input = input.clone();
-                        async move { engine.decide(input, caller).await }
+                        async move { service.decide(input, caller).await }
                     })
                     .await?;
                 tracing::debug!(
@@ -175,11 +177,11 @@ impl DecisionService for Service {
                 let for_good = request.refused_for_good;
                 fields.finish(()).map_err(invalid)?;
                 let decision = self
-                    .write(deadline, move |engine| {
+                    .write(deadline, move |service| {
                         let (id, instance_type, detail) =
                             (decision_id.clone(), instance_type.clone(), detail.clone());
                         async move {
-                            engine
+                            service
                                 .report(
                                     &id,
                                     (outcome, for_good),
@@ -207,7 +209,7 @@ impl DecisionService for Service {
                 let mut fields = Fields::default();
                 let id = fields.decision_id(&request.into_inner().decision_id);
                 let id = fields.finish(id).map_err(invalid)?;
-                let decision = self.read(self.engine.get(&id)).await?;
+                let decision = self.read(self.service.get(&id)).await?;
                 Ok(Response::new(message::GetDecisionResponse {
                     decision: Some(convert::decision(&decision)),
                 }))
@@ -232,7 +234,7 @@ impl DecisionService for Service {
                     limit: fields.page_size(request.page_size),
                 };
                 let filter = fields.finish(filter).map_err(invalid)?;
-                let page = self.read(self.engine.list(&filter)).await?;
+                let page = self.read(self.service.list(&filter)).await?;
                 Ok(Response::new(message::ListDecisionsResponse {
                     decisions: page.decisions.iter().map(convert::decision).collect(),
                     next_page_token: page.next.map(|place| place.to_string()).unwrap_or_default(),
@@ -250,7 +252,7 @@ impl DecisionService for Service {
                 let mut fields = Fields::default();
                 let id = fields.decision_id(&request.into_inner().decision_id);
                 let id = fields.finish(id).map_err(invalid)?;
-                let stored = self.read(self.engine.get_stored(&id)).await?;
+                let stored = self.read(self.service.get_stored(&id)).await?;
                 Ok(Response::new(message::ExplainDecisionResponse {
                     text: explain::explain(
                         &stored.decision,
@@ -272,7 +274,7 @@ impl DecisionService for Service {
     ) -> Result<Response<message::GetPolicyResponse>, Status> {
         self.calls
             .observe("GetPolicy", async {
-                let in_force = self.read(self.engine.policy()).await?;
+                let in_force = self.read(self.service.policy()).await?;
                 let source = match in_force.applied_at {
                     Some(_) => "ApplyPolicy",
                     None => "configuration",
@@ -298,9 +300,9 @@ impl DecisionService for Service {
                 let policy = fields.finish(policy).map_err(invalid)?;
                 let applied = convert::policy(&policy);
                 let version = self
-                    .write(deadline, move |engine| {
+                    .write(deadline, move |service| {
                         let policy = policy.clone();
-                        async move { engine.apply_policy(&policy).await }
+                        async move { service.apply_policy(&policy).await }
                     })
                     .await?;
                 tracing::info!(version, "policy applied");
@@ -348,10 +350,10 @@ impl DecisionService for Service {
                 let reason = convert::one_line(&request.reason);
                 fields.finish(()).map_err(invalid)?;
                 let Paused { pause, replaced } = self
-                    .write(deadline, move |engine| {
+                    .write(deadline, move |service| {
                         let (target_id, reason) = (target_id.clone(), reason.clone());
                         let by = by.clone();
-                        async move { engine.pause(target_id, direction, reason, end, by).await }
+                        async move { service.pause(target_id, direction, reason, end, by).await }
                     })
                     .await?;
                 tracing::info!(
@@ -380,9 +382,9 @@ impl DecisionService for Service {
                 let id = fields.finish(id).map_err(invalid)?;
                 tracing::info!(target_id = id, "resumed");
                 let resumed = self
-                    .write(deadline, move |engine| {
+                    .write(deadline, move |service| {
                         let id = id.clone();
-                        async move { engine.resume(&id).await }
+                        async move { service.resume(&id).await }
                     })
                     .await?;
                 Ok(Response::new(message::ResumeResponse { resumed }))
@@ -402,7 +404,7 @@ impl DecisionService for Service {
                 let limit = fields.pauses_page_size(request.page_size);
                 fields.finish(()).map_err(invalid)?;
                 let pauses = self
-                    .read(self.engine.pauses(after.as_deref(), limit))
+                    .read(self.service.pauses(after.as_deref(), limit))
                     .await?;
                 let full = u32::try_from(pauses.len()).is_ok_and(|length| length == limit);
                 let last = pauses.last().filter(|_| full);
@@ -425,7 +427,7 @@ impl DecisionService for Service {
                 let mut fields = Fields::default();
                 let id = fields.id("target_id", request.into_inner().target_id);
                 let id = fields.finish(id).map_err(invalid)?;
-                let state = self.read(self.engine.target_state(&id)).await?;
+                let state = self.read(self.service.target_state(&id)).await?;
                 Ok(Response::new(convert::target_state(id, &state)))
             })
             .await
@@ -445,9 +447,9 @@ impl DecisionService for Service {
                 let ttl = fields.ttl(request.ttl_seconds);
                 fields.finish(()).map_err(invalid)?;
                 let lease = self
-                    .write(deadline, move |engine| {
+                    .write(deadline, move |service| {
                         let (resource, holder) = (resource.clone(), holder.clone());
-                        async move { engine.acquire_lease(&resource, &holder, ttl).await }
+                        async move { service.acquire_lease(&resource, &holder, ttl).await }
                     })
                     .await?;
                 Ok(Response::new(message::AcquireLeaseResponse {
@@ -472,9 +474,9 @@ impl DecisionService for Service {
                 let ttl = fields.ttl(request.ttl_seconds);
                 fields.finish(()).map_err(invalid)?;
                 let lease = self
-                    .write(deadline, move |engine| {
+                    .write(deadline, move |service| {
                         let (resource, holder) = (resource.clone(), holder.clone());
-                        async move { engine.renew_lease(&resource, &holder, epoch, ttl).await }
+                        async move { service.renew_lease(&resource, &holder, epoch, ttl).await }
                     })
                     .await?;
                 Ok(Response::new(message::RenewLeaseResponse {
@@ -498,9 +500,9 @@ impl DecisionService for Service {
                 let epoch = fields.epoch("epoch", request.epoch);
                 fields.finish(()).map_err(invalid)?;
                 let released = self
-                    .write(deadline, move |engine| {
+                    .write(deadline, move |service| {
                         let (resource, holder) = (resource.clone(), holder.clone());
-                        async move { engine.release_lease(&resource, &holder, epoch).await }
+                        async move { service.release_lease(&resource, &holder, epoch).await }
                     })
                     .await?;
                 Ok(Response::new(message::ReleaseLeaseResponse { released }))

@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::PoisonError};
 use jiff::Timestamp;
 use uuid::{NoContext, Uuid};
 
-use super::{Engine, EngineError, PolicyInForce, micros};
+use super::{PolicyInForce, Service, ServiceError, micros};
 use crate::{
     decide::{input::Input, record::Decision, threshold, verdict::Action},
     fleet::{
@@ -18,7 +18,7 @@ use crate::{
     store::{Store, Stored, decisions, fleet, policies, targets},
 };
 
-impl Engine {
+impl Service {
     /// Decides and stores, or returns what was decided for the same tick and target before. Without a lease (epoch 0) a
     /// dry run is decided, and anything while nobody holds it.
     ///
@@ -28,7 +28,7 @@ impl Engine {
         &self,
         mut input: Input,
         caller: Option<IpAddr>,
-    ) -> Result<Decision, EngineError> {
+    ) -> Result<Decision, ServiceError> {
         let now = self.now();
         let mut transaction = self.store.write().await?;
         let connection = &mut *transaction;
@@ -120,10 +120,10 @@ impl Engine {
         input: &Input,
         lease: Option<&Lease>,
         now: Timestamp,
-    ) -> Result<(), EngineError> {
+    ) -> Result<(), ServiceError> {
         let given = input.lease_epoch;
         if lease::is_ahead(given, now) {
-            return Err(EngineError::FutureEpoch { given });
+            return Err(ServiceError::FutureEpoch { given });
         }
         let may = match given {
             0 => input.dry_run || !lease.is_some_and(|lease| lease.live(now)),
@@ -133,18 +133,18 @@ impl Engine {
             return Ok(());
         }
         let held = lease.filter(|lease| !lease.holder.is_empty());
-        Err(EngineError::StaleEpoch {
+        Err(ServiceError::StaleEpoch {
             target_id: input.target_id.clone(),
             given,
             held: held.map_or(0, |lease| lease.epoch),
         })
     }
 
-    fn take_from_quota(&self, caller: Caller) -> Result<(), EngineError> {
+    fn take_from_quota(&self, caller: Caller) -> Result<(), ServiceError> {
         let mut quota = self.quota.lock().unwrap_or_else(PoisonError::into_inner);
         quota
             .take(caller, self.now())
-            .map_err(|retry_after| EngineError::TooFast {
+            .map_err(|retry_after| ServiceError::TooFast {
                 limit: quota.limit(caller),
                 retry_after,
             })
@@ -161,12 +161,12 @@ impl Engine {
         instance_type: String,
         detail: String,
         finished_at: Option<Timestamp>,
-    ) -> Result<Decision, EngineError> {
+    ) -> Result<Decision, ServiceError> {
         let now = self.now();
         let mut transaction = self.store.write().await?;
         let connection = &mut *transaction;
         let Some(mut decision) = decisions::get(connection, decision_id).await? else {
-            return Err(EngineError::NotFound(decision_id.to_owned()));
+            return Err(ServiceError::NotFound(decision_id.to_owned()));
         };
         if !decision.accepts(outcome)? {
             return Ok(decision);

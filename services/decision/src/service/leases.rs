@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Engine, EngineError};
+use super::{Service, ServiceError};
 use crate::{
     fleet::lease::{self, FLEET, Lease},
     store::{Store, fleet},
@@ -16,7 +16,7 @@ const MAX_RESOURCES: i64 = 100;
 /// next one is above it all the same.
 const FORGET_AFTER_SECONDS: u64 = 3_600;
 
-impl Engine {
+impl Service {
     /// Makes `holder` the one actor for `resource`.
     ///
     /// # Errors
@@ -26,7 +26,7 @@ impl Engine {
         resource: &str,
         holder: &str,
         ttl_seconds: u32,
-    ) -> Result<Lease, EngineError> {
+    ) -> Result<Lease, ServiceError> {
         let now = self.now();
         let mut transaction = self.store.write().await?;
         let mut current = fleet::lease(&mut transaction, resource).await?;
@@ -35,7 +35,7 @@ impl Engine {
             let unused_since = unused_since.unwrap_or(Timestamp::MIN);
             let others = fleet::make_room(&mut transaction, unused_since, MAX_RESOURCES).await?;
             if others >= MAX_RESOURCES {
-                return Err(EngineError::TooMany {
+                return Err(ServiceError::TooMany {
                     what: "leased resources beside the fleet",
                     limit: MAX_RESOURCES.unsigned_abs(),
                     retry_after: Duration::from_secs(FORGET_AFTER_SECONDS),
@@ -83,7 +83,7 @@ impl Engine {
         holder: &str,
         epoch: u64,
         ttl_seconds: u32,
-    ) -> Result<Lease, EngineError> {
+    ) -> Result<Lease, ServiceError> {
         let mut transaction = self.store.write().await?;
         let current = fleet::lease(&mut transaction, resource).await?;
         let lease = lease::renew(
@@ -115,7 +115,7 @@ impl Engine {
         resource: &str,
         holder: &str,
         epoch: u64,
-    ) -> Result<bool, EngineError> {
+    ) -> Result<bool, ServiceError> {
         let mut transaction = self.store.write().await?;
         let current = fleet::lease(&mut transaction, resource).await?;
         let Some(released) = lease::release(current.as_ref(), holder, epoch, self.now()) else {

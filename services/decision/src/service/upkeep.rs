@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::text::chain;
 use jiff::Timestamp;
 
-use super::Engine;
+use super::Service;
 use crate::{
     fleet::{cooldown::Cooldowns, direction::Direction},
     policy::document::Policy,
@@ -21,7 +21,7 @@ pub struct Retention {
     pub holds_days: u32,
 }
 
-impl Engine {
+impl Service {
     /// Counts an attempt that the store refused.
     pub fn count_failure(&self, error: &StoreError) {
         self.metrics.store_failed(error.name());

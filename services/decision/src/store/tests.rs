@@ -13,7 +13,7 @@ use crate::{
     },
     fleet::outcome::Outcome,
     policy::document::Policy,
-    service::{Engine, EngineError, Retention, Rules, metrics::Metrics},
+    service::{Retention, Rules, Service, ServiceError, metrics::Metrics},
 };
 
 const START: i64 = 1_800_000_000;
@@ -25,7 +25,7 @@ const RULES: Rules = Rules {
 struct Bench {
     _folder: TempDir,
     store: Store,
-    engine: Engine,
+    service: Service,
     clock: ManualClock,
 }
 
@@ -38,7 +38,7 @@ async fn bench() -> Bench {
     )
     .await
     .unwrap();
-    let engine = Engine::new(
+    let service = Service::new(
         store.clone(),
         Arc::new(clock.clone()),
         Policy::default(),
@@ -50,7 +50,7 @@ async fn bench() -> Bench {
     Bench {
         _folder: folder,
         store,
-        engine,
+        service,
         clock,
     }
 }
@@ -60,13 +60,13 @@ fn clock_now(clock: &ManualClock) -> Timestamp {
 }
 
 impl Bench {
-    async fn decide(&self, tick: &str, cpu: f64) -> Result<Decision, EngineError> {
+    async fn decide(&self, tick: &str, cpu: f64) -> Result<Decision, ServiceError> {
         let now = clock_now(&self.clock);
         let quantiles = [(0.1, cpu - 5.0), (0.9, cpu + 5.0)];
         let quantiles = quantiles
             .map(|(quantile, value)| Quantile { quantile, value })
             .to_vec();
-        self.engine
+        self.service
             .decide(
                 Input {
                     tick_id: tick.into(),
@@ -128,13 +128,13 @@ impl Bench {
             limit: 1_000,
             ..Filter::default()
         };
-        self.engine.list(&filter).await.unwrap().decisions
+        self.service.list(&filter).await.unwrap().decisions
     }
 }
 
-fn kind(result: Result<Decision, EngineError>) -> &'static str {
+fn kind(result: Result<Decision, ServiceError>) -> &'static str {
     match result {
-        Err(EngineError::Store(error)) => error.name(),
+        Err(ServiceError::Store(error)) => error.name(),
         other => panic!("{other:?}"),
     }
 }
@@ -243,7 +243,7 @@ async fn retention_forgets_decisions_and_nothing_that_guards() {
     };
     let old_action = bench.decide("old-action", 90.0).await.unwrap();
     bench
-        .engine
+        .service
         .report(
             &old_action.decision_id,
             (Outcome::RolledBack, false),
@@ -259,9 +259,9 @@ async fn retention_forgets_decisions_and_nothing_that_guards() {
     assert!(pending.pending);
     bench.clock.advance(Duration::from_secs(8 * DAY));
     // Nothing is old relative to the newest decision: a clock that jumped deletes nothing.
-    assert_eq!(bench.engine.delete_old(retention).await.unwrap(), 0);
+    assert_eq!(bench.service.delete_old(retention).await.unwrap(), 0);
     bench.decide("new-hold", 50.0).await.unwrap();
-    assert_eq!(bench.engine.delete_old(retention).await.unwrap(), 1);
+    assert_eq!(bench.service.delete_old(retention).await.unwrap(), 1);
     let ticks = |decisions: Vec<Decision>| -> Vec<String> {
         decisions
             .into_iter()
@@ -274,7 +274,7 @@ async fn retention_forgets_decisions_and_nothing_that_guards() {
     );
     bench.clock.advance(Duration::from_secs(90 * DAY));
     bench.decide("newest-hold", 50.0).await.unwrap();
-    assert_eq!(bench.engine.delete_old(retention).await.unwrap(), 2);
+    assert_eq!(bench.service.delete_old(retention).await.unwrap(), 2);
     assert_eq!(ticks(bench.all().await), ["newest-hold", "pending"]);
     let mut transaction = bench.store.read().await.unwrap();
     let cooldowns = targets::cooldowns(&mut transaction, "web-1").await.unwrap();
@@ -284,9 +284,9 @@ async fn retention_forgets_decisions_and_nothing_that_guards() {
 #[tokio::test]
 async fn a_lease_epoch_in_the_table_never_falls() {
     let bench = bench().await;
-    let lease = bench.engine.acquire_lease("fleet", "a", 30).await.unwrap();
+    let lease = bench.service.acquire_lease("fleet", "a", 30).await.unwrap();
     bench.clock.advance(Duration::from_secs(30));
-    bench.engine.acquire_lease("fleet", "b", 30).await.unwrap();
+    bench.service.acquire_lease("fleet", "b", 30).await.unwrap();
     let mut transaction = bench.store.write().await.unwrap();
     fleet::set_lease(&mut transaction, &lease).await.unwrap();
     let found = fleet::lease(&mut transaction, "fleet")
@@ -428,7 +428,7 @@ async fn run(steps: Vec<Step>) {
                     let id = decision.decision_id;
                     for _ in 0..2 {
                         let ended = bench
-                            .engine
+                            .service
                             .report(&id, (outcome, for_good), String::new(), String::new(), None)
                             .await
                             .unwrap();
@@ -440,7 +440,7 @@ async fn run(steps: Vec<Step>) {
                 }
             }
             Step::Restart => {
-                bench.engine = Engine::new(
+                bench.service = Service::new(
                     bench.store.clone(),
                     Arc::new(bench.clock.clone()),
                     Policy::default(),
@@ -453,7 +453,7 @@ async fn run(steps: Vec<Step>) {
             Step::PauseFleet(on) => {
                 if on {
                     bench
-                        .engine
+                        .service
                         .pause(
                             String::new(),
                             crate::fleet::pause::PauseDirection::Both,
@@ -464,7 +464,7 @@ async fn run(steps: Vec<Step>) {
                         .await
                         .unwrap();
                 } else {
-                    assert_eq!(bench.engine.resume("").await.unwrap(), paused);
+                    assert_eq!(bench.service.resume("").await.unwrap(), paused);
                 }
                 paused = on;
             }
@@ -472,7 +472,7 @@ async fn run(steps: Vec<Step>) {
     }
     for decision in bench.all().await {
         let stored = bench
-            .engine
+            .service
             .get_stored(&decision.decision_id)
             .await
             .unwrap();
