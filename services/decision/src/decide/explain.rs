@@ -7,8 +7,8 @@ use crate::{
         input::{Input, State},
         outlook::Outlook,
         record::Decision,
-        threshold,
         verdict::{Action, Verdict},
+        walk,
     },
     policy::document::Policy,
     text,
@@ -16,7 +16,7 @@ use crate::{
 
 /// Decides again from what was stored.
 pub fn replay(policy: &Policy, input: &Input, state: &State, decided_at: Timestamp) -> Verdict {
-    threshold::decide(policy, input, state, decided_at)
+    walk::decide(policy, input, state, decided_at)
 }
 
 /// A few lines for a person: what was seen, forecast, checked and done.

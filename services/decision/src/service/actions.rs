@@ -7,7 +7,7 @@ use uuid::{NoContext, Uuid};
 
 use super::{PolicyInForce, Service, ServiceError, micros};
 use crate::{
-    decide::{input::Input, record::Decision, threshold, verdict::Action},
+    decide::{input::Input, record::Decision, verdict::Action, walk},
     fleet::{
         cooldown::Cooldowns,
         direction::Direction,
@@ -80,7 +80,7 @@ impl Service {
                 end.timer_running = self.stopwatches.running(&input.target_id, direction);
             }
         }
-        let verdict = threshold::decide(&policy, &input, &state, now);
+        let verdict = walk::decide(&policy, &input, &state, now);
         let decision = Decision {
             decision_id: new_id(now),
             tick_id: input.tick_id.clone(),

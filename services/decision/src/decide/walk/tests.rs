@@ -2,11 +2,16 @@ mod properties;
 
 use super::*;
 use crate::{
-    decide::{
-        input::{Basis, Evidence, Forecast, Horizon, PendingAction, Quantile, Unknown},
-        verdict::CheckVerdict,
+    decide::input::{
+        Basis, Evidence, Forecast, Horizon, InstanceType, Observation, PendingAction, Quantile,
+        Unknown,
     },
-    fleet::{cooldown::Cooldowns, outcome::Outcome},
+    fleet::{
+        cooldown::Cooldowns,
+        direction::Direction,
+        outcome::Outcome,
+        pause::{Pause, PauseDirection},
+    },
 };
 
 const NOW: i64 = 1_800_000_000;
@@ -189,7 +194,7 @@ impl Scene {
             .iter()
             .map(|check| check.name.as_str())
             .collect();
-        assert_eq!(names, CHECKS);
+        assert_eq!(names, guards::names().collect::<Vec<_>>());
         let blocks = verdict
             .checks
             .iter()

@@ -88,7 +88,7 @@ proptest! {
             prop_assert!(forecast || verdict.reason_code == ReasonCode::Saturated);
         }
         prop_assert!((0.0..=1.0).contains(&verdict.confidence));
-        prop_assert_eq!(verdict.checks.len(), CHECKS.len());
+        prop_assert_eq!(verdict.checks.len(), guards::names().count());
     }
 
     #[test]

@@ -1,0 +1,80 @@
+//! Rung: there is a type to go to, the next one that really is larger, or smaller.
+
+use crate::{
+    decide::{
+        case::{Case, Known},
+        checks::Found,
+        ladder,
+        verdict::ReasonCode,
+        want::Want,
+    },
+    fleet::direction::Direction,
+};
+
+pub const NAME: &str = "rung";
+
+/// The next rung in the wanted direction. Rungs that add nothing, or take something away, are skipped, and so is one of
+/// unknown size on the way up; on the way down other checks refuse it.
+pub fn find<'a>(known: &Known<'a>, want: &Want) -> Found<&'a str> {
+    let Known { case, rung, .. } = *known;
+    let current = &case.input.instance_type;
+    let direction = want.direction;
+    let candidates = case.rungs_beyond(rung, direction);
+    let is_unknown = |to: &str| is_unknown_step(case, to, direction);
+    let first = candidates
+        .iter()
+        .position(|to| case.is_step(to, direction) && !is_unknown(to));
+    let skipped = |count: usize| {
+        let names = |unknown: bool| {
+            let names = candidates[..count].iter().map(|name| name.as_str());
+            let names = names.filter(|name| is_unknown(name) == unknown);
+            names.collect::<Vec<_>>().join(", ")
+        };
+        let mut text = String::new();
+        let no_step = names(false);
+        if !no_step.is_empty() {
+            let direction = direction.name();
+            text =
+                format!("; skipped, for it is no step {direction} in vCPU and memory: {no_step}");
+        }
+        let unknown = names(true);
+        if !unknown.is_empty() {
+            text += &format!("; skipped, for its size is not known: {unknown}");
+        }
+        text
+    };
+    match first {
+        Some(position) => {
+            let to = candidates[position].as_str();
+            let direction = direction.name();
+            let what = match position {
+                0 => format!("{to} is one rung {direction} from {current}"),
+                _ => format!("{to} is the next type {direction} from {current}"),
+            };
+            Ok((to, what + &skipped(position)))
+        }
+        None => {
+            let (end, code) = match direction {
+                Direction::Up => ("largest", ReasonCode::AtMaxRung),
+                Direction::Down => ("smallest", ReasonCode::AtMinRung),
+            };
+            let skipped = skipped(candidates.len());
+            Err(want.but(
+                code,
+                format_args!("{current} is the {end} type of the ladder{skipped}"),
+            ))
+        }
+    }
+}
+
+/// Going up, a rung whose size is not known is no step where the present size and another rung's are: it may have less.
+/// Where no size but the present one's is known the ladder's word is all there is.
+fn is_unknown_step(case: &Case<'_>, to: &str, direction: Direction) -> bool {
+    let types = &case.input.instance_types;
+    let current = &case.input.instance_type;
+    let others = || case.ladder.iter().filter(|rung| *rung != current);
+    direction == Direction::Up
+        && ladder::is_known(current, types)
+        && others().any(|rung| ladder::is_known(rung, types))
+        && !ladder::is_known(to, types)
+}

@@ -1,0 +1,21 @@
+//! Strategies: one function each, from a case of which enough is known to a wish.
+
+pub mod threshold;
+
+use crate::{
+    decide::{
+        case::Known,
+        want::{NoWant, Want},
+    },
+    policy::document::Strategy,
+};
+
+/// What the policy's strategy asks for.
+///
+/// # Errors
+/// It asks for nothing, and says why.
+pub fn ask(known: &Known<'_>) -> Result<Want, NoWant> {
+    match known.case.policy.strategy {
+        Strategy::Threshold => threshold::ask(known),
+    }
+}

@@ -1,0 +1,58 @@
+//! What a strategy asks for, and the step that comes of it.
+
+use std::fmt::Display;
+
+use crate::{
+    decide::{
+        case::Case,
+        checks::{Finding, Stop},
+        input::Observation,
+        verdict::ReasonCode,
+    },
+    fleet::direction::Direction,
+};
+
+/// The wish of a strategy to go one way.
+pub struct Want {
+    pub direction: Direction,
+    pub code: ReasonCode,
+    /// Probability that the condition holds.
+    pub confidence: f64,
+    /// Why the probability is no higher, where that is not the condition's own sentence; a clause with its subject.
+    pub doubt: Option<String>,
+    /// The condition as the begin of a sentence, without the probability.
+    pub sentence: String,
+    /// Measured, so that no forecast has to be confident.
+    pub measured: bool,
+}
+
+impl Want {
+    /// The end of the walk for what was wanted, and the reason against it.
+    pub fn but(&self, code: ReasonCode, why: impl Display) -> Stop {
+        Stop::new(code, format!("{}, but {why}", self.sentence))
+    }
+}
+
+/// The absence of a wish.
+pub struct NoWant {
+    /// Why there is none.
+    pub sentence: String,
+    /// Probability of what was considered.
+    pub confidence: f64,
+}
+
+/// One step on the ladder, as the guards see it.
+pub struct Step<'a> {
+    pub case: &'a Case<'a>,
+    pub observation: &'a Observation,
+    pub want: &'a Want,
+    /// The type to go to.
+    pub to: &'a str,
+}
+
+impl Step<'_> {
+    /// The guard's no: what was wanted, and the reason against it.
+    pub fn block(&self, code: ReasonCode, why: impl Display) -> Finding {
+        Finding::Block(self.want.but(code, why))
+    }
+}
