@@ -1,7 +1,10 @@
 //! What the actuator needs of a cloud, in its own words: instances, types, the three calls that change a machine, and
-//! commands on it. `aws.rs` is the real one, `fake/` the simulated one.
+//! commands on it. `aws.rs` is the real one, `limited.rs` stands before it, and `fake/` is
+//! the simulated one.
 
+pub mod aws;
 mod bindings;
+pub(crate) mod limited;
 pub mod requests;
 
 use std::{collections::BTreeMap, fmt, time::Duration};

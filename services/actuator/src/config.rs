@@ -14,7 +14,7 @@ use common::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    documents::Install,
+    monitoring::documents::Install,
     resize::Limits,
     seal::{Secret, check_key},
 };

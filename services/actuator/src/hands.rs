@@ -10,14 +10,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Cloud, Config, Deps,
-    boot::{self, Look, Opened},
+    api::grpc::Service,
     executor::Executor,
-    grpc::Service,
-    guard::Guard,
     journal::{Journal, Store},
     leave::Leave,
     metrics::Metrics,
-    stranded::Finder,
+    rails::Guard,
+    recovery::boot::{self, Look, Opened},
+    recovery::stranded::Finder,
 };
 
 /// The working part of the service.

@@ -37,7 +37,7 @@ pub use self::{
     sql::{OpenError, SqlStore, shown},
     store::{Rails, Recent, Store, StoreError},
 };
-use crate::guard::Objection;
+use crate::rails::Objection;
 
 /// A write that takes longer has failed.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);

@@ -1,31 +1,26 @@
 //! The only holder of AWS rights: describes instances, resizes them, sets their monitoring up.
 //!
-//! Invariant: no resize ends with the instance stopped (`resize.rs`), and in a dry run nothing is changed (`grpc.rs`,
+//! Invariant: no resize ends with the instance stopped (`resize.rs`), and in a dry run nothing is changed (`admission.rs`,
 //! `executor.rs`), whoever calls.
 
 mod admission;
-pub mod aws;
-mod boot;
+mod api;
 pub mod cloud;
 mod config;
-mod convert;
-pub mod documents;
 mod executor;
 pub mod fake;
-mod grpc;
-mod guard;
 mod hands;
 mod journal;
 mod leave;
 mod metrics;
-mod monitoring;
+pub mod monitoring;
 pub mod preflight;
-mod rescue;
+mod rails;
+mod recovery;
 pub mod resize;
 #[cfg(test)]
 mod schedules;
 mod seal;
-mod stranded;
 
 use std::{fmt, sync::Arc};
 
@@ -42,9 +37,9 @@ use self::hands::Hands;
 pub use self::{
     cloud::Cloud,
     config::{AwsTimeouts, Config, LimitsConfig, MonitoringConfig, StackMembers, UnknownChecks},
-    documents::{Install, SCRIPT as MONITORING_SCRIPT},
     leave::Leave,
-    rescue::rescue,
+    monitoring::documents::{Install, SCRIPT as MONITORING_SCRIPT},
+    recovery::rescue::rescue,
     seal::Secret,
 };
 
@@ -73,7 +68,7 @@ impl fmt::Debug for Deps {
 /// What [`serve_or_bring_up`] says.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let deps = Deps {
-        cloud: Arc::new(aws::connect(&config).await),
+        cloud: Arc::new(cloud::aws::connect(&config).await),
         clock: Arc::new(SystemClock),
     };
     let listeners = Listeners::bind(config.listen, config.metrics_listen).await;

@@ -11,7 +11,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::guard::Standings;
+use crate::rails::Standings;
 
 type Labels = [(&'static str, &'static str); 1];
 

@@ -1,5 +1,7 @@
 //! node_exporter and Prometheus on an instance, by one script over SSM that is followed to its end.
 
+pub mod documents;
+
 use std::time::Duration;
 
 use common::clock::SharedClock;

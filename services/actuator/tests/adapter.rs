@@ -6,10 +6,10 @@
 use std::{net::SocketAddr, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 
 use actuator::{
-    AwsTimeouts, Cloud, Config, aws,
+    AwsTimeouts, Cloud, Config,
     cloud::{
         Bindings, Checks, CommandStatus, Delivery, ErrorKind, GroupMember, InstanceState, Mutation,
-        Operation, Script, Standing, requests,
+        Operation, Script, Standing, aws, requests,
     },
     fake::{Deed, Effect, FakeCloud, Fault, Moment, Timing, wire},
     preflight::quota_of,

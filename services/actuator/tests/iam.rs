@@ -33,9 +33,9 @@ const CALLS: [(&str, &str); 21] = [
 ];
 
 const SOURCES: [&str; 3] = [
-    include_str!("../src/aws.rs"),
-    include_str!("../src/aws/ssm.rs"),
-    include_str!("../src/aws/read.rs"),
+    include_str!("../src/cloud/aws.rs"),
+    include_str!("../src/cloud/aws/ssm.rs"),
+    include_str!("../src/cloud/aws/read.rs"),
 ];
 
 /// `describe_instances` is `DescribeInstances`.

@@ -104,7 +104,7 @@ pub async fn serve_all(
     let sockets = Sockets::bind(&configuration).await;
     let world = World {
         clock: Arc::new(SystemClock),
-        cloud: Arc::new(actuator::aws::connect(&configuration.actuator).await),
+        cloud: Arc::new(actuator::cloud::aws::connect(&configuration.actuator).await),
     };
     serve(configuration, sockets, world, shutdown).await
 }

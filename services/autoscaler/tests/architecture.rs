@@ -109,7 +109,7 @@ fn aws_stays_in_one_module_of_the_actuator_and_xgboost_in_one_file_of_the_predic
     let files = files_with("services/actuator/src", "aws_sdk_");
     assert!(!files.is_empty());
     for file in files {
-        let module = "services/actuator/src/aws";
+        let module = "services/actuator/src/cloud/aws";
         assert!(
             file == format!("{module}.rs") || file.starts_with(&format!("{module}/")),
             "{file} knows the SDK; only aws.rs and what is below it may"

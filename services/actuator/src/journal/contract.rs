@@ -15,7 +15,7 @@ use super::{
     SqlStore, Store, StoreError, memory::MemoryStore,
 };
 use crate::{
-    guard::{KillSwitch, Objection, Rail},
+    rails::{KillSwitch, Objection, Rail},
     resize::{Event, Limits, Outcome, Resize, Step},
 };
 
@@ -624,7 +624,7 @@ async fn a_guard_on(server: &Postgres) {
     };
     let file = config.safety_file().unwrap();
     let journal = Arc::new(Journal::new(Arc::new(store) as Arc<dyn Store>));
-    let guard = crate::guard::Guard::new(&config, Arc::clone(&journal));
+    let guard = crate::rails::Guard::new(&config, Arc::clone(&journal));
     let on = |reason: &str| {
         Some(KillSwitch {
             reason: reason.to_owned(),

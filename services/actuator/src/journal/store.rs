@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{Admission, Line, Record, Refusal, Refused};
-use crate::{guard::Objection, resize::Outcome};
+use crate::{rails::Objection, resize::Outcome};
 
 /// Why a call on the store failed. Nothing was written.
 #[derive(Debug, thiserror::Error)]

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use actuator::{
-    Cloud as _, Config, Install, aws,
-    cloud::{CloudError, ErrorKind},
-    documents::{self, Change, Publication},
+    Cloud as _, Config, Install,
+    cloud::{CloudError, ErrorKind, aws},
+    monitoring::documents::{self, Change, Publication},
 };
 use common::config::Settings;
 use serde_json::{Value, json};

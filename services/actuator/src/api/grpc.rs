@@ -14,17 +14,17 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     admission::{Gate, NotAdmitted},
+    api::convert::{self, Fields},
     cloud::{Cloud, CloudError, DESCRIBED_AT_ONCE},
     config::Config,
-    convert::{self, Fields},
     executor::Executor,
-    guard::{Guard, KillSwitch, NotDecided, Standings},
     journal::{Admission, Journal, Record, Refusal},
     leave::Leave,
     metrics::Metrics,
     monitoring::SetUp,
     preflight::{self, Subject},
-    stranded::{Apply, Finder},
+    rails::{Guard, KillSwitch, NotDecided, Standings},
+    recovery::stranded::{Apply, Finder},
 };
 
 /// The service. It holds no state of its own.

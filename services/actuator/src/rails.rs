@@ -4,10 +4,7 @@
 //! Invariant: a start is never refused here, and never waits behind anything but other starts' rate.
 
 mod breaker;
-mod bucket;
 mod budget;
-mod calls;
-mod shortage;
 mod switch;
 
 use std::sync::Arc;
@@ -20,8 +17,9 @@ use self::{
     budget::{Budgets, WINDOW},
     switch::{Decisions, Switch},
 };
-pub use self::{breaker::Standing, budget::Used, calls::GuardedCloud, switch::KillSwitch};
+pub use self::{breaker::Standing, budget::Used, switch::KillSwitch};
 use crate::{
+    cloud::limited::GuardedCloud,
     config::Config,
     journal::{Admission, Journal, Rails, Recent, Record, Refusal, StoreError},
     preflight::{Check, Verdict},

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::cloud::{Cloud, CloudError, Document, Script, Standing};
 
 /// The script, as it can be run by hand. It takes no parameters over SSM, so nothing is ever spliced into it.
-pub const SCRIPT: &str = include_str!("../../../deploy/setup-monitoring.sh");
+pub const SCRIPT: &str = include_str!("../../../../deploy/setup-monitoring.sh");
 
 /// The line of the script that says what it installs.
 const ALL: &str = "\nINSTALL=all\n";

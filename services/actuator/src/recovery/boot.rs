@@ -9,12 +9,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
-    guard::Guard,
     journal::{Journal, OpenError, SqlStore, Store, shown},
     leave::Leave,
     metrics::Metrics,
+    rails::Guard,
+    recovery::stranded::{Apply, Finder, Standing},
     seal::Seal,
-    stranded::{Apply, Finder, Standing},
 };
 
 /// Between two tries to become ready.

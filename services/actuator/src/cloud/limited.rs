@@ -1,6 +1,9 @@
 //! The cloud behind the guard: every call takes a token of its family, a stop asks the kill switch, and starts that find
 //! no room are remembered.
 
+mod bucket;
+mod shortage;
+
 use std::{
     collections::HashMap,
     fmt,
@@ -11,7 +14,7 @@ use std::{
 use async_trait::async_trait;
 use common::clock::SharedClock;
 
-use super::{Guard, bucket::Bucket, shortage::Shortages};
+use self::{bucket::Bucket, shortage::Shortages};
 use crate::{
     cloud::{
         Cloud, CloudError, CommandStatus, Delivery, Document, ErrorKind, GroupMember, Instance,
@@ -19,6 +22,7 @@ use crate::{
         requests::{self, Meter},
     },
     config::LimitsConfig,
+    rails::Guard,
 };
 
 /// Instances whose type and zone are remembered from the last look.
@@ -82,7 +86,7 @@ impl fmt::Debug for GuardedCloud {
 }
 
 impl GuardedCloud {
-    pub(super) fn new(
+    pub(crate) fn new(
         guard: Arc<Guard>,
         inner: Arc<dyn Cloud>,
         clock: SharedClock,

@@ -14,12 +14,12 @@ use crate::{
     admission::NotAdmitted,
     cloud::{CloudError, ErrorKind, Instance, InstanceState, InstanceType},
     config::Config,
-    guard::{KillSwitch, Objection, Rail, Standings, Used},
     journal::{Record, Refusal, Refused, Request, StepRecord, StoreError, fence},
     monitoring::SetUp,
     preflight::{Check, Verdict},
+    rails::{KillSwitch, Objection, Rail, Standings, Used},
+    recovery::stranded::{Standing, Stranded},
     resize::{Monitoring, Outcome, Phase},
-    stranded::{Standing, Stranded},
 };
 
 /// Of the reasons in error details.

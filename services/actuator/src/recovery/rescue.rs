@@ -9,7 +9,7 @@ use common::{
     text::chain,
 };
 
-use crate::{Config, Deps, aws, bring_up};
+use crate::{Config, Deps, bring_up, cloud::aws};
 
 /// Where the machines are can't be told.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,4 @@
+//! `ActuatorService` over gRPC. Messages end here.
+
+mod convert;
+pub mod grpc;
