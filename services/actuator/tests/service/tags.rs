@@ -150,6 +150,14 @@ async fn a_tag_that_was_written_here_starts_only_what_it_was_written_for() {
     let copy = found.iter().find(|one| one.detail.contains(ID)).unwrap();
     assert_eq!(copy.standing(), TagStanding::Unverified);
     assert!(site.is_stopped(OTHER));
+    // With no journal to say so, the seal does: it is of the other machine.
+    end(stage).await;
+    let mut stage = site.boot(config()).await;
+    let found = recover(&mut stage, false).await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].standing(), TagStanding::Unverified);
+    assert!(found[0].detail.contains("for this instance"), "{found:?}");
+    assert!(site.is_stopped(OTHER));
 }
 
 #[tokio::test]
