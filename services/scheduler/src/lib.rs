@@ -7,6 +7,7 @@
 mod api;
 mod bounded;
 mod config;
+mod context;
 mod domain;
 mod events;
 mod memory;
@@ -15,8 +16,6 @@ mod peers;
 mod resizes;
 mod samples;
 mod sources;
-#[cfg(test)]
-mod testing;
 mod tick;
 
 use std::sync::Arc;
@@ -36,17 +35,23 @@ pub use config::{Address, Config, Mode, PrometheusConfig, TargetConfig};
 pub use sources::prometheus::expressions;
 
 use crate::{
-    api::{http::App, lines::Report},
+    api::{
+        http::{App, guard::AllowedHosts},
+        lines::DecisionLines,
+    },
+    config::seconds,
+    context::Context,
     domain::Target,
     events::Events,
-    memory::{state::State, targets::TargetMemories},
+    memory::state::State,
     metrics::Metrics,
-    peers::Clients,
+    peers::Peers,
     resizes::followers::Followers,
-    sources::prometheus::PrometheusSource,
     tick::{
+        act::Actor,
         engine::Engine,
         lease::{LeaseKeeper, holder},
+        standing::StandingProbe,
         ticker::Ticker,
     },
 };
@@ -98,23 +103,62 @@ pub async fn serve(
     let registry = Arc::new(registry);
 
     let stop = shutdown.child_token();
-    let address = listeners.service.grpc.local_addr()?;
-    let engine = Arc::new(engine(&config, deps.clock, holder(address), metrics)?);
-    let ticker = Arc::new(Ticker::new(Arc::clone(&engine), stop.clone()));
+    let context = context(&config, deps.clock, metrics)?;
+    let source = sources::connect(&config)?;
+    let lease = Arc::new(LeaseKeeper::new(
+        context.peers.clone(),
+        Arc::clone(&context.clock),
+        holder(listeners.service.grpc.local_addr()?),
+        config.lease_seconds,
+    ));
+    let followers = Followers::new(context.clone());
+    let standing = StandingProbe::new(context.clone(), Arc::clone(&source), Arc::clone(&lease));
+    let actor = Actor::new(
+        context.clone(),
+        Arc::clone(&lease),
+        followers.clone(),
+        config.call_timeout(),
+    );
+    let log = DecisionLines::new(&config).context("threads for decision lines")?;
+    let engine = Engine::new(
+        context.clone(),
+        source,
+        Arc::clone(&lease),
+        actor,
+        standing.clone(),
+        Box::new(log),
+        seconds(config.tick_timeout_seconds),
+    );
+    let ticker = Arc::new(Ticker::new(
+        context.clone(),
+        Arc::new(engine),
+        Arc::clone(&lease),
+        standing.clone(),
+        config.tick_interval(),
+        stop.clone(),
+    ));
     if config.targets.is_empty() {
         tracing::warn!("no targets configured: ticks have nothing to do; see scheduler.targets");
     }
 
-    let _leftovers = Leftovers(Arc::clone(&ticker), engine.followers.clone());
+    let _leftovers = Leftovers(Arc::clone(&ticker), followers.clone());
 
-    let api = api::grpc::Api::server(Arc::clone(&engine), Arc::clone(&ticker), stop.clone());
+    let api = api::grpc::Api::server(
+        context.clone(),
+        Arc::clone(&ticker),
+        standing.clone(),
+        stop.clone(),
+    );
     let grpc = GrpcServer::always_ready(api::grpc::NAME)
         .with_service(api)
         .serve(listeners.service.grpc, stop.clone());
     let app = App {
-        engine: Arc::clone(&engine),
+        context,
         ticker: Arc::clone(&ticker),
+        standing,
         registry: Arc::clone(&registry),
+        hosts: AllowedHosts(config.http_hosts.clone().into()),
+        allow_get: config.http_allow_get,
     };
     let mut servers = Servers::new(stop.clone())
         .with("gRPC", grpc)
@@ -128,11 +172,9 @@ pub async fn serve(
             tokio::join!(ticker.run_clock(), ticker.keep_lease());
         }
         stop.cancelled().await;
-        ticker
-            .finish(config::seconds(config.shutdown_grace_seconds))
-            .await;
-        engine.followers.stop().await;
-        engine.lease.release().await;
+        ticker.finish(seconds(config.shutdown_grace_seconds)).await;
+        followers.stop().await;
+        lease.release().await;
     };
     let (served, ()) = tokio::join!(servers.run(), work);
     Ok(served?)
@@ -148,48 +190,19 @@ impl Drop for Leftovers {
     }
 }
 
-fn engine(
-    config: &Config,
-    clock: SharedClock,
-    holder: String,
-    metrics: Metrics,
-) -> anyhow::Result<Engine> {
-    let clients = Clients::new(config, Arc::clone(&clock))?;
-    let state = Arc::new(State::new(clock.now()));
-    let events = Events::new(Arc::clone(&clock));
-    let targets = config
-        .targets
-        .iter()
-        .map(|target| Target {
-            id: target.id.clone(),
-            instance_id: target.instance_id.clone(),
-            label: target.label.clone(),
-            ladder: target.ladder.clone(),
-        })
-        .collect();
-    Ok(Engine {
-        targets,
-        source: PrometheusSource::new(&config.prometheus)?,
-        lease: LeaseKeeper::new(
-            clients.clone(),
-            Arc::clone(&clock),
-            holder,
-            config.lease_seconds,
-        ),
-        followers: Followers::new(
-            clients.clone(),
-            Arc::clone(&clock),
-            Arc::clone(&state),
-            events.clone(),
-            metrics.clone(),
-        ),
-        report: Report::new(config).context("threads for decision lines")?,
-        config: config.clone(),
-        clock,
-        clients,
-        state,
-        memories: TargetMemories::default(),
-        events,
+fn context(config: &Config, clock: SharedClock, metrics: Metrics) -> anyhow::Result<Context> {
+    let target = |target: &TargetConfig| Target {
+        id: target.id.clone(),
+        instance_id: target.instance_id.clone(),
+        label: target.label.clone(),
+        ladder: target.ladder.clone(),
+    };
+    Ok(Context {
+        targets: config.targets.iter().map(target).collect(),
+        peers: Peers::connect(config, Arc::clone(&clock))?,
+        state: Arc::new(State::new(clock.now())),
+        events: Events::new(Arc::clone(&clock)),
         metrics,
+        clock,
     })
 }

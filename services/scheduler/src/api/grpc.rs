@@ -19,9 +19,11 @@ use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
+use super::{convert, targets};
 use crate::{
-    peers::{ServiceState, convert},
-    tick::{engine::Engine, standing::Standing, ticker::Ticker},
+    context::Context,
+    peers::ServiceState,
+    tick::{standing::StandingProbe, ticker::Ticker},
 };
 
 /// Full name, for health and reflection.
@@ -33,28 +35,31 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// The service.
 pub struct Api {
-    engine: Arc<Engine>,
+    context: Context,
     ticker: Arc<Ticker>,
+    standing: StandingProbe,
     shutdown: CancellationToken,
 }
 
 impl Api {
     /// As a server to add.
     pub fn server(
-        engine: Arc<Engine>,
+        context: Context,
         ticker: Arc<Ticker>,
+        standing: StandingProbe,
         shutdown: CancellationToken,
     ) -> SchedulerServiceServer<Self> {
         SchedulerServiceServer::new(Self {
-            engine,
+            context,
             ticker,
+            standing,
             shutdown,
         })
     }
 
     /// The name of the target that `name` stands for.
     fn target_id(&self, field: &str, name: &str) -> Result<String, FieldViolation> {
-        match self.engine.target(name) {
+        match targets::find(&self.context.targets, name) {
             Ok(target) => Ok(target.id.clone()),
             Err(hint) => Err(FieldViolation::new(
                 field,
@@ -115,9 +120,8 @@ impl Api {
     }
 
     async fn status(&self) -> GetStatusResponse {
-        let summary = self.engine.state.summary();
-        let (services, standing) =
-            futures::join!(self.engine.clients.health(), Standing::ask(&self.engine));
+        let summary = self.context.state.summary();
+        let (services, standing) = futures::join!(self.context.peers.health(), self.standing.ask());
         GetStatusResponse {
             standing: Some(convert::standing(&standing)),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -125,7 +129,8 @@ impl Api {
             ticks: summary.ticks,
             last_tick: summary.last_tick.as_ref().map(convert::tick),
             next_tick_at: summary.next_tick_at.map(to_proto),
-            tick_interval_seconds: self.engine.config.tick_interval_seconds,
+            tick_interval_seconds: u32::try_from(self.ticker.interval().as_secs())
+                .unwrap_or(u32::MAX),
             services: services.iter().map(service_health).collect(),
         }
     }
@@ -151,7 +156,7 @@ impl SchedulerService for Api {
         &self,
         request: Request<RunTickRequest>,
     ) -> Result<Response<RunTickResponse>, Status> {
-        let calls = &self.engine.metrics.calls;
+        let calls = &self.context.metrics.calls;
         calls
             .observe("RunTick", self.tick(request))
             .await
@@ -162,7 +167,7 @@ impl SchedulerService for Api {
         &self,
         _: Request<GetStatusRequest>,
     ) -> Result<Response<GetStatusResponse>, Status> {
-        let calls = &self.engine.metrics.calls;
+        let calls = &self.context.metrics.calls;
         calls
             .observe("GetStatus", async {
                 Ok(Response::new(self.status().await))
@@ -174,14 +179,14 @@ impl SchedulerService for Api {
         &self,
         _: Request<ListTargetsRequest>,
     ) -> Result<Response<ListTargetsResponse>, Status> {
-        let calls = &self.engine.metrics.calls;
+        let calls = &self.context.metrics.calls;
         let answer = async {
             let targets = self
-                .engine
+                .context
                 .targets
                 .iter()
                 .map(|target| {
-                    convert::target(target, self.engine.state.result(&target.id).as_ref())
+                    convert::target(target, self.context.state.result(&target.id).as_ref())
                 })
                 .collect();
             Ok(Response::new(ListTargetsResponse { targets }))
@@ -196,7 +201,7 @@ impl SchedulerService for Api {
         &self,
         request: Request<WatchEventsRequest>,
     ) -> Result<Response<Self::WatchEventsStream>, Status> {
-        let calls = &self.engine.metrics.calls;
+        let calls = &self.context.metrics.calls;
         let mut wanted = request.into_inner().target_id;
         let answer = async {
             if !wanted.is_empty() {
@@ -205,7 +210,7 @@ impl SchedulerService for Api {
                     .map_err(|violation| status::invalid_argument(&[violation]))?;
             }
             // Subscribed before the call returns, so that nothing after it is missed.
-            let events = BroadcastStream::new(self.engine.events.subscribe())
+            let events = BroadcastStream::new(self.context.events.subscribe())
                 .filter_map(move |event| {
                     let event = match event {
                         Ok(event) if wanted.is_empty() || event.target_id.is_empty() => Some(event),

@@ -11,16 +11,21 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use common::{lines::Lines, text::one_line};
 
-use crate::{config::Config, domain::TargetResult};
+use crate::{
+    config::Config,
+    domain::{Action, TargetResult},
+    tick::engine::DecisionLog,
+};
 
 /// A tick gives its lines this long to be written, so that who waits for its end finds them. Once; a sink that did not
 /// take them in it is not waited for again before it has.
 const SETTLE: Duration = Duration::from_millis(100);
 
 /// Where decision lines go.
-pub struct Report {
+pub struct DecisionLines {
     sinks: Vec<Sink>,
 }
 
@@ -31,7 +36,7 @@ struct Sink {
     stalls: AtomicBool,
 }
 
-impl Report {
+impl DecisionLines {
     /// Stdout and file, as the configuration says.
     ///
     /// # Errors
@@ -47,9 +52,12 @@ impl Report {
         }
         Ok(Self { sinks })
     }
+}
 
+#[async_trait]
+impl DecisionLog for DecisionLines {
     /// Hands over a line for each result. What can't be written is reported and doesn't stop anything.
-    pub async fn write(&self, results: &[&TargetResult]) {
+    async fn write(&self, results: &[&TargetResult]) {
         let lines: String = results.iter().map(|result| line(result) + "\n").collect();
         if lines.is_empty() {
             return;
@@ -120,7 +128,7 @@ fn append(file: &Path, lines: &[u8]) -> io::Result<()> {
 /// The seed's word for an action.
 pub fn decision_word(result: &TargetResult) -> &'static str {
     match result.action {
-        crate::domain::Action::Hold => "noop",
+        Action::Hold => "noop",
         action => action.name(),
     }
 }
@@ -139,7 +147,7 @@ fn line(result: &TargetResult) -> String {
         ("predicted_cpu", number(result.predicted_cpu_percent)),
         ("confidence", format!("{:.2}", result.confidence)),
         ("decision", decision_word(result).to_owned()),
-        ("action_taken", result.action_taken.to_owned()),
+        ("action_taken", result.action_taken.name().to_owned()),
         ("reason", text(&result.reason)),
         ("target", text(&result.target_id)),
         ("instance", text(&result.instance_id)),
@@ -147,8 +155,8 @@ fn line(result: &TargetResult) -> String {
         ("cpu", number(result.cpu_percent)),
         ("memory", number(result.memory_percent)),
         ("horizon_seconds", result.horizon_seconds.to_string()),
-        ("forecast_basis", text(result.forecast_basis)),
-        ("reason_code", text(&result.reason_code)),
+        ("forecast_basis", text(result.basis_name())),
+        ("reason_code", text(result.reason_name())),
         ("decision_id", text(&result.decision_id)),
         ("dry_run", result.dry_run.to_string()),
         ("error", text(&result.error)),
@@ -163,7 +171,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::domain::{Action, Target};
+    use crate::domain::{ActionTaken, Target};
 
     fn result() -> TargetResult {
         let target = Target {
@@ -178,7 +186,7 @@ mod tests {
             reason: "forecast 80.1 % above 75 %".into(),
             confidence: 0.876,
             predicted_cpu_percent: Some(80.123),
-            action_taken: "started",
+            action_taken: ActionTaken::Started,
             ..TargetResult::new(&target, Timestamp::from_second(1_700_000_000).unwrap())
         }
     }
@@ -211,8 +219,8 @@ mod tests {
         );
     }
 
-    fn to(path: &Path) -> Report {
-        Report::new(&Config {
+    fn to(path: &Path) -> DecisionLines {
+        DecisionLines::new(&Config {
             print_decisions: false,
             log_file: Some(path.to_owned()),
             ..Config::default()

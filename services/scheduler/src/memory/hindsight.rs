@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::domain::Series;
+use crate::domain::{Issued, Promise, Series};
 
 /// Forecasts that wait for their outcome, for one target. At a tick a minute, an hour of them.
 const MOST_PENDING: usize = 64;
@@ -14,34 +14,6 @@ const MOST_PENDING: usize = 64;
 const MOST_HORIZONS: usize = 8;
 /// Of the points up to a horizon, so many in five must be known for its peak to count.
 const KNOWN_FIFTHS: usize = 4;
-
-/// What was forecast for one horizon, percent.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Promise {
-    /// Seconds after the origin.
-    pub horizon_seconds: u32,
-    /// CPU at the horizon.
-    pub point: f64,
-    /// Its 0.9 quantile.
-    pub level_q90: Option<f64>,
-    /// The 0.9 quantile of the highest CPU up to it.
-    pub peak_q90: Option<f64>,
-    /// The 0.95 quantile of that.
-    pub peak_q95: Option<f64>,
-}
-
-/// A forecast, as far as it can be judged later.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Issued {
-    /// Time of its last sample, seconds since the Unix epoch.
-    pub origin: i64,
-    /// That sample, which is what persistence forecasts.
-    pub last: f64,
-    /// Seconds between the points that it speaks of.
-    pub step_seconds: u32,
-    /// One for each horizon.
-    pub promises: Vec<Promise>,
-}
 
 /// A forecast for one horizon beside what came.
 #[derive(Clone, Copy, Debug, PartialEq)]

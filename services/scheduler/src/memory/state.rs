@@ -7,7 +7,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use crate::domain::{TargetResult, TickReport, TypeInfo};
+use crate::domain::{ActionTaken, Ending, TargetResult, TickReport, TypeInfo};
 
 /// Shared by ticks, followers and the APIs.
 #[derive(Debug)]
@@ -104,18 +104,12 @@ impl State {
     }
 
     /// The resize of `decision_id` ended: the target's result says how. Returns that result.
-    pub fn resize_ended(
-        &self,
-        mut result: TargetResult,
-        action_taken: &'static str,
-        running: &str,
-        at: Timestamp,
-    ) -> TargetResult {
+    pub fn resize_ended(&self, mut result: TargetResult, ending: &Ending) -> TargetResult {
         let mut inner = self.inner();
-        result.action_taken = action_taken;
-        result.at = at.max(result.at);
-        if !running.is_empty() {
-            result.instance_type = running.to_owned();
+        result.action_taken = ActionTaken::Ended(ending.outcome);
+        result.at = ending.at.max(result.at);
+        if !ending.instance_type.is_empty() {
+            result.instance_type.clone_from(&ending.instance_type);
         }
         let superseded = inner
             .results

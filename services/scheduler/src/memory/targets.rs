@@ -7,9 +7,8 @@ use std::{
 };
 
 use crate::{
-    domain::Series,
+    domain::{Forecast, Series},
     memory::hindsight::{Pending, Tally},
-    peers::convert::Forecast,
 };
 
 /// The predictor refuses larger ones.
@@ -75,12 +74,12 @@ impl TargetMemories {
                 .add(&pair);
         }
         if let Some(forecast) = forecast {
-            let state = forecast.take_calibration();
+            let state = std::mem::take(&mut forecast.calibration_state);
             memory.calibration = (1..=LARGEST_STATE)
                 .contains(&state.len())
                 .then_some((state, series.capacity_percent));
-            if let Some(issued) = forecast.issued() {
-                memory.pending.push(issued);
+            if let Some(issued) = &forecast.issued {
+                memory.pending.push(issued.clone());
             }
         }
     }
@@ -101,7 +100,27 @@ impl TargetMemories {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::forecast;
+    use crate::domain::{Issued, Promise};
+
+    /// A forecast made at `origin` (seconds): in 600 s 47, q90 55 at the horizon and 49 of the peak, where 60 was last.
+    fn forecast(origin: i64, state: &[u8]) -> Forecast {
+        Forecast {
+            issued: Some(Issued {
+                origin,
+                last: 60.0,
+                step_seconds: 300,
+                promises: vec![Promise {
+                    horizon_seconds: 600,
+                    point: 47.0,
+                    level_q90: Some(55.0),
+                    peak_q90: Some(49.0),
+                    peak_q95: None,
+                }],
+            }),
+            calibration_state: state.to_vec(),
+            ..Forecast::default()
+        }
+    }
 
     fn series(until: i64, capacity_percent: f64) -> Series {
         let timestamps: Vec<i64> = (0..=until / 300).map(|index| index * 300).collect();
@@ -139,8 +158,8 @@ mod tests {
                 .calibration("web", "t3.small", &series(0, 100.0))
                 .is_empty()
         );
-        let (_, mut answer) = note(&memories, "t3.small", 0, b"state");
-        assert!(answer.take_calibration().is_empty(), "it was taken out");
+        let (_, answer) = note(&memories, "t3.small", 0, b"state");
+        assert!(answer.calibration_state.is_empty(), "it was taken out");
         let carried = |instance_type, capacity| {
             memories.calibration("web", instance_type, &series(300, capacity))
         };

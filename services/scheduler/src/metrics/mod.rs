@@ -14,10 +14,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{
-    domain::{Action, Outcome, TickReport},
-    tick::standing::Standing,
-};
+use crate::domain::{Action, Outcome, Reachability, Standing, TickReport};
 pub use forecasts::Forecasts;
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -38,7 +35,7 @@ struct ActionLabel {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct DecisionLabels {
     action: &'static str,
-    reason_code: String,
+    reason_code: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -210,7 +207,7 @@ impl Metrics {
             self.decisions
                 .get_or_create(&DecisionLabels {
                     action: result.action.name(),
-                    reason_code: result.reason_code.clone(),
+                    reason_code: result.reason_name(),
                 })
                 .inc();
         }
@@ -267,9 +264,10 @@ impl Metrics {
     pub fn standing(&self, standing: &Standing) {
         let limits = standing.limits.as_ref().ok();
         let pauses = standing.pauses.as_ref().ok();
-        let prometheus = match standing.prometheus.name() {
-            "unknown" => None,
-            name => Some(name == "unreachable"),
+        let unreachable = match standing.source.reachability() {
+            Reachability::Unknown => None,
+            Reachability::Unreachable => Some(true),
+            Reachability::Reachable | Reachability::Partly => Some(false),
         };
         for (part, holds) in [
             (
@@ -289,7 +287,7 @@ impl Metrics {
                 pauses.map(|pauses| pauses.iter().any(|pause| pause.target_id.is_empty())),
             ),
             ("dry_run", standing.dry_run),
-            ("prometheus_unreachable", prometheus),
+            ("prometheus_unreachable", unreachable),
         ] {
             self.standing
                 .get_or_create(&PartLabel { part })

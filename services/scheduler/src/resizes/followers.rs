@@ -7,18 +7,17 @@ use std::{
     time::Duration,
 };
 
-use common::clock::SharedClock;
+use futures::StreamExt as _;
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
 use crate::{
-    domain::{Decision, Ending, EventKind, Outcome, Resize, TargetResult},
-    events::Events,
-    memory::state::State,
-    metrics::{ErrorKind, Metrics},
-    peers::{Clients, Failure},
-    resizes::reconcile::{self, Settled},
+    context::Context,
+    domain::{Decision, Ending, EventKind, Outcome, Progress, TargetResult},
+    metrics::ErrorKind,
+    peers::Failure,
+    resizes::settle::{Settled, settle},
 };
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -32,11 +31,7 @@ pub type Ends = watch::Receiver<Option<Ending>>;
 /// All resizes that this process follows.
 #[derive(Clone)]
 pub struct Followers {
-    clients: Clients,
-    clock: SharedClock,
-    state: Arc<State>,
-    events: Events,
-    metrics: Metrics,
+    context: Context,
     live: Arc<Mutex<HashMap<String, Ends>>>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -44,19 +39,9 @@ pub struct Followers {
 
 impl Followers {
     /// Follows nothing yet.
-    pub fn new(
-        clients: Clients,
-        clock: SharedClock,
-        state: Arc<State>,
-        events: Events,
-        metrics: Metrics,
-    ) -> Self {
+    pub fn new(context: Context) -> Self {
         Self {
-            clients,
-            clock,
-            state,
-            events,
-            metrics,
+            context,
             live: Arc::default(),
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
@@ -72,8 +57,8 @@ impl Followers {
         self.live().contains_key(decision_id)
     }
 
-    /// Follows the resize of `decision` from `resize` on, once.
-    pub fn follow(&self, decision: Decision, result: TargetResult, resize: Resize) -> Ends {
+    /// Follows the resize of `decision` from `progress` on, once.
+    pub fn follow(&self, decision: Decision, result: TargetResult, progress: Progress) -> Ends {
         let (sender, ends) = watch::channel(None);
         {
             let mut live = self.live();
@@ -82,7 +67,7 @@ impl Followers {
             }
             live.insert(decision.id.clone(), ends.clone());
         }
-        self.metrics.resize_followed();
+        self.context.metrics.resize_followed();
         let span = tracing::info_span!(
             "follow_resize",
             target = decision.target_id,
@@ -92,10 +77,10 @@ impl Followers {
         let work = async move {
             let ended = tokio::select! {
                 () = this.shutdown.cancelled() => None,
-                ending = this.to_the_end(&decision, result, resize) => Some(ending),
+                ending = this.to_the_end(&decision, result, progress) => Some(ending),
             };
             this.live().remove(&decision.id);
-            this.metrics.resize_left();
+            this.context.metrics.resize_left();
             // Without an ending the dropped sender tells those who wait.
             if ended.is_some() {
                 sender.send_replace(ended);
@@ -109,9 +94,9 @@ impl Followers {
         &self,
         decision: &Decision,
         result: TargetResult,
-        resize: Resize,
+        progress: Progress,
     ) -> Ending {
-        let ending = self.until_final(decision, resize).await;
+        let ending = self.until_final(decision, progress).await;
         self.finish(decision, result, &ending).await;
         ending
     }
@@ -119,7 +104,13 @@ impl Followers {
     /// Reports an ending until it is stored, then tells everybody.
     pub async fn finish(&self, decision: &Decision, result: TargetResult, ending: &Ending) {
         let mut pause = FIRST_PAUSE;
-        while let Err(error) = self.clients.report_outcome(&decision.id, ending).await {
+        while let Err(error) = self
+            .context
+            .peers
+            .decision
+            .report_outcome(&decision.id, ending)
+            .await
+        {
             match error.failure {
                 // A dry run is not pending: nobody waits for its end.
                 Failure::Refused | Failure::Invalid | Failure::NotFound | Failure::Stale
@@ -130,31 +121,27 @@ impl Followers {
                 }
                 Failure::Refused | Failure::Invalid | Failure::NotFound | Failure::Stale => {
                     tracing::error!(%error, outcome = %ending.outcome, "outcome refused; see `autoscaler explain`");
-                    self.metrics.error(ErrorKind::Reconcile);
+                    self.context.metrics.error(ErrorKind::Reconcile);
                     break;
                 }
                 Failure::Taken | Failure::Unsure => {
                     tracing::warn!(%error, outcome = %ending.outcome, "outcome not reported yet; trying again");
-                    self.metrics.error(ErrorKind::Reconcile);
+                    self.context.metrics.error(ErrorKind::Reconcile);
                 }
             }
-            self.clock.sleep(pause).await;
+            self.context.clock.sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         if matches!(
             ending.outcome,
             Outcome::Succeeded | Outcome::RolledBack | Outcome::FellBack
         ) {
-            self.state
+            self.context
+                .state
                 .note_resize_end(&decision.target_id, Some(ending.at));
         }
-        self.metrics.resize_ended(ending.outcome);
-        let result = self.state.resize_ended(
-            result,
-            ending.outcome.name(),
-            &ending.instance_type,
-            ending.at,
-        );
+        self.context.metrics.resize_ended(ending.outcome);
+        let result = self.context.state.resize_ended(result, ending);
         let message = format!("{} {}", decision.instance_id, ending.detail);
         match ending.outcome {
             Outcome::Succeeded | Outcome::DryRun => {
@@ -162,12 +149,13 @@ impl Followers {
             }
             _ => tracing::warn!(outcome = %ending.outcome, "{message}"),
         }
-        self.events
+        self.context
+            .events
             .target(EventKind::ResizeFinished, message, &result);
     }
 
-    async fn until_final(&self, decision: &Decision, first: Resize) -> Ending {
-        if let Some(ending) = first.ending {
+    async fn until_final(&self, decision: &Decision, first: Progress) -> Ending {
+        if let Progress::Ended(ending) = first {
             return ending;
         }
         let mut pause = FIRST_PAUSE;
@@ -175,28 +163,21 @@ impl Followers {
             if let Some(ending) = self.watch(decision).await {
                 return ending;
             }
-            match reconcile::settle(&self.clients, &self.clock, decision, None).await {
-                Ok(
-                    Settled::Resize(Resize {
-                        ending: Some(ending),
-                        ..
-                    })
-                    | Settled::Ended(ending),
-                ) => {
-                    return ending;
-                }
-                Ok(Settled::Resize(_)) => {}
+            match settle(&self.context, decision, None).await {
+                Ok(Settled::Known(Progress::Ended(ending))) => return ending,
+                Ok(Settled::Known(Progress::UnderWay(_))) => {}
                 Ok(Settled::Wait(why)) => tracing::warn!("{why}"),
                 Err(error) => tracing::warn!(%error, "cannot follow the resize; trying again"),
             }
-            self.clock.sleep(pause).await;
+            self.context.clock.sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
     /// The end, if the stream gets that far.
     async fn watch(&self, decision: &Decision) -> Option<Ending> {
-        let mut steps = match self.clients.watch_resize(&decision.id).await {
+        let actuator = &self.context.peers.actuator;
+        let mut steps = match actuator.watch_resize(&decision.id).await {
             Ok(steps) => steps,
             Err(error) => {
                 tracing::warn!(%error, "cannot watch the resize; asking for it by id");
@@ -206,16 +187,15 @@ impl Followers {
         loop {
             let step = tokio::select! {
                 step = steps.next() => step,
-                () = self.clock.sleep(SILENCE) => return None,
+                () = self.context.clock.sleep(SILENCE) => return None,
             };
             match step {
-                Ok(Some(Resize {
-                    ending: Some(ending),
-                    ..
-                })) => return Some(ending),
-                Ok(Some(resize)) => tracing::debug!(phase = resize.phase, "resize goes on"),
-                Ok(None) => return None,
-                Err(error) => {
+                Some(Ok(resize)) => match resize.progress {
+                    Progress::Ended(ending) => return Some(ending),
+                    Progress::UnderWay(step) => tracing::debug!(phase = %step, "resize goes on"),
+                },
+                None => return None,
+                Some(Err(error)) => {
                     tracing::warn!(%error, "the stream of steps broke; asking for the resize by id");
                     return None;
                 }

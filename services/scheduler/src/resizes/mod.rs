@@ -2,3 +2,4 @@
 
 pub mod followers;
 pub mod reconcile;
+mod settle;

@@ -2,7 +2,7 @@
 //!
 //! `cpu_percent_now = cpu_percent_then × vcpus_then / vcpus_now`: the same demand in vCPU, on another scale.
 
-use common::prometheus::Sample;
+use super::series::Sample;
 
 /// CPU history on the scale of the current type.
 #[derive(Clone, Debug, PartialEq)]

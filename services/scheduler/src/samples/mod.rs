@@ -3,5 +3,7 @@
 pub mod demand;
 pub mod observe;
 pub mod restarts;
+pub mod rules;
+pub mod series;
 pub mod sizes;
 pub mod units;

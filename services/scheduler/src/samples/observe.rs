@@ -3,7 +3,6 @@
 //! Invariant: a missing value is never zero. What can't be trusted is left out; when too much is left out, the answer is
 //! "unknown", with the reason.
 
-use common::prometheus::Sample;
 use jiff::Timestamp;
 
 use crate::{
@@ -11,8 +10,10 @@ use crate::{
     samples::{
         demand,
         restarts::Restarts,
+        rules::{BYTES_PER_MIB, CurrentType, Rules},
+        series::{RawSeries, Sample, Unusable},
         sizes,
-        units::{self, CpuUnit, MemoryUnit, is_possible},
+        units::{self, CpuUnit, is_possible},
     },
 };
 
@@ -22,51 +23,6 @@ const SATURATED_PERCENT: f64 = 95.0;
 const RECENT_STEPS: i64 = 12;
 /// How far back the peak of CPU looks.
 const PEAK_SECONDS: f64 = 3_600.0;
-pub const BYTES_PER_MIB: f64 = 1_048_576.0;
-/// The series of one machine, as Prometheus gave them. Empty where there was none.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RawSeries {
-    /// Percent, or what the rules say.
-    pub cpu: Vec<Sample>,
-    /// Percent, or what the rules say.
-    pub memory: Vec<Sample>,
-    /// Bytes per second.
-    pub disk: Vec<Sample>,
-    /// Count.
-    pub vcpus: Vec<Sample>,
-    /// Bytes.
-    pub memory_total: Vec<Sample>,
-}
-
-/// What judges samples.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rules {
-    /// Time of the query's end: nothing can be newer.
-    pub now: Timestamp,
-    /// Seconds between samples.
-    pub step_seconds: u32,
-    /// Fewer CPU samples are no basis.
-    pub min_samples: u32,
-    /// Samples this soon after a machine came up are left out.
-    pub warm_up_seconds: u32,
-    /// An older last sample is stale. 0: not judged here.
-    pub max_sample_age_seconds: u32,
-    /// End of the last resize that is known of.
-    pub last_resize: Option<Timestamp>,
-    /// What the CPU series is in, when somebody said so.
-    pub cpu_unit: Option<CpuUnit>,
-    /// What the memory series is in, when somebody said so.
-    pub memory_unit: Option<MemoryUnit>,
-}
-
-/// The machine as it is now.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CurrentType {
-    /// vCPUs by its CPU options or the type's description.
-    pub vcpus: u32,
-    /// Memory by the type's description, MiB.
-    pub memory_mib: u64,
-}
 
 /// A basis for a forecast and a decision.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,13 +45,13 @@ pub fn observe(
     raw: &RawSeries,
     rules: &Rules,
     current: Option<CurrentType>,
-) -> Result<Known, String> {
+) -> Result<Known, Unusable> {
     let cpu = in_order("CPU", &raw.cpu, rules)?;
     if cpu.is_empty() {
-        return Err(
+        return Err(Unusable(
             "no CPU samples in the window; is the exporter up and scraped by this Prometheus?"
                 .to_owned(),
-        );
+        ));
     }
     let mut notes = Vec::new();
     let mut advice = Vec::new();
@@ -115,7 +71,7 @@ pub fn observe(
     let restarts = Restarts::find(cpu, &vcpus, &memory_total, rules);
     if matches!(rules.cpu_unit, Some(CpuUnit::Cores | CpuUnit::CorePercent)) && vcpus_now.is_none()
     {
-        return Err("the number of vCPUs is unknown, which scheduler.prometheus.cpu_unit needs; check vcpus_query".to_owned());
+        return Err(Unusable("the number of vCPUs is unknown, which scheduler.prometheus.cpu_unit needs; check vcpus_query".to_owned()));
     }
     let cpu = units::cpu_in_percent(cpu, rules.cpu_unit, |at| {
         demand::step_value(&vcpus, at).or(vcpus_now)
@@ -130,11 +86,11 @@ pub fn observe(
     )?;
     let memory = memory_in_percent(memory, &memory_total, rules, current, &mut notes);
     if kept.len() < rules.min_samples as usize {
-        return Err(format!(
+        return Err(Unusable(format!(
             "only {} usable CPU samples in the window, {} are needed; history is still short, or samples were bad",
             kept.len(),
             rules.min_samples,
-        ));
+        )));
     }
     check_age(&kept, &restarts, rules)?;
     check_holes(&kept, &restarts, rules)?;
@@ -158,8 +114,11 @@ pub fn observe(
         notes.push("memory is unknown; check the memory expression and the exporter".to_owned());
     }
     let observation = Observation {
-        observed_at: Timestamp::from_second(kept[last].at as i64)
-            .map_err(|error| format!("the time of the last CPU sample is out of range: {error}"))?,
+        observed_at: Timestamp::from_second(kept[last].at as i64).map_err(|error| {
+            Unusable(format!(
+                "the time of the last CPU sample is out of range: {error}"
+            ))
+        })?,
         // On a smaller type than the sample's the percentage can exceed what the machine has.
         cpu_percent: rescaled.percent[last].min(100.0),
         memory_percent: known(memory_percent[last]),
@@ -195,7 +154,7 @@ fn usable(
     restarts: &Restarts,
     rules: &Rules,
     (notes, advice): (&mut Vec<String>, &mut Vec<String>),
-) -> Result<Vec<Sample>, String> {
+) -> Result<Vec<Sample>, Unusable> {
     // Without counts nobody knows the scale of what was before the last resize.
     let begin = match rules.last_resize {
         Some(end) if vcpus.is_empty() => end.as_second() as f64,
@@ -217,10 +176,10 @@ fn usable(
         && let Err(why) = percent(newest.value)
     {
         let all = checked.err().map(|why| format!("; {why}"));
-        return Err(format!(
+        return Err(Unusable(format!(
             "the last CPU sample {why}; is the CPU expression right?{}",
             all.unwrap_or_default()
-        ));
+        )));
     }
     checked?;
     let mut kept: Vec<Sample> = candidates
@@ -271,7 +230,7 @@ fn memory_in_percent(
             memory
         }
         Err(why) => {
-            notes.push(why);
+            notes.push(why.to_string());
             Vec::new()
         }
     }
@@ -291,23 +250,23 @@ fn in_order<'a>(
     metric: &str,
     samples: &'a [Sample],
     rules: &Rules,
-) -> Result<&'a [Sample], String> {
+) -> Result<&'a [Sample], Unusable> {
     let now = rules.now.as_second() as f64;
     // Times are whole seconds on their way to the forecast: closer samples would collide.
     if let Some(pair) = samples
         .windows(2)
         .find(|pair| pair[1].at.floor() <= pair[0].at.floor())
     {
-        return Err(format!(
+        return Err(Unusable(format!(
             "{metric} samples are out of order: {} comes after {}",
             pair[1].at, pair[0].at
-        ));
+        )));
     }
     match samples.last() {
-        Some(last) if !last.at.is_finite() || last.at > now + 1.0 => Err(format!(
+        Some(last) if !last.at.is_finite() || last.at > now + 1.0 => Err(Unusable(format!(
             "a {metric} sample lies {:.0} s in the future; are the clocks of Prometheus and of this machine right?",
             last.at - now
-        )),
+        ))),
         _ => Ok(samples),
     }
 }
@@ -331,24 +290,24 @@ fn lenient(
             kept
         }
         Err(why) => {
-            notes.push(why);
+            notes.push(why.to_string());
             Vec::new()
         }
     }
 }
 
 /// A percentage, with the noise of rates cut off.
-fn percent(value: f64) -> Result<f64, String> {
+fn percent(value: f64) -> Result<f64, Unusable> {
     if value.is_nan() {
-        return Err("is NaN".to_owned());
+        return Err(Unusable("is NaN".to_owned()));
     }
     if !is_possible(value) {
-        return Err(format!("is {value}, outside 0 to 100 percent"));
+        return Err(Unusable(format!("is {value}, outside 0 to 100 percent")));
     }
     Ok(value.clamp(0.0, 100.0))
 }
 
-fn check_age(kept: &[Sample], restarts: &Restarts, rules: &Rules) -> Result<(), String> {
+fn check_age(kept: &[Sample], restarts: &Restarts, rules: &Rules) -> Result<(), Unusable> {
     let last = kept[kept.len() - 1].at;
     let now = rules.now.as_second() as f64;
     // The query's last point is at its end; two missing ones are no hiccup.
@@ -361,18 +320,18 @@ fn check_age(kept: &[Sample], restarts: &Restarts, rules: &Rules) -> Result<(), 
         return Ok(());
     }
     if restarts.is_warm_up(now, rules) {
-        return Err(format!(
+        return Err(Unusable(format!(
             "the machine came up less than {} s ago and its last sample before is {age:.0} s old",
             rules.warm_up_seconds
-        ));
+        )));
     }
-    Err(format!(
+    Err(Unusable(format!(
         "the last CPU sample is {age:.0} s old, {limit:.0} s is the limit; is the exporter up and scraped?"
-    ))
+    )))
 }
 
 /// Half of the recent points must be there, counted from the first sample or the last resize, whichever is later.
-fn check_holes(kept: &[Sample], restarts: &Restarts, rules: &Rules) -> Result<(), String> {
+fn check_holes(kept: &[Sample], restarts: &Restarts, rules: &Rules) -> Result<(), Unusable> {
     let now = rules.now.as_second() as f64;
     let step = f64::from(rules.step_seconds);
     let recent = now - RECENT_STEPS as f64 * step;
@@ -387,10 +346,10 @@ fn check_holes(kept: &[Sample], restarts: &Restarts, rules: &Rules) -> Result<()
     let expected = ((now - begin) / step).floor();
     let found = kept.iter().filter(|sample| sample.at >= begin).count() as f64;
     if expected >= 4.0 && found < expected / 2.0 {
-        return Err(format!(
+        return Err(Unusable(format!(
             "only {found} of {expected} CPU samples of the last {:.0} s are usable; is the exporter flapping?",
             now - begin
-        ));
+        )));
     }
     Ok(())
 }

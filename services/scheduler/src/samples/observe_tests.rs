@@ -1,6 +1,7 @@
 //! Faults 37, 38, 41 and 43 on the level of samples, and what a good series gives.
 
 use super::*;
+use crate::samples::units::MemoryUnit;
 
 const NOW: i64 = 1_700_000_100;
 const STEP: i64 = 300;
@@ -52,7 +53,7 @@ const MEDIUM: Option<CurrentType> = Some(CurrentType {
 });
 
 fn unknown(raw: &RawSeries) -> String {
-    observe(raw, &rules(), MEDIUM).unwrap_err()
+    observe(raw, &rules(), MEDIUM).unwrap_err().to_string()
 }
 
 #[test]
@@ -309,7 +310,7 @@ fn fault_43_right_after_a_resize_the_last_sample_before_it_stands_for_the_presen
         cpu: samples(|age| (age == 0 || age > 2).then_some(60.0)),
         ..raw
     };
-    let why = observe(&raw, &resized, MEDIUM).unwrap_err();
+    let why = observe(&raw, &resized, MEDIUM).unwrap_err().to_string();
     assert!(why.contains("came up less than 120 s ago"), "{why}");
 }
 
@@ -431,7 +432,7 @@ fn a_unit_that_cant_be_told_is_unknown_until_it_is_said() {
         cpu_unit: Some(CpuUnit::Ratio),
         ..rules()
     };
-    let why = observe(&healthy(), &rules, MEDIUM).unwrap_err();
+    let why = observe(&healthy(), &rules, MEDIUM).unwrap_err().to_string();
     assert!(why.contains("cpu_unit says ratio"), "{why}");
     // Cores can't be converted by a number that nobody knows.
     let rules = Rules {
@@ -442,7 +443,7 @@ fn a_unit_that_cant_be_told_is_unknown_until_it_is_said() {
         vcpus: Vec::new(),
         ..raw
     };
-    let why = observe(&raw, &rules, None).unwrap_err();
+    let why = observe(&raw, &rules, None).unwrap_err().to_string();
     assert!(why.contains("number of vCPUs is unknown"), "{why}");
 }
 

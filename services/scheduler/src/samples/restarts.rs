@@ -1,8 +1,6 @@
 //! When a machine came up, read off its series. Pure.
 
-use common::prometheus::Sample;
-
-use crate::samples::observe::Rules;
+use super::{rules::Rules, series::Sample};
 
 /// A machine whose memory changed by more than this share is another type.
 const MEMORY_CHANGE: f64 = 0.05;

@@ -3,9 +3,10 @@
 //! Invariant: a size changes only while the machine is stopped. What the exporter says is believed for a time at which
 //! the machine may have been of another type; what can't be is replaced by what EC2 says.
 
-use common::prometheus::Sample;
-
-use crate::samples::observe::{BYTES_PER_MIB, CurrentType, Rules};
+use super::{
+    rules::{BYTES_PER_MIB, CurrentType, Rules},
+    series::Sample,
+};
 
 /// What a machine's kernel may say of the memory that its type has: it keeps some for itself.
 const LEAST_MEMORY: f64 = 0.5;

@@ -3,8 +3,9 @@
 //! Invariant: what can be read in two ways moves no machine down. Either reading is named, with the factor to apply and
 //! the key that settles it.
 
-use common::prometheus::Sample;
 use serde::{Deserialize, Serialize};
+
+use super::series::{Sample, Unusable};
 
 /// Percent points by which a rate may leave 0 to 100: Prometheus extrapolates rates to the edges of their window.
 pub const RATE_TOLERANCE: f64 = 1.0;
@@ -101,17 +102,17 @@ pub fn check_cpu(
     samples: &[Sample],
     unit: Option<CpuUnit>,
     vcpus: Option<f64>,
-) -> Result<(), String> {
+) -> Result<(), Unusable> {
     let Some(found) = Impossible::find(samples) else {
         return Ok(());
     };
     let what = found.words("CPU");
     let most = found.most;
     if let Some(unit) = unit {
-        return Err(format!(
+        return Err(Unusable(format!(
             "{what}; scheduler.prometheus.cpu_unit says {}, which these values can't be",
             name(unit)
-        ));
+        )));
     }
     let likely = match vcpus {
         _ if most <= 100.0 => "is the CPU expression right?".to_owned(),
@@ -128,9 +129,9 @@ pub fn check_cpu(
         }
         _ => "is the CPU expression right?".to_owned(),
     };
-    Err(format!(
+    Err(Unusable(format!(
         "{what}; the query must give percent of the machine ({likely})"
-    ))
+    )))
 }
 
 fn name(unit: CpuUnit) -> &'static str {
@@ -151,7 +152,7 @@ pub fn settle_cpu(
     samples: Vec<Sample>,
     vcpus: Option<f64>,
     notes: &mut Vec<String>,
-) -> Result<Vec<Sample>, String> {
+) -> Result<Vec<Sample>, Unusable> {
     let cores = vcpus.filter(|vcpus| *vcpus > 1.0);
     let settle = "or set scheduler.prometheus.cpu_unit";
     let of_one = Reading {
@@ -191,7 +192,7 @@ pub fn settle_memory(
     unit: Option<MemoryUnit>,
     total_at: impl Fn(f64) -> Option<f64>,
     notes: &mut Vec<String>,
-) -> Result<Vec<Sample>, String> {
+) -> Result<Vec<Sample>, Unusable> {
     let most_total = samples
         .iter()
         .filter_map(|sample| total_at(sample.at))
@@ -199,9 +200,9 @@ pub fn settle_memory(
     if let Some(found) = Impossible::find(&samples) {
         let what = found.words("memory");
         if unit.is_some() {
-            return Err(format!(
+            return Err(Unusable(format!(
                 "{what}; is scheduler.prometheus.memory_unit right?"
-            ));
+            )));
         }
         let bytes = |divisor: f64| {
             most_total.is_some_and(|total| {
@@ -215,9 +216,9 @@ pub fn settle_memory(
         } else {
             "is the memory expression right?"
         };
-        return Err(format!(
+        return Err(Unusable(format!(
             "{what}; the query must give percent of the machine's memory ({likely})"
-        ));
+        )));
     }
     let possible: Vec<Sample> = samples
         .into_iter()
@@ -333,7 +334,7 @@ impl Reading {
     }
 
     /// Refuses a series of which each value may be that.
-    fn refuse_all(&self, metric: &str, samples: &[Sample]) -> Result<(), String> {
+    fn refuse_all(&self, metric: &str, samples: &[Sample]) -> Result<(), Unusable> {
         let least = samples
             .iter()
             .map(|sample| sample.value)
@@ -345,12 +346,12 @@ impl Reading {
         if samples.is_empty() || !self.fits(most) || most > SURELY_BUSY_PERCENT {
             return Ok(());
         }
-        Err(format!(
+        Err(Unusable(format!(
             "all {} {metric} values lie between {least:.3} and {most:.3}, which may be {} instead of percent: {}",
             samples.len(),
             self.words,
             self.remedy
-        ))
+        )))
     }
 
     /// A unit that changed in the window: what came before the change to percent is dropped; a change away from percent
@@ -360,7 +361,7 @@ impl Reading {
         metric: &str,
         samples: Vec<Sample>,
         notes: &mut Vec<String>,
-    ) -> Result<Vec<Sample>, String> {
+    ) -> Result<Vec<Sample>, Unusable> {
         let Some(first) = samples.iter().position(|sample| !self.fits(sample.value)) else {
             return Ok(samples);
         };
@@ -371,14 +372,14 @@ impl Reading {
         if last + 1 < samples.len() {
             let (before, after) = samples.split_at(last + 1);
             if self.is_rare(before) && self.is_jump(after, before, false) {
-                return Err(format!(
+                return Err(Unusable(format!(
                     "the last {} of {} {metric} values fell to {:.3} at once, which may be {} instead of percent: {}",
                     after.len(),
                     samples.len(),
                     after[0].value,
                     self.words,
                     self.remedy
-                ));
+                )));
             }
         }
         let (before, after) = samples.split_at(first);

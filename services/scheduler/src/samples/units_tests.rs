@@ -26,7 +26,7 @@ fn truly_idle() -> Vec<Sample> {
     }))
 }
 
-fn cpu(samples: Vec<Sample>, vcpus: f64) -> Result<(usize, Vec<String>), String> {
+fn cpu(samples: Vec<Sample>, vcpus: f64) -> Result<(usize, Vec<String>), Unusable> {
     let mut notes = Vec::new();
     check_cpu(&samples, None, Some(vcpus))?;
     let kept = settle_cpu(samples, Some(vcpus), &mut notes)?;
@@ -57,7 +57,7 @@ fn cpu_that_may_be_in_another_unit_is_unknown_and_the_remedy_is_named() {
         // On 4 vCPUs the same numbers may be two thirds of the machine.
         (truly_idle(), 4.0, &["cores in use"]),
     ] {
-        let why = cpu(series, vcpus).unwrap_err();
+        let why = cpu(series, vcpus).unwrap_err().to_string();
         for word in words {
             assert!(why.contains(word), "{why} lacks {word}");
         }
@@ -108,7 +108,7 @@ fn cpu_beyond_100_names_how_many_and_the_likely_unit() {
         ),
         (wave(-20.0), 2.0, &["576 of 576 CPU values lie below 0"]),
     ] {
-        let why = cpu(series, vcpus).unwrap_err();
+        let why = cpu(series, vcpus).unwrap_err().to_string();
         for word in words {
             assert!(why.contains(word), "{why} lacks {word}");
         }
@@ -117,9 +117,13 @@ fn cpu_beyond_100_names_how_many_and_the_likely_unit() {
     let glitches =
         |number: i32| samples((0..500).map(move |index| if index < number { 130.0 } else { 40.0 }));
     assert!(check_cpu(&glitches(5), None, Some(2.0)).is_ok());
-    let why = check_cpu(&glitches(6), None, Some(2.0)).unwrap_err();
+    let why = check_cpu(&glitches(6), None, Some(2.0))
+        .unwrap_err()
+        .to_string();
     assert!(why.contains("6 of 500"), "{why}");
-    let why = check_cpu(&wave(352.0), Some(CpuUnit::Ratio), Some(4.0)).unwrap_err();
+    let why = check_cpu(&wave(352.0), Some(CpuUnit::Ratio), Some(4.0))
+        .unwrap_err()
+        .to_string();
     assert!(why.contains("cpu_unit says ratio"), "{why}");
 }
 
@@ -139,7 +143,7 @@ fn a_unit_that_changed_in_the_window_leaves_the_doubtful_part_out() {
     );
     let (kept, _) = cpu(change(1.7, 85.0), 2.0).unwrap();
     assert_eq!(kept, 276, "cores, then percent");
-    let why = cpu(change(88.0, 0.88), 2.0).unwrap_err();
+    let why = cpu(change(88.0, 0.88), 2.0).unwrap_err().to_string();
     assert!(
         why.contains("the last 276 of 576 CPU values fell to 0.880 at once"),
         "{why}"
@@ -172,7 +176,7 @@ fn a_unit_that_is_said_is_converted() {
 
 const GIB: f64 = BYTES_PER_GIB;
 
-fn memory(samples: Vec<Sample>, total: f64) -> Result<(usize, Vec<String>), String> {
+fn memory(samples: Vec<Sample>, total: f64) -> Result<(usize, Vec<String>), Unusable> {
     let mut notes = Vec::new();
     let kept = settle_memory(samples, None, |_| Some(total), &mut notes)?;
     Ok((kept.len(), notes))
@@ -188,7 +192,7 @@ fn memory_that_may_be_in_another_unit_is_unknown() {
         (7.0 * 1024.0 * 1024.0, "KiB or MiB"),
         (-20.0, "below 0"),
     ] {
-        let why = memory(wave(level), 8.0 * GIB).unwrap_err();
+        let why = memory(wave(level), 8.0 * GIB).unwrap_err().to_string();
         assert!(why.contains(words), "{level}: {why}");
     }
     for level in [15.0, 40.0, 88.0] {
@@ -214,7 +218,12 @@ fn memory_that_is_whole_kib_of_the_total_is_percent_for_sure() {
     assert_eq!(memory(percent, total), Ok((576, Vec::new())));
     let gib =
         samples((0..576).map(|index| (28_000_000.0 + f64::from(index) * 3_331.0) / 1_048_576.0));
-    assert!(memory(gib, total).unwrap_err().contains("GiB in use"));
+    assert!(
+        memory(gib, total)
+            .unwrap_err()
+            .to_string()
+            .contains("GiB in use")
+    );
 }
 
 #[test]

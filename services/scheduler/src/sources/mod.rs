@@ -1,3 +1,21 @@
-//! Where metrics come from.
+//! Where metrics come from: what a source is, and those that there are.
+//!
+//! A new source is a file (or folder) here that implements [`Source`], its section in the configuration, and its line in
+//! [`connect`].
 
 pub mod prometheus;
+mod source;
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use prometheus::PrometheusSource;
+pub use source::{Measured, Reading, Source, Unmeasured};
+
+/// The source that the configuration names; it connects at the first reading.
+///
+/// # Errors
+/// A configuration that can't be used.
+pub fn connect(config: &Config) -> anyhow::Result<Arc<dyn Source>> {
+    Ok(Arc::new(PrometheusSource::new(&config.prometheus)?))
+}

@@ -7,10 +7,9 @@ use std::{
 };
 
 use common::clock::SharedClock;
-
 use jiff::Timestamp;
 
-use crate::peers::{CallError, Clients, Failure};
+use crate::peers::{CallError, Failure, Peers};
 
 /// So long an actuator that answers and does not serve yet is waited for before it counts as one that can't.
 const STARTING: Duration = Duration::from_secs(5);
@@ -18,7 +17,7 @@ const STARTING_POLL: Duration = Duration::from_millis(100);
 
 /// Keeps the lease, and knows whether it is held.
 pub struct LeaseKeeper {
-    clients: Clients,
+    peers: Peers,
     clock: SharedClock,
     holder: String,
     ttl_seconds: u32,
@@ -54,9 +53,9 @@ pub enum NoLease {
 
 impl LeaseKeeper {
     /// `holder` names this scheduler; see [`holder`].
-    pub fn new(clients: Clients, clock: SharedClock, holder: String, ttl_seconds: u32) -> Self {
+    pub fn new(peers: Peers, clock: SharedClock, holder: String, ttl_seconds: u32) -> Self {
         Self {
-            clients,
+            peers,
             clock,
             holder,
             ttl_seconds,
@@ -114,7 +113,8 @@ impl LeaseKeeper {
         let asked_at = self.clock.now();
         if let Some(held) = self.held() {
             match self
-                .clients
+                .peers
+                .decision
                 .renew_lease(&self.holder, held.epoch, self.ttl_seconds)
                 .await
             {
@@ -131,7 +131,8 @@ impl LeaseKeeper {
             }
         }
         match self
-            .clients
+            .peers
+            .decision
             .acquire_lease(&self.holder, self.ttl_seconds)
             .await
         {
@@ -180,7 +181,12 @@ impl LeaseKeeper {
     async fn give_back(&self) {
         let Some(held) = self.held() else { return };
         self.set(None);
-        if let Err(error) = self.clients.release_lease(&self.holder, held.epoch).await {
+        if let Err(error) = self
+            .peers
+            .decision
+            .release_lease(&self.holder, held.epoch)
+            .await
+        {
             tracing::warn!(%error, "lease not given back; it ends by itself");
         }
     }
@@ -194,7 +200,7 @@ impl LeaseKeeper {
         let patient = self.held().is_none() && !known_to_be_idle();
         let until = tokio::time::Instant::now() + STARTING;
         loop {
-            match self.clients.actuator_serves().await {
+            match self.peers.actuator.serves().await {
                 Err(error)
                     if error.was_answered && patient && tokio::time::Instant::now() < until =>
                 {

@@ -1,7 +1,10 @@
 //! One tick, and when there is one.
 
+pub mod act;
 pub mod engine;
-pub mod gather;
+mod gather;
+mod known;
+mod learn;
 pub mod lease;
 pub mod standing;
 pub mod ticker;

@@ -10,14 +10,12 @@ use common::health::Health;
 use tokio::{sync::watch, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    domain::Target,
-    tick::{
-        engine::{Engine, TickOutcome},
-        lease::NoLease,
-        standing::Standing,
-    },
+use super::{
+    engine::{Engine, TickOutcome},
+    lease::{LeaseKeeper, NoLease},
+    standing::StandingProbe,
 };
+use crate::{context::Context, domain::Target};
 
 /// How often the services are asked whether they are up, before the first tick.
 const READY_POLL: Duration = Duration::from_millis(500);
@@ -28,7 +26,12 @@ type Done = watch::Receiver<Option<Arc<TickOutcome>>>;
 
 /// Starts ticks and joins running ones.
 pub struct Ticker {
+    context: Context,
     engine: Arc<Engine>,
+    lease: Arc<LeaseKeeper>,
+    standing: StandingProbe,
+    /// From the beginning of a tick to that of the next.
+    interval: Duration,
     running: Mutex<Option<Running>>,
     shutdown: CancellationToken,
 }
@@ -68,13 +71,29 @@ pub enum NoTick {
 }
 
 impl Ticker {
-    /// Runs nothing yet. After `shutdown` no tick starts.
-    pub fn new(engine: Arc<Engine>, shutdown: CancellationToken) -> Self {
+    /// Runs nothing yet; the clock's ticks will begin `interval` apart. After `shutdown` no tick starts.
+    pub fn new(
+        context: Context,
+        engine: Arc<Engine>,
+        lease: Arc<LeaseKeeper>,
+        standing: StandingProbe,
+        interval: Duration,
+        shutdown: CancellationToken,
+    ) -> Self {
         Self {
+            context,
             engine,
+            lease,
+            standing,
+            interval,
             running: Mutex::default(),
             shutdown,
         }
+    }
+
+    /// From the beginning of a tick to that of the next, while the clock runs.
+    pub fn interval(&self) -> Duration {
+        self.interval
     }
 
     /// Runs a tick over `target_ids` (empty means all), or joins the running one when that covers them. Unknown ids are
@@ -107,7 +126,8 @@ impl Ticker {
         }
         let (sender, done) = watch::channel(None);
         let engine = Arc::clone(&self.engine);
-        let targets: Vec<Target> = engine
+        let targets: Vec<Target> = self
+            .context
             .targets
             .iter()
             .filter(|target| wanted.is_empty() || wanted.contains(&target.id))
@@ -156,9 +176,9 @@ impl Ticker {
     /// Ticks at every interval until shutdown. A tick that takes longer than the interval delays the next one to the
     /// next full interval; missed ones are not caught up with.
     pub async fn run_clock(&self) {
-        let clock = &self.engine.clock;
-        let interval = self.engine.config.tick_interval();
-        self.engine.state.set_next_tick(Some(clock.now()));
+        let clock = &self.context.clock;
+        let state = &self.context.state;
+        state.set_next_tick(Some(clock.now()));
         self.wait_until_ready().await;
         loop {
             let begin = clock.now();
@@ -173,11 +193,9 @@ impl Ticker {
             let now = clock.now();
             let wait = until_next(
                 now.duration_since(begin).try_into().unwrap_or_default(),
-                interval,
+                self.interval,
             );
-            self.engine
-                .state
-                .set_next_tick(now.saturating_add(wait).ok());
+            state.set_next_tick(now.saturating_add(wait).ok());
             tokio::select! {
                 () = self.shutdown.cancelled() => return,
                 () = clock.sleep(wait) => {}
@@ -187,32 +205,32 @@ impl Ticker {
 
     /// Renews the lease between ticks until shutdown, or waits for it on standby.
     pub async fn keep_lease(&self) {
-        let engine = &self.engine;
+        let clock = &self.context.clock;
         loop {
             tokio::select! {
                 () = self.shutdown.cancelled() => return,
-                () = engine.clock.sleep(engine.lease.renewal_interval()) => {}
+                () = clock.sleep(self.lease.renewal_interval()) => {}
             }
-            let lease = engine.lease.ensure().await;
-            engine.metrics.lease(lease.is_ok());
+            let lease = self.lease.ensure().await;
+            self.context.metrics.lease(lease.is_ok());
             if let Err(NoLease::Unknown(error)) = lease {
                 tracing::warn!(%error, "lease not renewed");
             }
             // Between ticks, too, the metrics say what holds resizes back.
-            Standing::ask(engine).await;
+            self.standing.ask().await;
         }
     }
 
     /// A restart of everything brings the services up at about the same time: the first tick waits for the others.
     async fn wait_until_ready(&self) {
-        let clock = &self.engine.clock;
+        let clock = &self.context.clock;
         let polls = READY_PATIENCE.as_millis() / READY_POLL.as_millis();
         for _ in 0..polls {
-            let services = self.engine.clients.health().await;
+            let services = self.context.peers.health().await;
             if services
                 .iter()
                 .all(|service| service.health == Health::Serving)
-                && self.engine.lease.ensure().await.is_ok()
+                && self.lease.ensure().await.is_ok()
             {
                 return;
             }

@@ -11,9 +11,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{App, Problem, guard, standing::StandingBody};
 use crate::{
-    api::lines::decision_word,
-    domain::TargetResult,
-    tick::{standing::Standing, ticker::NoTick},
+    api::{lines::decision_word, targets},
+    domain::{ActionTaken, Basis, Outcome, TargetResult},
+    tick::ticker::NoTick,
 };
 
 /// Which target.
@@ -123,7 +123,10 @@ impl AutoscaleBody {
 impl From<&TargetResult> for ResultBody {
     fn from(result: &TargetResult) -> Self {
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        let asked = !matches!(result.action_taken, "none" | "not_started");
+        let asked = !matches!(
+            result.action_taken,
+            ActionTaken::None | ActionTaken::Ended(Outcome::NotStarted)
+        );
         Self {
             timestamp: Some(result.at.to_string()),
             predicted_cpu: result.predicted_cpu_percent,
@@ -131,11 +134,11 @@ impl From<&TargetResult> for ResultBody {
             decision: Some(decision_word(result)),
             reason: text(&result.reason),
             current_instance_type: text(&result.instance_type),
-            action_taken: Some(result.action_taken),
+            action_taken: Some(result.action_taken.name()),
             dry_run: Some(result.dry_run),
             aws_result: asked.then(|| AwsResult {
                 resize_id: result.decision_id.clone(),
-                status: result.action_taken,
+                status: result.action_taken.name(),
                 from_instance_type: result.from_type.clone(),
                 to_instance_type: result.target_instance_type.clone(),
                 dry_run: result.dry_run,
@@ -143,13 +146,13 @@ impl From<&TargetResult> for ResultBody {
             target: text(&result.target_id),
             instance_id: text(&result.instance_id),
             target_instance_type: text(&result.target_instance_type),
-            reason_code: text(&result.reason_code),
+            reason_code: text(result.reason_name()),
             decision_id: text(&result.decision_id),
             cpu: result.cpu_percent,
             memory: result.memory_percent,
             disk: result.disk_bytes_per_second,
             horizon_seconds: (result.horizon_seconds > 0).then_some(result.horizon_seconds),
-            forecast_basis: (!result.forecast_basis.is_empty()).then_some(result.forecast_basis),
+            forecast_basis: result.forecast_basis.map(Basis::name),
             error: text(&result.error),
         }
     }
@@ -177,7 +180,7 @@ pub async fn autoscale_by_get(
     request: Request,
 ) -> Result<Json<AutoscaleBody>, Problem> {
     let headers = request.headers();
-    let may_act = match app.engine.config.http_allow_get {
+    let may_act = match app.allow_get {
         true => !guard::is_browser(headers),
         false => guard::is_local_script(headers, request.extensions()),
     };
@@ -216,7 +219,7 @@ async fn run_tick(
     params: Result<Query<Params>, QueryRejection>,
 ) -> Result<Json<AutoscaleBody>, Problem> {
     let wanted = wanted(&app, params)?;
-    if app.engine.targets.is_empty() {
+    if app.context.targets.is_empty() {
         let why = "no targets configured; add one to scheduler.targets";
         return Err(Problem::new(StatusCode::NOT_FOUND, why));
     }
@@ -264,7 +267,7 @@ pub async fn autoscale_status(
     params: Result<Query<Params>, QueryRejection>,
 ) -> Result<Json<AutoscaleBody>, Problem> {
     let mut newest = newest(&app, params)?;
-    newest.standing = Some(Standing::ask(&app.engine).await.into());
+    newest.standing = Some(app.standing.ask().await.into());
     Ok(Json(newest))
 }
 
@@ -274,13 +277,13 @@ fn newest(
 ) -> Result<AutoscaleBody, Problem> {
     let wanted = wanted(app, params)?;
     let results: Vec<TargetResult> = app
-        .engine
+        .context
         .targets
         .iter()
         .filter(|target| wanted.is_empty() || wanted.contains(&target.id))
-        .filter_map(|target| app.engine.state.result(&target.id))
+        .filter_map(|target| app.context.state.result(&target.id))
         .collect();
-    let tick_id = app.engine.state.summary().last_tick.map(|tick| tick.id);
+    let tick_id = app.context.state.summary().last_tick.map(|tick| tick.id);
     Ok(AutoscaleBody::new(tick_id, &results))
 }
 
@@ -294,7 +297,7 @@ fn wanted(
     let Some(target) = params.target else {
         return Ok(Vec::new());
     };
-    match app.engine.target(&target) {
+    match targets::find(&app.context.targets, &target) {
         Ok(found) => Ok(vec![found.id.clone()]),
         Err(hint) => {
             let why = format!("no target {:?}{hint}", one_line(&target));

@@ -6,7 +6,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{App, standing::StandingBody};
-use crate::tick::standing::Standing;
 
 /// State of the scheduler and of the services behind it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -47,8 +46,7 @@ pub struct ServiceBody {
     )
 )]
 pub async fn health(State(app): State<App>) -> (StatusCode, Json<HealthBody>) {
-    let (services, standing) =
-        futures::join!(app.engine.clients.health(), Standing::ask(&app.engine));
+    let (services, standing) = futures::join!(app.context.peers.health(), app.standing.ask());
     let all_serve = services
         .iter()
         .all(|service| service.health == Health::Serving);
@@ -56,7 +54,7 @@ pub async fn health(State(app): State<App>) -> (StatusCode, Json<HealthBody>) {
         true => (StatusCode::OK, "ok"),
         false => (StatusCode::SERVICE_UNAVAILABLE, "degraded"),
     };
-    let last_tick = app.engine.state.summary().last_tick;
+    let last_tick = app.context.state.summary().last_tick;
     let body = HealthBody {
         status,
         version: env!("CARGO_PKG_VERSION"),

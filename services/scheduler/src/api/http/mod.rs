@@ -26,7 +26,10 @@ use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::tick::{engine::Engine, ticker::Ticker};
+use crate::{
+    context::Context,
+    tick::{standing::StandingProbe, ticker::Ticker},
+};
 use guard::AllowedHosts;
 
 /// Requests that still run this long after shutdown began are dropped.
@@ -35,9 +38,18 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// What the handlers work with.
 #[derive(Clone)]
 pub struct App {
-    pub engine: Arc<Engine>,
+    /// The surroundings of ticks.
+    pub context: Context,
+    /// Runs them.
     pub ticker: Arc<Ticker>,
+    /// Who knows what holds resizes back.
+    pub standing: StandingProbe,
+    /// All metrics of this process.
     pub registry: Arc<Registry>,
+    /// Names with dots under which the API may be called.
+    pub hosts: AllowedHosts,
+    /// A GET runs a tick for scripts on other machines, too.
+    pub allow_get: bool,
 }
 
 /// An error of the API, as the seed wrote them.
@@ -78,7 +90,7 @@ struct Document;
 
 /// All routes.
 pub fn router(app: App) -> Router {
-    let hosts = AllowedHosts(app.engine.config.http_hosts.clone().into());
+    let hosts = app.hosts.clone();
     let guarded = OpenApiRouter::new()
         .routes(routes!(autoscale::autoscale_by_get, autoscale::autoscale))
         .routes(routes!(autoscale::autoscale_status))

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::tick::standing::{Pause, Standing};
+use crate::domain::{Pause, Standing};
 
 /// Pauses in one answer; `autoscaler pauses` lists all.
 const PAUSES_SHOWN: usize = 100;
@@ -66,7 +66,7 @@ pub struct PauseBody {
     /// Null for the fleet.
     target: Option<String>,
     /// "both", "up" or "down".
-    direction: String,
+    direction: &'static str,
     /// Why.
     reason: Option<String>,
     /// Who, as they call themselves.
@@ -89,7 +89,7 @@ impl From<&Pause> for PauseBody {
     fn from(pause: &Pause) -> Self {
         Self {
             target: text(&pause.target_id),
-            direction: pause.direction.clone(),
+            direction: pause.direction.name(),
             reason: text(&pause.reason),
             by: text(&pause.by),
             since: time(pause.since),
@@ -127,8 +127,8 @@ impl From<Standing> for StandingBody {
             }),
             pauses_in_force: pauses.map(Vec::len),
             journal_degraded: limits.and_then(|limits| text(&limits.journal_degraded)),
-            prometheus: standing.prometheus.name(),
-            prometheus_detail: text(&standing.prometheus.detail),
+            prometheus: standing.source.reachability().name(),
+            prometheus_detail: text(&standing.source.detail),
             lease_epoch: standing.lease_epoch,
             fence_epoch: limits.map(|limits| limits.fence_epoch),
             unknown: standing.unknown(),

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use common::{prometheus::LabelledSeries, text::shortened};
 
+use crate::sources::Unmeasured;
+
 /// Label that carries the EC2 instance id where service discovery adds it.
 const INSTANCE_ID_LABEL: &str = "instance_id";
 
@@ -67,7 +69,7 @@ impl Index {
     ///
     /// # Errors
     /// When more than one fits: both names.
-    pub fn find(&self, wanted: &Wanted<'_>) -> Result<Option<&LabelledSeries>, String> {
+    pub fn find(&self, wanted: &Wanted<'_>) -> Result<Option<&LabelledSeries>, Unmeasured> {
         let mut found: Vec<usize> = match *wanted {
             Wanted::Label(label) => self.by_label.get(label).cloned().unwrap_or_default(),
             Wanted::Only => (0..self.series.len()).collect(),
@@ -93,12 +95,12 @@ impl Index {
         match found[..] {
             [] => Ok(None),
             [one] => Ok(self.series.get(one)),
-            [first, second, ..] => Err(format!(
+            [first, second, ..] => Err(Unmeasured(format!(
                 "{} series fit this target, such as {} and {}; set its `label`, or aggregate by one label in the expression",
                 found.len(),
                 shortened(&self.series[first].name()),
                 shortened(&self.series[second].name()),
-            )),
+            ))),
         }
     }
 }
@@ -184,7 +186,7 @@ mod tests {
             machine("10.0.0.1"),
             Wanted::Only,
         ] {
-            let message = index.find(&wanted).unwrap_err();
+            let message = index.find(&wanted).unwrap_err().to_string();
             for name in [
                 r#"{instance="10.0.0.1:9100",job="node"}"#,
                 r#"{instance="10.0.0.1:9100",job="copy"}"#,

@@ -1,83 +1,32 @@
-//! Metrics: from PromQL expressions to the series of each target.
+//! Prometheus as a source: from PromQL expressions to the series of each target.
 
 pub mod addresses;
+mod answers;
 mod client;
 pub mod expressions;
-pub mod matching;
+mod matching;
 
 use std::sync::{Mutex, PoisonError};
 
-use common::{
-    prometheus::{Sample, shown},
-    text::one_line,
-};
+use async_trait::async_trait;
+use common::{prometheus::shown, text::one_line};
 use futures::future::join5;
 use jiff::Timestamp;
 use url::Url;
 
+use super::source::{Measured, Reading, Sampling, Source, Unmeasured};
 use crate::{
     config::{Address, Mode, PrometheusConfig},
-    domain::{Instance, Target},
-    samples::observe::RawSeries,
+    domain::{Instance, Reach, Target},
 };
-use client::{MetricsError, Prometheus, Window};
-use matching::{Index, Wanted};
+use answers::{Answers, Complete};
+use client::{MetricsError, Prometheus, Window, base_url};
+use matching::Wanted;
 
-/// The answers to the five expressions, for one Prometheus.
-#[derive(Debug)]
-pub struct Answers {
-    cpu: Answer,
-    memory: Answer,
-    disk: Answer,
-    vcpus: Answer,
-    memory_total: Answer,
-}
+/// Machines looked up at the same time in what a central Prometheus answered.
+const LOOKUPS: usize = 16;
 
-type Answer = Result<Complete, String>;
-
-/// A complete answer.
-#[derive(Debug)]
-struct Complete {
-    index: Index,
-    /// What Prometheus says about the expression.
-    advice: Vec<String>,
-}
-
-/// The series of one target, and what is missing without making the whole unknown.
-#[derive(Debug, Default)]
-pub struct Measured {
-    /// As Prometheus gave them.
-    pub series: RawSeries,
-    /// One line each.
-    pub notes: Vec<String>,
-    /// What is worth knowing and no trouble, one line each.
-    pub advice: Vec<String>,
-}
-
-/// Whether Prometheus answered the last time that it was asked.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Reach {
-    /// Those that did, in the last tick.
-    pub reached: u32,
-    /// Those that can't be reached, or are too slow.
-    pub unreached: u32,
-    /// Why the first of them was not, one line.
-    pub detail: String,
-}
-
-impl Reach {
-    /// "reachable", "partly", "unreachable", or "unknown" before the first tick.
-    pub fn name(&self) -> &'static str {
-        match (self.reached, self.unreached) {
-            (0, 0) => "unknown",
-            (_, 0) => "reachable",
-            (0, _) => "unreachable",
-            (_, _) => "partly",
-        }
-    }
-}
-
-/// Where metrics come from.
+/// One Prometheus for all targets, or one on each.
 #[derive(Debug)]
 pub struct PrometheusSource {
     prometheus: Prometheus,
@@ -87,6 +36,69 @@ pub struct PrometheusSource {
     reach: Mutex<(Option<Timestamp>, Reach)>,
 }
 
+/// What a central Prometheus answered for the fleet.
+struct FleetReading(Answers);
+
+/// A window that is read from the Prometheus of each target.
+struct EachReading<'a> {
+    source: &'a PrometheusSource,
+    end: Timestamp,
+}
+
+#[async_trait]
+impl Source for PrometheusSource {
+    fn sampling(&self) -> Sampling {
+        Sampling {
+            step_seconds: self.config.step_seconds,
+            min_samples: self.config.min_samples,
+            warm_up_seconds: self.config.warm_up_seconds,
+            cpu_unit: self.config.cpu_unit,
+            memory_unit: self.config.memory_unit,
+        }
+    }
+
+    fn concurrency(&self) -> usize {
+        match self.central {
+            Some(_) => LOOKUPS,
+            None => self.config.concurrency as usize,
+        }
+    }
+
+    async fn begin<'a>(&'a self, targets: &'a [Target], end: Timestamp) -> Box<dyn Reading + 'a> {
+        let Some(url) = &self.central else {
+            return Box::new(EachReading { source: self, end });
+        };
+        let labels = targets.iter().filter_map(|target| target.label.as_deref());
+        Box::new(FleetReading(self.ask(url, labels.collect(), end).await))
+    }
+
+    fn reach(&self) -> Reach {
+        let reach = self.reach.lock().unwrap_or_else(PoisonError::into_inner);
+        reach.1.clone()
+    }
+}
+
+#[async_trait]
+impl Reading for FleetReading {
+    async fn of(&self, target: &Target, instance: &Instance) -> Result<Measured, Unmeasured> {
+        self.0.measured(&match &target.label {
+            Some(label) => Wanted::Label(label),
+            None => Wanted::Machine {
+                instance_id: &target.instance_id,
+                private_ip: &instance.private_ip,
+                public_ip: &instance.public_ip,
+            },
+        })
+    }
+}
+
+#[async_trait]
+impl Reading for EachReading<'_> {
+    async fn of(&self, target: &Target, instance: &Instance) -> Result<Measured, Unmeasured> {
+        self.source.of_one(target, instance, self.end).await
+    }
+}
+
 impl PrometheusSource {
     /// Connects at the first query.
     ///
@@ -94,7 +106,7 @@ impl PrometheusSource {
     /// A URL that can't be used, or a TLS set-up that can't be built.
     pub fn new(config: &PrometheusConfig) -> Result<Self, MetricsError> {
         let central = match config.mode {
-            Mode::Central => Some(client::base_url(&config.url)?),
+            Mode::Central => Some(base_url(&config.url)?),
             Mode::OnInstance => None,
         };
         Ok(Self {
@@ -103,12 +115,6 @@ impl PrometheusSource {
             central,
             reach: Mutex::default(),
         })
-    }
-
-    /// Whether Prometheus answered at the last tick.
-    pub fn reach(&self) -> Reach {
-        let reach = self.reach.lock().unwrap_or_else(PoisonError::into_inner);
-        reach.1.clone()
     }
 
     /// One Prometheus was asked for the tick at `end`.
@@ -130,46 +136,35 @@ impl PrometheusSource {
         }
     }
 
-    /// True when one Prometheus knows all targets.
-    pub fn is_central(&self) -> bool {
-        self.central.is_some()
-    }
-
-    /// All targets at once, from the central Prometheus; `None` in mode `on_instance`.
-    pub async fn of_the_fleet(&self, targets: &[Target], end: Timestamp) -> Option<Answers> {
-        let url = self.central.as_ref()?;
-        let labels = targets.iter().filter_map(|target| target.label.as_deref());
-        Some(self.ask(url, labels, end).await)
-    }
-
     /// One target, from the Prometheus that runs on it.
     ///
     /// # Errors
     /// Why its metrics are unknown, one line.
-    pub async fn of_one(
+    async fn of_one(
         &self,
         target: &Target,
         instance: &Instance,
         end: Timestamp,
-    ) -> Result<Measured, String> {
+    ) -> Result<Measured, Unmeasured> {
         let (address, kind) = match self.config.address {
             Address::Private => (&instance.private_ip, "private"),
             Address::Public => (&instance.public_ip, "public"),
         };
         if address.is_empty() {
-            return Err(format!(
+            return Err(Unmeasured(format!(
                 "{} has no {kind} address to ask Prometheus at; see scheduler.prometheus.address",
                 target.instance_id
-            ));
+            )));
         }
-        let address = addresses::instance_address(address)?;
+        let address =
+            addresses::instance_address(address).map_err(|error| Unmeasured(error.to_string()))?;
         let url = format!(
             "http://{}",
             std::net::SocketAddr::new(address, self.config.port)
         );
-        let url = client::base_url(&url).map_err(|error| error.to_string())?;
+        let url = base_url(&url).map_err(|error| Unmeasured(error.to_string()))?;
         let answers = self
-            .ask(&url, target.label.as_deref().into_iter(), end)
+            .ask(&url, target.label.as_deref().into_iter().collect(), end)
             .await;
         let wanted = match &target.label {
             Some(label) => Wanted::Label(label),
@@ -178,12 +173,7 @@ impl PrometheusSource {
         answers.measured(&wanted)
     }
 
-    async fn ask<'a>(
-        &self,
-        url: &Url,
-        labels: impl Iterator<Item = &'a str> + Clone,
-        end: Timestamp,
-    ) -> Answers {
+    async fn ask(&self, url: &Url, labels: Vec<&str>, end: Timestamp) -> Answers {
         let window = Window {
             end,
             step_seconds: self.config.step_seconds,
@@ -191,26 +181,25 @@ impl PrometheusSource {
         };
         let unreached = &Mutex::new(None);
         let one = |expression: &str| {
-            let query = expressions::with_instances(expression, labels.clone());
+            let query = expressions::with_instances(expression, labels.iter().copied());
             async move {
                 match self.prometheus.query_range(url, &query, window).await {
-                    Ok(answer) if answer.warnings.is_empty() => Ok(Complete {
-                        index: Index::new(answer.series, &self.config.instance_label),
-                        advice: answer.advice,
-                    }),
+                    Ok(answer) if answer.warnings.is_empty() => {
+                        Ok(Complete::new(answer, &self.config.instance_label))
+                    }
                     // That is how a federated store says that part of the data is missing.
-                    Ok(answer) => Err(format!(
+                    Ok(answer) => Err(Unmeasured(format!(
                         "Prometheus at {} warns that its answer may be incomplete: {}",
                         shown(url),
                         one_line(&answer.warnings.join("; "))
-                    )),
+                    ))),
                     Err(error) => {
                         if error.is_out_of_reach() {
                             let mut first =
                                 unreached.lock().unwrap_or_else(PoisonError::into_inner);
                             first.get_or_insert_with(|| error.to_string());
                         }
-                        Err(error.to_string())
+                        Err(Unmeasured(error.to_string()))
                     }
                 }
             }
@@ -237,57 +226,4 @@ impl PrometheusSource {
             memory_total,
         }
     }
-}
-
-impl Answers {
-    /// The series of one target.
-    ///
-    /// # Errors
-    /// Why its CPU is unknown, one line: no answer, an incomplete one, or more than one series for it.
-    pub fn measured(&self, wanted: &Wanted<'_>) -> Result<Measured, String> {
-        // vCPUs set the scale of CPU: neither is of use without the other.
-        let cpu = find(&self.cpu, wanted)?;
-        let vcpus = find(&self.vcpus, wanted)?;
-        let mut notes = Vec::new();
-        let mut optional = |answer: &Answer| {
-            find(answer, wanted).unwrap_or_else(|why| {
-                notes.push(why);
-                Vec::new()
-            })
-        };
-        let series = RawSeries {
-            memory: optional(&self.memory),
-            disk: optional(&self.disk),
-            memory_total: optional(&self.memory_total),
-            cpu,
-            vcpus,
-        };
-        notes.dedup();
-        let answers = [
-            &self.cpu,
-            &self.vcpus,
-            &self.memory,
-            &self.disk,
-            &self.memory_total,
-        ];
-        let mut advice: Vec<String> = answers
-            .into_iter()
-            .flatten()
-            .flat_map(|answer| answer.advice.iter().cloned())
-            .collect();
-        advice.dedup();
-        Ok(Measured {
-            series,
-            notes,
-            advice,
-        })
-    }
-}
-
-fn find(answer: &Answer, wanted: &Wanted<'_>) -> Result<Vec<Sample>, String> {
-    let answer = answer.as_ref().map_err(Clone::clone)?;
-    let found = answer.index.find(wanted)?;
-    Ok(found
-        .map(|series| series.samples.clone())
-        .unwrap_or_default())
 }

@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use futures::FutureExt as _;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
-use super::Gathered;
+use super::Inputs;
 use crate::{
     bounded::run_all,
-    domain::{Series, Unknown},
-    peers::{Failure, convert::Forecast},
-    tick::engine::Engine,
+    domain::{Forecast, Instance, Knowledge, Observation, Series},
+    peers::{Failure, Predictor},
 };
 
 /// Batches in flight.
@@ -26,19 +25,19 @@ const BATCH_POINTS: usize = 80_000;
 const BYTES_OF_A_POINT: usize = 32;
 
 /// A forecast, or why there is none.
-type Answer = Result<Forecast, String>;
+pub(super) type Answer = Result<Forecast, String>;
 
-/// Adds forecasts. A batch that the predictor refuses is asked for one by one, so that one bad series spoils none other.
-pub(super) async fn add(engine: &Engine, gathered: &mut [Gathered<'_>], deadline: Instant) {
-    let series: Vec<(&str, &Series)> = gathered
-        .iter()
-        .filter_map(|one| Some((one.target.id.as_str(), &one.known.as_ref()?.series)))
-        .collect();
-    let asked = batches(&series);
+/// Forecasts of `series`, by target id. A batch that the predictor refuses is asked for one by one, so that one bad series
+/// spoils none other.
+pub(super) async fn ask(
+    inputs: &Inputs<'_>,
+    series: &[(&str, &Series)],
+) -> HashMap<String, Answer> {
+    let predictor = inputs.peers.predictor.as_ref();
     let mut work = Vec::new();
-    for batch in asked {
+    for batch in batches(series) {
         let one = async move {
-            match timeout_at(deadline, forecast_batch(engine, batch)).await {
+            match timeout_at(inputs.deadline, forecast_batch(predictor, batch)).await {
                 Ok(answers) => answers,
                 Err(_) => {
                     let late =
@@ -50,29 +49,43 @@ pub(super) async fn add(engine: &Engine, gathered: &mut [Gathered<'_>], deadline
         work.push(one.boxed());
     }
     let answers = run_all(BATCHES, work).await;
-    let mut answers: HashMap<String, Answer> = answers.into_iter().flatten().collect();
-    for one in gathered.iter_mut().filter(|one| one.known.is_some()) {
-        match answers.remove(&one.target.id) {
-            Some(Ok(forecast)) => one.forecast = Some(forecast),
-            Some(Err(why)) => one.unknown = Some(Unknown::Forecast(why)),
-            None => {
-                let why = "the predictor left this series out of its answer".to_owned();
-                one.unknown = Some(Unknown::Forecast(why));
-            }
-        }
+    answers.into_iter().flatten().collect()
+}
+
+/// What is known with the answer to a forecast.
+pub(super) fn add(
+    answer: Option<Answer>,
+    instance: Instance,
+    observation: Observation,
+    series: Series,
+) -> Knowledge {
+    let left_out = || Err("the predictor left this series out of its answer".to_owned());
+    match answer.unwrap_or_else(left_out) {
+        Ok(forecast) => Knowledge::Forecast {
+            instance,
+            observation,
+            series,
+            forecast,
+        },
+        Err(why) => Knowledge::Unforecast {
+            instance,
+            observation,
+            series,
+            why,
+        },
     }
 }
 
-async fn forecast_batch(engine: &Engine, batch: &[(&str, &Series)]) -> Vec<(String, Answer)> {
-    match engine.clients.forecast(batch).await {
-        Ok(forecasts) => forecasts
-            .into_iter()
-            .map(|forecast| (forecast.target_id().to_owned(), Ok(forecast)))
-            .collect(),
+async fn forecast_batch(
+    predictor: &dyn Predictor,
+    batch: &[(&str, &Series)],
+) -> Vec<(String, Answer)> {
+    match predictor.forecast(batch).await {
+        Ok(forecasts) => by_target(forecasts),
         Err(error) if error.failure == Failure::Invalid && batch.len() > 1 => {
             let mut work = Vec::new();
             for one in batch.chunks(1) {
-                work.push(forecast_one(engine, one).boxed());
+                work.push(forecast_one(predictor, one).boxed());
             }
             run_all(SINGLES, work).await.into_iter().flatten().collect()
         }
@@ -80,14 +93,18 @@ async fn forecast_batch(engine: &Engine, batch: &[(&str, &Series)]) -> Vec<(Stri
     }
 }
 
-async fn forecast_one(engine: &Engine, one: &[(&str, &Series)]) -> Vec<(String, Answer)> {
-    match engine.clients.forecast(one).await {
-        Ok(forecasts) => forecasts
-            .into_iter()
-            .map(|forecast| (forecast.target_id().to_owned(), Ok(forecast)))
-            .collect(),
+async fn forecast_one(predictor: &dyn Predictor, one: &[(&str, &Series)]) -> Vec<(String, Answer)> {
+    match predictor.forecast(one).await {
+        Ok(forecasts) => by_target(forecasts),
         Err(error) => all(one, &error.to_string()),
     }
+}
+
+fn by_target(forecasts: Vec<Forecast>) -> Vec<(String, Answer)> {
+    forecasts
+        .into_iter()
+        .map(|forecast| (forecast.target_id.clone(), Ok(forecast)))
+        .collect()
 }
 
 fn all(batch: &[(&str, &Series)], why: &str) -> Vec<(String, Answer)> {

@@ -1,14 +1,17 @@
-//! What each target's instance is and, where each has its own Prometheus, what that measured.
+//! What each target's instance is, and when its last resize ended.
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
+use super::{
+    super::known::{Learned, Unread},
+    Inputs,
+};
 use crate::{
     bounded::run_all,
-    domain::{Instance, Target, Unknown},
-    sources::prometheus::Measured,
-    tick::engine::Engine,
+    domain::{Instance, InstanceState, Knowledge, Target},
+    peers::CallError,
 };
 
 /// Instances in one call; the actuator takes no more.
@@ -18,121 +21,126 @@ const BATCHES: usize = 4;
 /// Calls to the decision service in flight.
 const CONCURRENCY: usize = 16;
 
-/// A running instance with what its own Prometheus measured, if it has one; or what is unknown.
-pub(super) type Described =
-    Result<(Instance, Option<Result<Measured, String>>), (Option<Instance>, Unknown)>;
+/// A target, and its running instance, or all that is known without one.
+pub(super) type Described<'a> = (&'a Target, Result<Instance, Knowledge>);
 
-/// Describes the instance of each target and, where each has its own Prometheus, measures it.
-pub(super) async fn describe<'a>(
-    engine: &Engine,
-    targets: &'a [Target],
-    now: Timestamp,
-    deadline: Instant,
-) -> Vec<(&'a Target, Described)> {
-    let looks = targets
-        .chunks(BATCH_INSTANCES)
-        .map(|batch| look(engine, batch, deadline).boxed())
-        .collect();
-    let looked = run_all(BATCHES, looks).await.into_iter().flatten();
-    let measure = |(target, looked): (&'a Target, Result<Instance, Unknown>)| {
-        async move {
-            let described = match looked {
-                Ok(instance) => measure(engine, target, instance, now, deadline).await,
-                Err(unknown) => Err((None, unknown)),
-            };
-            (target, described)
-        }
-        .boxed()
-    };
-    let concurrency = match engine.source.is_central() {
-        true => CONCURRENCY,
-        false => engine.config.prometheus.concurrency as usize,
-    };
-    run_all(concurrency, looked.map(measure).collect()).await
+/// What a look at an instance said.
+enum Look {
+    /// It is there.
+    Found(Instance),
+    /// It can't be described: why.
+    Failed(String),
+    /// It does not exist.
+    Missing,
 }
 
-/// One call for many.
-async fn look<'a>(
-    engine: &Engine,
+/// Describes the instance of each target, and reads ends of last resizes that are not known yet.
+pub(super) async fn describe<'a>(
+    inputs: &Inputs<'_>,
     targets: &'a [Target],
-    deadline: Instant,
-) -> Vec<(&'a Target, Result<Instance, Unknown>)> {
+) -> (Vec<Described<'a>>, Learned) {
+    let looks = targets
+        .chunks(BATCH_INSTANCES)
+        .map(|batch| look(inputs, batch).boxed())
+        .collect();
+    let looked = run_all(BATCHES, looks).await.into_iter().flatten();
+    let mut learned = Learned::default();
+    let mut described: Vec<Described<'a>> = Vec::new();
+    for (target, look) in targets.iter().zip(looked) {
+        let found = match look {
+            Look::Found(instance) => {
+                learned.dry_run = Some(instance.dry_run);
+                match instance.state {
+                    InstanceState::Running => Ok(instance),
+                    _ => Err(idle(target, instance)),
+                }
+            }
+            Look::Failed(why) => Err(Knowledge::Nothing { why }),
+            Look::Missing => {
+                learned.gone.push(target.id.clone());
+                let why = format!(
+                    "{} does not exist; check its id in scheduler.targets, and the region",
+                    target.instance_id
+                );
+                Err(Knowledge::Nothing { why })
+            }
+        };
+        described.push((target, found));
+    }
+    let reads = described
+        .into_iter()
+        .map(|one| read_last_resize(inputs, one).boxed())
+        .collect();
+    let mut described = Vec::new();
+    for (one, last_resize) in run_all(CONCURRENCY, reads).await {
+        let target_id = one.0.id.clone();
+        match last_resize {
+            None => {}
+            Some(Ok(at)) => {
+                learned.resize_ends.insert(target_id, at);
+            }
+            Some(Err(error)) => learned.unread.push(Unread::LastResize { target_id, error }),
+        }
+        described.push(one);
+    }
+    (described, learned)
+}
+
+/// One call for many; answers in their order.
+async fn look(inputs: &Inputs<'_>, targets: &[Target]) -> Vec<Look> {
     let ids = targets.iter().map(|target| target.instance_id.clone());
-    let call = engine.clients.describe_instances(ids.collect());
-    let mut found = match timeout_at(deadline, call).await {
+    let call = inputs.peers.actuator.describe_instances(ids.collect());
+    let mut found = match timeout_at(inputs.deadline, call).await {
         Ok(Ok(found)) => found,
-        Ok(Err(error)) => return none(targets, &format!("can't be described: {error}")),
+        Ok(Err(error)) => return failed(targets, &format!("can't be described: {error}")),
         Err(_) => {
             let late =
                 "was not described within the time of a tick; see scheduler.tick_timeout_seconds";
-            return none(targets, late);
+            return failed(targets, late);
         }
     };
-    let one = |target: &'a Target| {
+    let one = |target: &Target| {
         let id = &target.instance_id;
-        let looked = match found.remove(id) {
-            Some(Ok(instance)) => {
-                engine.state.note_dry_run(instance.dry_run);
-                Ok(instance)
-            }
-            Some(Err(error)) => Err(format!("{id} can't be described: {error}")),
-            None => {
-                engine.memories.forget(&target.id);
-                Err(format!(
-                    "{id} does not exist; check its id in scheduler.targets, and the region"
-                ))
-            }
-        };
-        (target, looked.map_err(Unknown::Instance))
+        match found.remove(id) {
+            Some(Ok(instance)) => Look::Found(instance),
+            Some(Err(error)) => Look::Failed(format!("{id} can't be described: {error}")),
+            None => Look::Missing,
+        }
     };
     targets.iter().map(one).collect()
 }
 
-fn none<'a>(targets: &'a [Target], why: &str) -> Vec<(&'a Target, Result<Instance, Unknown>)> {
-    let one = |target: &'a Target| {
-        let why = format!("{} {why}", target.instance_id);
-        (target, Err(Unknown::Instance(why)))
-    };
+fn failed(targets: &[Target], why: &str) -> Vec<Look> {
+    let one = |target: &Target| Look::Failed(format!("{} {why}", target.instance_id));
     targets.iter().map(one).collect()
 }
 
-async fn measure(
-    engine: &Engine,
-    target: &Target,
-    instance: Instance,
-    now: Timestamp,
-    deadline: Instant,
-) -> Described {
-    if !instance.is_running() {
-        let why = format!(
-            "{} is {}; only running instances are scaled",
-            target.instance_id, instance.state
-        );
-        return Err((Some(instance), Unknown::Instance(why)));
-    }
-    let of_its_own = async {
-        match engine.source.is_central() {
-            true => None,
-            false => Some(engine.source.of_one(target, &instance, now).await),
-        }
+fn idle(target: &Target, instance: Instance) -> Knowledge {
+    let why = format!(
+        "{} is {}; only running instances are scaled",
+        target.instance_id, instance.state
+    );
+    Knowledge::Idle { instance, why }
+}
+
+/// When the last resize of a running instance ended, unless that is known already.
+async fn read_last_resize<'a>(
+    inputs: &Inputs<'_>,
+    (target, found): Described<'a>,
+) -> (Described<'a>, Option<Result<Option<Timestamp>, CallError>>) {
+    let instance = match found {
+        Ok(instance) if inputs.state.resize_end(&target.id).is_none() => instance,
+        found => return ((target, found), None),
     };
-    let reads = futures::future::join(of_its_own, read_last_resize(engine, target));
-    let read = timeout_at(deadline, reads).await;
-    match read {
-        Ok((measured, ())) => Ok((instance, measured)),
-        Err(_) => {
-            let late = "not read within the time of a tick; see scheduler.tick_timeout_seconds";
-            Err((Some(instance), Unknown::Metrics(late.to_owned())))
-        }
+    let call = inputs.peers.decision.last_resize(&target.id);
+    match timeout_at(inputs.deadline, call).await {
+        Ok(read) => ((target, Ok(instance)), Some(read)),
+        Err(_) => ((target, Err(late(instance))), None),
     }
 }
 
-/// When the last resize ended, unless that is known already.
-async fn read_last_resize(engine: &Engine, target: &Target) {
-    if engine.state.resize_end(&target.id).is_none() {
-        match engine.clients.last_resize(&target.id).await {
-            Ok(at) => engine.state.note_resize_end(&target.id, at),
-            Err(error) => tracing::warn!(%error, target = target.id, "last resize not read"),
-        }
-    }
+/// What is known of an instance when there was no time for more.
+pub(super) fn late(instance: Instance) -> Knowledge {
+    let why = "not read within the time of a tick; see scheduler.tick_timeout_seconds".to_owned();
+    Knowledge::Unmeasured { instance, why }
 }

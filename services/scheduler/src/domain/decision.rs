@@ -1,0 +1,92 @@
+//! What a decision is made from, and what it says.
+
+use jiff::Timestamp;
+
+use super::{
+    knowledge::Knowledge,
+    machine::{Target, TypeInfo},
+    reason::ReasonCode,
+};
+
+/// What a decision says to do.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Action {
+    /// Leave it.
+    Hold,
+    /// To a larger type.
+    ScaleUp,
+    /// To a smaller type.
+    ScaleDown,
+}
+
+impl Action {
+    /// As the API writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::ScaleUp => "scale_up",
+            Self::ScaleDown => "scale_down",
+        }
+    }
+}
+
+/// What a decision is made from.
+#[derive(Clone, Debug)]
+pub struct Question<'a> {
+    /// With the target the idempotency key.
+    pub tick_id: &'a str,
+    /// Whom it is about.
+    pub target: &'a Target,
+    /// What is known of it.
+    pub knowledge: &'a Knowledge,
+    /// The types of the ladder that are known.
+    pub instance_types: Vec<TypeInfo>,
+    /// Epoch of the lease held.
+    pub lease_epoch: u64,
+    /// What the measurements lack, contradict or had dropped, one line each.
+    pub notes: &'a [String],
+}
+
+/// A stored decision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// Also the id of the resize that carries it out.
+    pub id: String,
+    /// Name of the target.
+    pub target_id: String,
+    /// EC2 instance id.
+    pub instance_id: String,
+    /// When.
+    pub decided_at: Timestamp,
+    /// What to do.
+    pub action: Action,
+    /// The type at the time of the decision.
+    pub from_type: String,
+    /// The type to go to.
+    pub to_type: String,
+    /// Which check or condition settled it.
+    pub reason_code: ReasonCode,
+    /// One sentence.
+    pub reason: String,
+    /// 0 to 1.
+    pub confidence: f64,
+    /// Median forecast, percent of the current type.
+    pub predicted_cpu_percent: Option<f64>,
+    /// How far ahead that looks.
+    pub horizon_seconds: u32,
+    /// Decided for an actuator that only pretends.
+    pub dry_run: bool,
+    /// Its action has not been reported as ended.
+    pub pending: bool,
+    /// Epoch of the lease under which it was decided.
+    pub lease_epoch: u64,
+}
+
+/// What of the policy the scheduler needs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Policy {
+    /// Instance types, smallest first.
+    pub ladder: Vec<String>,
+    /// Samples older than this are unknown; 0 leaves the judgement to the decision service.
+    pub max_sample_age_seconds: u32,
+}

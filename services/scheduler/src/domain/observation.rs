@@ -1,0 +1,54 @@
+//! Present and past of a machine's use.
+
+use jiff::Timestamp;
+
+/// What is known about a target now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    /// Time of the last sample that counts.
+    pub observed_at: Timestamp,
+    /// The last sample, percent of the current type, 0 to 100.
+    pub cpu_percent: f64,
+    /// The last value, percent.
+    pub memory_percent: Option<f64>,
+    /// The highest use in the window, MiB.
+    pub memory_peak_mib: Option<f64>,
+    /// The last value, bytes per second.
+    pub disk_bytes_per_second: Option<f64>,
+    /// CPU samples in the window.
+    pub samples: u32,
+    /// How long CPU has been at or above 95 percent without a break, seconds.
+    pub saturated_seconds: u32,
+    /// How much CPU history there is.
+    pub cpu_evidence: Evidence,
+    /// How much history the peak of memory rests on.
+    pub memory_evidence: Evidence,
+    /// Of the past hour, percent of the current type; above 100 when a larger type did more than the current one can.
+    pub cpu_peak_last_hour_percent: Option<f64>,
+}
+
+/// How much history there is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Evidence {
+    /// From the first to the last sample.
+    pub spanned_seconds: u32,
+    /// One step for each sample, at most the time since the one before.
+    pub observed_seconds: u32,
+}
+
+/// History for a forecast. All vectors of samples have the same length.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Series {
+    /// Seconds since the Unix epoch, strictly increasing.
+    pub timestamps: Vec<i64>,
+    /// Percent of the current type; above 100 where a larger type did more than this one can.
+    pub cpu_percent: Vec<f64>,
+    /// The largest value that `cpu_percent` could take in the window.
+    pub capacity_percent: f64,
+    /// Percent; NaN where unknown.
+    pub memory_percent: Vec<f64>,
+    /// Bytes per second; NaN where unknown.
+    pub disk_bytes_per_second: Vec<f64>,
+    /// What the predictor said of an earlier part of it; empty when there is nothing.
+    pub calibration_state: Vec<u8>,
+}

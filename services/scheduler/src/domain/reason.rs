@@ -1,0 +1,80 @@
+//! Why a target is held or scaled, as a code.
+
+/// The reason of a decision, or of there being none.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum ReasonCode {
+    /// One that this version doesn't know.
+    Unspecified,
+    /// The forecast is above the up threshold.
+    ForecastAboveUpThreshold,
+    /// The forecast is below the down threshold.
+    ForecastBelowDownThreshold,
+    /// The forecast lies between the thresholds.
+    ForecastInRange,
+    /// The condition holds, but not with the confidence that the policy asks for.
+    ConfidenceTooLow,
+    /// An earlier resize ended too recently.
+    Cooldown,
+    /// An earlier action has not ended.
+    ActionPending,
+    /// An operator paused this target or the fleet.
+    Paused,
+    /// Already on the largest type of the ladder.
+    AtMaxRung,
+    /// Already on the smallest type of the ladder.
+    AtMinRung,
+    /// The current type is not on the ladder.
+    TypeOutsideLadder,
+    /// Metrics are missing, stale or partial.
+    MetricsUnknown,
+    /// The smaller type has too little memory for what was observed.
+    MemoryGuard,
+    /// The forecast service did not answer.
+    ForecastUnavailable,
+    /// The instance is not running, or could not be described.
+    InstanceUnavailable,
+    /// Sustained real saturation.
+    Saturated,
+    /// Too little history was seen for a smaller type.
+    EvidenceTooShort,
+    /// The present, or the past hour, would not fit the smaller type.
+    PresentTooHigh,
+    /// A type of the ladder is smaller than one below it.
+    LadderUnordered,
+    /// Another scheduler is the one actor.
+    Standby,
+    /// Nobody can tell who is the one actor.
+    LeaseUnavailable,
+    /// No decision was made or stored.
+    DecisionUnavailable,
+}
+
+impl ReasonCode {
+    /// As the API writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unspecified",
+            Self::ForecastAboveUpThreshold => "forecast_above_up_threshold",
+            Self::ForecastBelowDownThreshold => "forecast_below_down_threshold",
+            Self::ForecastInRange => "forecast_in_range",
+            Self::ConfidenceTooLow => "confidence_too_low",
+            Self::Cooldown => "cooldown",
+            Self::ActionPending => "action_pending",
+            Self::Paused => "paused",
+            Self::AtMaxRung => "at_max_rung",
+            Self::AtMinRung => "at_min_rung",
+            Self::TypeOutsideLadder => "type_outside_ladder",
+            Self::MetricsUnknown => "metrics_unknown",
+            Self::MemoryGuard => "memory_guard",
+            Self::ForecastUnavailable => "forecast_unavailable",
+            Self::InstanceUnavailable => "instance_unavailable",
+            Self::Saturated => "saturated",
+            Self::EvidenceTooShort => "evidence_too_short",
+            Self::PresentTooHigh => "present_too_high",
+            Self::LadderUnordered => "ladder_unordered",
+            Self::Standby => "standby",
+            Self::LeaseUnavailable => "lease_unavailable",
+            Self::DecisionUnavailable => "decision_unavailable",
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The way to one service: calls with a deadline, repeated while it is unavailable, and probes that are not.
+
+use std::{
+    future::Future,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use common::{
+    grpc::{channel, outgoing},
+    health::{self, Health},
+    retry,
+};
+use tonic::{Request, Response, Status, transport::Channel};
+
+use super::failure::{self, BadAnswer, CallError, Failure};
+
+/// So long a health probe may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// One service and where it is.
+#[derive(Clone, Debug)]
+pub struct Link {
+    service: &'static str,
+    /// Configuration key of the URL, for the remedy.
+    pub key: &'static str,
+    url: String,
+    channel: Channel,
+    timeout: Duration,
+}
+
+/// How a service is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceState {
+    /// "predictor", "decision" or "actuator".
+    pub service: &'static str,
+    /// Its answer.
+    pub health: Health,
+    /// Where it is.
+    pub url: String,
+}
+
+impl Link {
+    /// Connects at the first call, which may take `timeout`.
+    ///
+    /// # Errors
+    /// A URL that tonic can't use.
+    pub fn new(
+        service: &'static str,
+        key: &'static str,
+        url: &str,
+        timeout: Duration,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            service,
+            key,
+            url: url.to_owned(),
+            channel: channel(url).with_context(|| format!("configuration key `{key}`"))?,
+            timeout,
+        })
+    }
+
+    /// How the service is; asked once.
+    pub async fn health(&self) -> ServiceState {
+        ServiceState {
+            service: self.service,
+            health: health::check(self.channel.clone(), PROBE_TIMEOUT).await,
+            url: self.url.clone(),
+        }
+    }
+
+    /// A call that is repeated while the service is unavailable.
+    ///
+    /// # Errors
+    /// What the last attempt said, or that there was no time for one.
+    pub async fn call<M, T, F, Fut>(&self, message: M, send: F) -> Result<T, CallError>
+    where
+        M: Clone,
+        F: Fn(Channel, Request<M>) -> Fut,
+        Fut: Future<Output = Result<Response<T>, Status>>,
+    {
+        let begin = Instant::now();
+        let last = Mutex::new(None);
+        let attempts = retry::on_unavailable(self.timeout, || {
+            let left = self.timeout.saturating_sub(begin.elapsed());
+            let attempt = send(self.channel.clone(), outgoing(message.clone(), left));
+            let last = &last;
+            async move {
+                let answer = attempt.await;
+                if let Err(status) = &answer {
+                    *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(status.clone());
+                }
+                answer
+            }
+        });
+        // The header binds the server; this binds a connection that never answers.
+        let status = match tokio::time::timeout(self.timeout, attempts).await {
+            Ok(Ok(response)) => return Ok(response.into_inner()),
+            Ok(Err(status)) => Some(status),
+            // Time ran out between attempts: what the last one said is the cause.
+            Err(_) => last.into_inner().unwrap_or_else(PoisonError::into_inner),
+        };
+        Err(match status {
+            Some(status) => self.failed(&status),
+            None => self.unsure(
+                false,
+                format!(
+                    "no answer within {} s; see scheduler.call_timeout_seconds",
+                    self.timeout.as_secs()
+                ),
+            ),
+        })
+    }
+
+    /// One attempt within the time of a health probe: whoever asks how things stand must not wait for them to get better.
+    ///
+    /// # Errors
+    /// What it said, or that there was no answer.
+    pub async fn probe<M, T, Fut>(
+        &self,
+        message: M,
+        send: impl FnOnce(Channel, Request<M>) -> Fut,
+    ) -> Result<T, CallError>
+    where
+        Fut: Future<Output = Result<Response<T>, Status>>,
+    {
+        let call = send(self.channel.clone(), outgoing(message, PROBE_TIMEOUT));
+        match tokio::time::timeout(PROBE_TIMEOUT, call).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(self.failed(&status)),
+            Err(_) => Err(self.unsure(
+                false,
+                format!("no answer within {} s", PROBE_TIMEOUT.as_secs()),
+            )),
+        }
+    }
+
+    /// The answer, if it could be understood.
+    ///
+    /// # Errors
+    /// Why not: whether anything happened is not known.
+    pub fn understood<T>(&self, answer: Result<T, BadAnswer>) -> Result<T, CallError> {
+        answer.map_err(|bad| self.unsure(true, bad.to_string()))
+    }
+
+    /// A failed call by its status.
+    pub fn failed(&self, status: &Status) -> CallError {
+        let (message, was_answered) = failure::describe(status, self.key);
+        CallError {
+            service: self.service,
+            url: self.url.clone(),
+            message,
+            was_answered,
+            failure: Failure::of(status),
+        }
+    }
+
+    /// A call of which nobody knows what came.
+    pub fn unsure(&self, was_answered: bool, message: String) -> CallError {
+        CallError {
+            service: self.service,
+            url: self.url.clone(),
+            message,
+            was_answered,
+            failure: Failure::Unsure,
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The answers to the five expressions, and what they have of one target.
+
+use common::prometheus::RangeAnswer;
+
+use super::matching::{Index, Wanted};
+use crate::{
+    samples::series::{RawSeries, Sample},
+    sources::{Measured, Unmeasured},
+};
+
+/// The answers to the five expressions, for one Prometheus.
+#[derive(Debug)]
+pub struct Answers {
+    /// CPU in use.
+    pub cpu: Answer,
+    /// Memory in use.
+    pub memory: Answer,
+    /// Disk throughput.
+    pub disk: Answer,
+    /// Number of vCPUs.
+    pub vcpus: Answer,
+    /// Memory of the machine.
+    pub memory_total: Answer,
+}
+
+/// One answer, or why it can't be used.
+pub type Answer = Result<Complete, Unmeasured>;
+
+/// A complete answer.
+#[derive(Debug)]
+pub struct Complete {
+    index: Index,
+    /// What Prometheus says about the expression.
+    advice: Vec<String>,
+}
+
+impl Complete {
+    /// The answer's series, by `instance_label`.
+    pub fn new(answer: RangeAnswer, instance_label: &str) -> Self {
+        Self {
+            index: Index::new(answer.series, instance_label),
+            advice: answer.advice,
+        }
+    }
+}
+
+impl Answers {
+    /// The series of one target.
+    ///
+    /// # Errors
+    /// Why its CPU is unknown, one line: no answer, an incomplete one, or more than one series for it.
+    pub fn measured(&self, wanted: &Wanted<'_>) -> Result<Measured, Unmeasured> {
+        // vCPUs set the scale of CPU: neither is of use without the other.
+        let cpu = find(&self.cpu, wanted)?;
+        let vcpus = find(&self.vcpus, wanted)?;
+        let mut notes = Vec::new();
+        let mut optional = |answer: &Answer| {
+            find(answer, wanted).unwrap_or_else(|why| {
+                notes.push(why.to_string());
+                Vec::new()
+            })
+        };
+        let series = RawSeries {
+            memory: optional(&self.memory),
+            disk: optional(&self.disk),
+            memory_total: optional(&self.memory_total),
+            cpu,
+            vcpus,
+        };
+        notes.dedup();
+        let answers = [
+            &self.cpu,
+            &self.vcpus,
+            &self.memory,
+            &self.disk,
+            &self.memory_total,
+        ];
+        let mut advice: Vec<String> = answers
+            .into_iter()
+            .flatten()
+            .flat_map(|answer| answer.advice.iter().cloned())
+            .collect();
+        advice.dedup();
+        Ok(Measured {
+            series,
+            notes,
+            advice,
+        })
+    }
+}
+
+fn find(answer: &Answer, wanted: &Wanted<'_>) -> Result<Vec<Sample>, Unmeasured> {
+    let answer = answer.as_ref().map_err(Clone::clone)?;
+    let found = answer.index.find(wanted)?;
+    let samples = found.map_or(&[][..], |series| &series.samples);
+    let sample = |sample: &common::prometheus::Sample| Sample {
+        at: sample.at,
+        value: sample.value,
+    };
+    Ok(samples.iter().map(sample).collect())
+}

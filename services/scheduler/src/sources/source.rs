@@ -1,0 +1,72 @@
+//! What a source of metrics is.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::{
+    domain::{Instance, Reach, Target},
+    samples::{
+        series::RawSeries,
+        units::{CpuUnit, MemoryUnit},
+    },
+};
+
+/// A source of metrics.
+#[async_trait]
+pub trait Source: Debug + Send + Sync {
+    /// How its samples are to be judged.
+    fn sampling(&self) -> Sampling;
+
+    /// How many machines may be asked for at the same time.
+    fn concurrency(&self) -> usize;
+
+    /// Begins to read the window that ends at `end`. What needs no description of the machines is read here, while others
+    /// describe them.
+    async fn begin<'a>(&'a self, targets: &'a [Target], end: Timestamp) -> Box<dyn Reading + 'a>;
+
+    /// Whether it answered at the last tick.
+    fn reach(&self) -> Reach;
+}
+
+/// A reading of one window.
+#[async_trait]
+pub trait Reading: Send + Sync {
+    /// What it has of one target, whose instance is described by now.
+    ///
+    /// # Errors
+    /// Why its metrics are unknown.
+    async fn of(&self, target: &Target, instance: &Instance) -> Result<Measured, Unmeasured>;
+}
+
+/// The series of one target, and what is missing without making the whole unknown.
+#[derive(Debug, Default)]
+pub struct Measured {
+    /// As the source gave them.
+    pub series: RawSeries,
+    /// What is missing, one line each.
+    pub notes: Vec<String>,
+    /// What is worth knowing and no trouble, one line each.
+    pub advice: Vec<String>,
+}
+
+/// A reason why the metrics of a target are unknown, one line.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unmeasured(pub String);
+
+/// The grid and the units of a source's samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sampling {
+    /// Seconds between samples.
+    pub step_seconds: u32,
+    /// Fewer CPU samples are no basis.
+    pub min_samples: u32,
+    /// Samples this soon after a machine came up are left out.
+    pub warm_up_seconds: u32,
+    /// What the CPU series is in, when somebody said so.
+    pub cpu_unit: Option<CpuUnit>,
+    /// What the memory series is in, when somebody said so.
+    pub memory_unit: Option<MemoryUnit>,
+}
