@@ -28,6 +28,7 @@ use common::{
 use tokio_util::sync::CancellationToken;
 
 pub use crate::{
+    api::grpc::Api,
     config::Config,
     decide::{
         input::InstanceType,
@@ -37,7 +38,7 @@ pub use crate::{
 };
 use crate::{
     service::{Retention, Rules, Service, metrics::Metrics},
-    store::Store,
+    store::{Store as _, memory::MemoryStore, sql::SqlStore},
 };
 
 const GAUGES_EVERY: Duration = Duration::from_secs(60);
@@ -68,13 +69,11 @@ pub async fn serve(
     listeners: Listeners,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    if let Some(violation) = policy.violations().into_iter().next() {
-        anyhow::bail!("policy.{}: {}", violation.field, violation.description);
-    }
+    check(&policy)?;
     let mut registry = exposition::registry("decision");
     let calls = CallMetrics::register(&mut registry);
     let metrics = Metrics::register(&mut registry);
-    let store = Store::open(&config.database, deps.clock.now()).await?;
+    let store = Arc::new(SqlStore::open(&config.database, deps.clock.now()).await?);
     let rules = Rules {
         pinned: config.policy_is_pinned,
         decisions_per_minute: config.decisions_per_minute,
@@ -93,7 +92,7 @@ pub async fn serve(
     };
     let housekeeping = tokio::spawn(keep_house(service.clone(), deps.clock, retention));
     let stop = shutdown.child_token();
-    let grpc = api::grpc::server(service, calls).serve(listeners.grpc, stop.clone());
+    let grpc = api::grpc::server(Api::new(service, calls)).serve(listeners.grpc, stop.clone());
     let mut servers = Servers::new(stop.clone()).with("gRPC", grpc);
     if let Some(listener) = listeners.metrics {
         let exposition = exposition::serve(listener, Arc::new(registry), stop);
@@ -103,6 +102,32 @@ pub async fn serve(
     housekeeping.abort();
     store.close().await;
     Ok(served?)
+}
+
+/// The service on a store in memory, without a server: for tests and simulations.
+///
+/// # Errors
+/// A policy that can't be used.
+pub async fn in_memory(policy: Policy, deps: Deps) -> anyhow::Result<Api> {
+    check(&policy)?;
+    let rules = Rules {
+        pinned: false,
+        decisions_per_minute: Config::default().decisions_per_minute,
+    };
+    let store = Arc::new(MemoryStore::default());
+    let mut registry = exposition::registry("decision");
+    let metrics = Metrics::register(&mut registry);
+    let service = Service::new(store, deps.clock, policy, rules, metrics).await?;
+    Ok(Api::new(service, CallMetrics::register(&mut registry)))
+}
+
+fn check(policy: &Policy) -> anyhow::Result<()> {
+    match policy.violations().into_iter().next() {
+        Some(violation) => {
+            anyhow::bail!("policy.{}: {}", violation.field, violation.description)
+        }
+        None => Ok(()),
+    }
 }
 
 /// A policy that was applied over gRPC hides the configuration's: say so, or the next edit of the file surprises.

@@ -14,9 +14,8 @@ use std::{
 use common::clock::SharedClock;
 use jiff::Timestamp;
 
-pub use self::upkeep::Retention;
 use crate::{
-    decide::record::{Decision, OutcomeError},
+    decide::record::{Decision, OutcomeError, Stored},
     fleet::{
         direction::Direction,
         lease::{self, LeaseError},
@@ -25,7 +24,7 @@ use crate::{
     },
     policy::document::Policy,
     service::{metrics::Metrics, stopwatch::Stopwatches},
-    store::{Filter, Page, Store, StoreError, Stored, decisions, fleet, policies, targets},
+    store::{Filter, Page, SharedStore, View, error::StoreError},
     text,
 };
 
@@ -143,7 +142,7 @@ pub struct TargetState {
 /// The service without its wire.
 #[derive(Clone, Debug)]
 pub struct Service {
-    store: Store,
+    store: SharedStore,
     clock: ClockHandle,
     stopwatches: Stopwatches,
     configured: Policy,
@@ -162,6 +161,15 @@ pub struct Rules {
     pub decisions_per_minute: u32,
 }
 
+/// Days that decisions are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Decisions to act.
+    pub actions_days: u32,
+    /// Decisions to hold.
+    pub holds_days: u32,
+}
+
 #[derive(Clone)]
 struct ClockHandle(SharedClock);
 
@@ -177,7 +185,7 @@ impl Service {
     /// # Errors
     /// When the store can't be read.
     pub async fn new(
-        store: Store,
+        store: SharedStore,
         clock: SharedClock,
         configured: Policy,
         rules: Rules,
@@ -209,7 +217,8 @@ impl Service {
     /// The store, or there is none.
     pub async fn get(&self, decision_id: &str) -> Result<Decision, ServiceError> {
         let mut transaction = self.store.read().await?;
-        decisions::get(&mut transaction, decision_id)
+        transaction
+            .decision(decision_id)
             .await?
             .ok_or_else(|| ServiceError::NotFound(decision_id.to_owned()))
     }
@@ -220,7 +229,8 @@ impl Service {
     /// The store, or there is none.
     pub async fn get_stored(&self, decision_id: &str) -> Result<Stored, ServiceError> {
         let mut transaction = self.store.read().await?;
-        decisions::get_stored(&mut transaction, decision_id)
+        transaction
+            .stored(decision_id)
             .await?
             .ok_or_else(|| ServiceError::NotFound(decision_id.to_owned()))
     }
@@ -231,7 +241,7 @@ impl Service {
     /// The store.
     pub async fn list(&self, filter: &Filter) -> Result<Page, ServiceError> {
         let mut transaction = self.store.read().await?;
-        Ok(decisions::list(&mut transaction, filter).await?)
+        Ok(transaction.decisions(filter).await?)
     }
 
     /// The policy that decides now.
@@ -240,16 +250,13 @@ impl Service {
     /// The store.
     pub async fn policy(&self) -> Result<PolicyInForce, ServiceError> {
         let mut transaction = self.store.read().await?;
-        Ok(self.policy_within(&mut transaction).await?)
+        Ok(self.policy_within(&mut *transaction).await?)
     }
 
-    async fn policy_within(
-        &self,
-        connection: &mut sqlx::SqliteConnection,
-    ) -> Result<PolicyInForce, StoreError> {
+    async fn policy_within(&self, view: &mut dyn View) -> Result<PolicyInForce, StoreError> {
         let applied = match self.pinned {
             true => None,
-            false => policies::applied(connection).await?,
+            false => view.applied_policy().await?,
         };
         Ok(match applied {
             Some(applied) => PolicyInForce {
@@ -274,7 +281,7 @@ impl Service {
             return Ok(None);
         }
         let mut transaction = self.store.read().await?;
-        let applied = policies::applied(&mut transaction).await?;
+        let applied = transaction.applied_policy().await?;
         Ok(applied.map(|applied| applied.at))
     }
 
@@ -289,9 +296,9 @@ impl Service {
         let now = self.now();
         let version = policy.version();
         let mut transaction = self.store.write().await?;
-        if policies::count(&mut transaction).await? >= MAX_POLICIES {
-            policies::forget_unused(&mut transaction).await?;
-            if policies::count(&mut transaction).await? >= MAX_POLICIES {
+        if transaction.count_policies().await? >= MAX_POLICIES {
+            transaction.forget_unused_policies().await?;
+            if transaction.count_policies().await? >= MAX_POLICIES {
                 return Err(ServiceError::TooMany {
                     what: "policies that decisions refer to",
                     limit: MAX_POLICIES.unsigned_abs(),
@@ -299,9 +306,9 @@ impl Service {
                 });
             }
         }
-        policies::remember(&mut transaction, &version, policy, now).await?;
-        policies::apply(&mut transaction, &version, now).await?;
-        Store::commit(transaction).await?;
+        transaction.remember_policy(&version, policy, now).await?;
+        transaction.apply_policy(&version, now).await?;
+        transaction.commit().await?;
         // They were started for the cooldown of the policy before.
         self.stopwatches.clear();
         Ok(version)
@@ -334,16 +341,18 @@ impl Service {
             ));
         }
         let mut transaction = self.store.write().await?;
-        if !fleet::is_known(&mut transaction, &target_id).await?
-            && fleet::count_unknown_pauses(&mut transaction, now).await? >= MAX_UNKNOWN_PAUSES
-        {
-            return Err(ServiceError::TooMany {
-                what: "pauses of names that nothing was ever decided about",
-                limit: MAX_UNKNOWN_PAUSES.unsigned_abs(),
-                retry_after: Duration::from_secs(3_600),
-            });
+        if !transaction.is_known(&target_id).await? {
+            transaction.forget_ended_pauses(now).await?;
+            if transaction.count_unknown_pauses().await? >= MAX_UNKNOWN_PAUSES {
+                return Err(ServiceError::TooMany {
+                    what: "pauses of names that nothing was ever decided about",
+                    limit: MAX_UNKNOWN_PAUSES.unsigned_abs(),
+                    retry_after: Duration::from_secs(3_600),
+                });
+            }
         }
-        let replaced = fleet::pauses_in_force(&mut transaction, [&target_id; 2], now)
+        let replaced = transaction
+            .pauses_in_force([&target_id; 2], now)
             .await?
             .into_iter()
             .find(|pause| pause.target_id == target_id);
@@ -359,8 +368,8 @@ impl Service {
             until: until.map(micros),
             by,
         };
-        fleet::set_pause(&mut transaction, &pause).await?;
-        Store::commit(transaction).await?;
+        transaction.set_pause(&pause).await?;
+        transaction.commit().await?;
         self.show_standing().await;
         Ok(Paused { pause, replaced })
     }
@@ -375,7 +384,7 @@ impl Service {
         limit: u32,
     ) -> Result<Vec<Pause>, ServiceError> {
         let mut transaction = self.store.read().await?;
-        Ok(fleet::pauses_after(&mut transaction, after, self.now(), limit).await?)
+        Ok(transaction.pauses_after(after, self.now(), limit).await?)
     }
 
     /// Takes back the pauses of a target, or with an empty id the fleet's. Says whether there was one.
@@ -384,8 +393,8 @@ impl Service {
     /// The store.
     pub async fn resume(&self, target_id: &str) -> Result<bool, ServiceError> {
         let mut transaction = self.store.write().await?;
-        let resumed = fleet::resume(&mut transaction, target_id, self.now()).await?;
-        Store::commit(transaction).await?;
+        let resumed = transaction.resume(target_id, self.now()).await?;
+        transaction.commit().await?;
         self.show_standing().await;
         Ok(resumed)
     }
@@ -397,9 +406,8 @@ impl Service {
     pub async fn target_state(&self, target_id: &str) -> Result<TargetState, ServiceError> {
         let now = self.now();
         let mut transaction = self.store.read().await?;
-        let connection = &mut *transaction;
-        let policy = self.policy_within(connection).await?.policy;
-        let cooldowns = targets::cooldowns(connection, target_id).await?;
+        let policy = self.policy_within(&mut *transaction).await?.policy;
+        let cooldowns = transaction.cooldowns(target_id).await?;
         let until = |direction| {
             let end = cooldowns.get(direction)?;
             let remaining = end.remaining(policy.cooldown_seconds, now);
@@ -412,7 +420,8 @@ impl Service {
             limit: 1,
             ..Filter::default()
         };
-        let last = decisions::list(connection, &of_target(false))
+        let last = transaction
+            .decisions(&of_target(false))
             .await?
             .decisions
             .pop();
@@ -420,13 +429,16 @@ impl Service {
         Ok(TargetState {
             cooldown_up_until: until(Direction::Up),
             cooldown_down_until: until(Direction::Down),
-            pauses: fleet::pauses_in_force(connection, [target_id, instance_id], now).await?,
-            pending: decisions::list(connection, &of_target(true))
+            pauses: transaction
+                .pauses_in_force([target_id, instance_id], now)
+                .await?,
+            pending: transaction
+                .decisions(&of_target(true))
                 .await?
                 .decisions
                 .pop(),
             last,
-            recent_resizes: targets::recent_resizes(connection, target_id).await?,
+            recent_resizes: transaction.recent_resizes(target_id).await?,
         })
     }
 }

@@ -1,212 +1,238 @@
-//! What must survive a restart, in SQLite.
+//! What must survive a restart: decisions, policies, cooldowns, pauses and leases.
 //!
-//! One connection writes, so writers of this process queue instead of colliding; a few others read. Every write is
-//! `BEGIN IMMEDIATE` to `COMMIT` with `synchronous = FULL`: what was answered is on the disk.
-//!
-//! Invariant: SQL stands in this file and below it, nowhere else.
+//! Invariant: SQL stands below `sql`, nowhere else.
 
-pub mod decisions;
-mod error;
-pub mod fleet;
-pub mod policies;
-mod rows;
-pub mod targets;
+#[cfg(test)]
+mod contract;
+pub mod error;
+pub mod memory;
+pub mod sql;
 
-use std::{fs, io::ErrorKind, path::Path, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use common::private;
+use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::{
-    Connection as _, Row as _, Sqlite, SqliteConnection, SqlitePool,
-    migrate::Migrator,
-    pool::PoolConnection,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+
+use self::error::StoreError;
+use crate::{
+    decide::{
+        input::PendingAction,
+        record::{Decision, Stored},
+    },
+    fleet::{cooldown::Cooldowns, lease::Lease, outcome::End, pause::Pause},
+    policy::document::Policy,
 };
 
-pub use self::{
-    decisions::{Filter, Page, Stored},
-    error::{OpenError, StoreError},
-};
+/// How long one attempt to write waits for another process that holds the store.
+pub const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
+/// Of the newest calls of ApplyPolicy.
+const APPLICATIONS_KEPT: i64 = 100;
 
-static MIGRATIONS: Migrator = sqlx::migrate!();
+/// A store that several may hold.
+pub type SharedStore = Arc<dyn Store>;
 
-/// How long one attempt waits for another process that holds the database.
-pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long a call waits for a connection of its own.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-const READERS: u32 = 4;
-/// Up to this size every page is checked at the start; beyond it only the tables that guard machines, so that a long
-/// history doesn't delay the start.
-const FULL_CHECK_BYTES: u64 = 256 * 1024 * 1024;
+/// The memory of the service. SQLite, or nothing but memory; each passes the same tests.
+#[async_trait]
+pub trait Store: fmt::Debug + Send + Sync {
+    /// A view of one state, until it is dropped.
+    ///
+    /// # Errors
+    /// Nobody can look now.
+    async fn read(&self) -> Result<Box<dyn View>, StoreError>;
 
-/// The decision store.
-#[derive(Clone, Debug)]
-pub struct Store {
-    writer: SqlitePool,
-    reader: SqlitePool,
+    /// A transaction; dropped without a commit it changes nothing. There is one at a time.
+    ///
+    /// # Errors
+    /// The store is held by somebody else.
+    async fn write(&self) -> Result<Box<dyn Transaction>, StoreError>;
+
+    /// Ends what is open.
+    async fn close(&self);
 }
 
-impl Store {
-    /// Opens the database at `path`, checks it, and brings its schema up to date. Creates it, and its folder, when there
-    /// is none.
-    ///
-    /// # Errors
-    /// A damaged database (the file is left as it is), one that can't be written, or one of a newer version.
-    pub async fn open(path: &Path, now: Timestamp) -> Result<Self, OpenError> {
-        let open_error = |source| OpenError::from_sqlx(path, source);
-        if let Some(folder) = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-        {
-            fs::create_dir_all(folder).map_err(|source| OpenError::folder(path, &source))?;
-        }
-        match fs::metadata(path) {
-            Ok(file) if file.len() > 0 => check(path, file.len()).await?,
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => private::make_database(path),
-            Err(error) => return Err(OpenError::folder(path, &error)),
-        }
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .busy_timeout(BUSY_TIMEOUT);
-        let writer = pool(1)
-            .connect_with(
-                options
-                    .clone()
-                    .create_if_missing(true)
-                    .journal_mode(SqliteJournalMode::Wal)
-                    .synchronous(SqliteSynchronous::Full)
-                    .foreign_keys(true),
-            )
-            .await
-            .map_err(open_error)?;
-        MIGRATIONS
-            .run(&writer)
-            .await
-            .map_err(|error| OpenError::from_migration(path, error))?;
-        // Ours, for sure.
-        private::narrow_database(path);
-        // SQLite opens a file that it may not write as read-only, without a word: find out now.
-        sqlx::query(
-            "INSERT INTO starts (id, started_at) VALUES (1, ?1)
-             ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at",
-        )
-        .bind(now.as_microsecond())
-        .execute(&writer)
-        .await
-        .map_err(open_error)?;
-        let reader = pool(READERS)
-            .connect_with(options.read_only(true))
-            .await
-            .map_err(open_error)?;
-        Ok(Self { writer, reader })
-    }
+/// Questions to one state of the store.
+#[async_trait]
+pub trait View: Send {
+    /// One decision.
+    async fn decision(&mut self, decision_id: &str) -> Result<Option<Decision>, StoreError>;
 
-    /// A connection in a write transaction; dropped without a commit it changes nothing.
-    ///
-    /// # Errors
-    /// The database is held by somebody else.
-    pub async fn write(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
-        let mut connection = self.writer.acquire().await?;
-        sqlx::query("BEGIN IMMEDIATE")
-            .execute(&mut *connection)
-            .await?;
-        Ok(connection)
-    }
+    /// The decision of a tick for a target.
+    async fn decision_of_tick(
+        &mut self,
+        tick_id: &str,
+        target_id: &str,
+    ) -> Result<Option<Decision>, StoreError>;
 
-    /// A connection that sees one state of the database until it is dropped.
-    ///
-    /// # Errors
-    /// No connection is free.
-    pub async fn read(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
-        let mut connection = self.reader.acquire().await?;
-        sqlx::query("BEGIN").execute(&mut *connection).await?;
-        Ok(connection)
-    }
+    /// One decision with its inputs.
+    async fn stored(&mut self, decision_id: &str) -> Result<Option<Stored>, StoreError>;
 
-    /// Commits what a connection of [`Store::write`] wrote.
+    /// A page of decisions, newest first: by the order in which they were made, not by their times.
+    async fn decisions(&mut self, filter: &Filter) -> Result<Page, StoreError>;
+
+    /// The newest decision of a target whose machine's type was known.
+    async fn seen_last(&mut self, target_id: &str) -> Result<Option<Decision>, StoreError>;
+
+    /// The decisions of a target whose actions ended at or after `since`, the newest end first.
+    async fn ended_since(
+        &mut self,
+        target_id: &str,
+        since: Timestamp,
+    ) -> Result<Vec<Decision>, StoreError>;
+
+    /// The action that has not ended, of this target or of another that names the same instance.
+    async fn pending_action(
+        &mut self,
+        target_id: &str,
+        instance_id: &str,
+    ) -> Result<Option<PendingAction>, StoreError>;
+
+    /// How many actions have not ended.
+    async fn count_pending(&mut self) -> Result<i64, StoreError>;
+
+    /// When the newest decision was made.
+    async fn newest_decision_at(&mut self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// When the last actions of a target that touched the machine ended, newest first, at most 10.
+    async fn recent_resizes(&mut self, target_id: &str) -> Result<Vec<Timestamp>, StoreError>;
+
+    /// How the last resizes of a target ended.
+    async fn cooldowns(&mut self, target_id: &str) -> Result<Cooldowns, StoreError>;
+
+    /// The targets with a resize that ended after `since`.
+    async fn targets_rested_since(&mut self, since: Timestamp) -> Result<Vec<String>, StoreError>;
+
+    /// The policy of the newest ApplyPolicy.
+    async fn applied_policy(&mut self) -> Result<Option<Applied>, StoreError>;
+
+    /// How many policies are kept.
+    async fn count_policies(&mut self) -> Result<i64, StoreError>;
+
+    /// The pauses in force at `now` of the fleet and of whatever bears one of two names, the fleet's first.
+    async fn pauses_in_force(
+        &mut self,
+        names: [&str; 2],
+        now: Timestamp,
+    ) -> Result<Vec<Pause>, StoreError>;
+
+    /// The pauses in force at `now` of everybody whose name comes after `after`, by name; at most `limit`.
+    async fn pauses_after(
+        &mut self,
+        after: Option<&str>,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Pause>, StoreError>;
+
+    /// How many pauses are in force at `now`.
+    async fn count_pauses(&mut self, now: Timestamp) -> Result<i64, StoreError>;
+
+    /// True for the fleet, a target that was decided about, and an instance that was: those may always be paused.
+    async fn is_known(&mut self, name: &str) -> Result<bool, StoreError>;
+
+    /// The lease of a resource.
+    async fn lease(&mut self, resource: &str) -> Result<Option<Lease>, StoreError>;
+
+    /// How many pauses bear a name, beside the fleet's, that no decision bears.
+    async fn count_unknown_pauses(&mut self) -> Result<i64, StoreError>;
+
+    /// How many leases there are beside the fleet's.
+    async fn count_leases(&mut self) -> Result<i64, StoreError>;
+}
+
+/// Changes, which are kept together or not at all. It sees its own.
+#[async_trait]
+pub trait Transaction: View {
+    /// Keeps what was changed.
     ///
     /// # Errors
     /// When it can't reach the disk: then nothing was written.
-    pub async fn commit(mut connection: PoolConnection<Sqlite>) -> Result<(), StoreError> {
-        sqlx::query("COMMIT").execute(&mut *connection).await?;
-        Ok(())
-    }
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 
-    /// Ends every connection; the log is folded into the file.
-    pub async fn close(&self) {
-        self.reader.close().await;
-        self.writer.close().await;
-    }
+    /// Writes a new decision.
+    async fn insert(&mut self, stored: &Stored) -> Result<(), StoreError>;
 
-    #[cfg(test)]
-    pub(crate) fn writer(&self) -> &SqlitePool {
-        &self.writer
-    }
+    /// Records how an action ended.
+    async fn end(&mut self, decision_id: &str, end: &End) -> Result<(), StoreError>;
+
+    /// Deletes at most `limit` ended decisions: those to hold from before `holds_before`, those to act from before
+    /// `actions_before`. Returns how many.
+    async fn delete_old(
+        &mut self,
+        holds_before: Timestamp,
+        actions_before: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError>;
+
+    /// Writes the ends of a target, for each direction that has one.
+    async fn set_cooldowns(
+        &mut self,
+        target_id: &str,
+        cooldowns: &Cooldowns,
+    ) -> Result<(), StoreError>;
+
+    /// Keeps a policy for as long as decisions refer to it.
+    async fn remember_policy(
+        &mut self,
+        version: &str,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Puts a remembered policy in force.
+    async fn apply_policy(&mut self, version: &str, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Forgets what was applied long ago, and the policies that neither a decision nor what is left refers to.
+    async fn forget_unused_policies(&mut self) -> Result<(), StoreError>;
+
+    /// Sets a pause; the one that its target had gives way to it.
+    async fn set_pause(&mut self, pause: &Pause) -> Result<(), StoreError>;
+
+    /// Takes back every pause of a target, or with an empty id the fleet's. Says whether one was in force.
+    async fn resume(&mut self, target_id: &str, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Writes a lease. The epoch in the table never falls, whatever is asked.
+    async fn set_lease(&mut self, lease: &Lease) -> Result<(), StoreError>;
+
+    /// Removes a lease, and with it the epoch below which the table would not go.
+    async fn forget_lease(&mut self, resource: &str) -> Result<(), StoreError>;
+
+    /// Forgets pauses that have ended.
+    async fn forget_ended_pauses(&mut self, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Forgets the leases beside the fleet's that nobody has held since `unused_since`.
+    async fn forget_unused_leases(&mut self, unused_since: Timestamp) -> Result<(), StoreError>;
 }
 
-/// Both pools hand out connections in a transaction and end what is left of it when they come back.
-///
-/// sqlx's own `Transaction` won't do: SQLite rolls back by itself when the disk is full, sqlx then counts a transaction
-/// that is not there, and the connection refuses every further one for ever.
-fn pool(connections: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .after_release(|connection, _| {
-            Box::pin(async move {
-                match sqlx::query("ROLLBACK").execute(connection).await {
-                    Ok(_) => Ok(true),
-                    // It was committed, or rolled back by SQLite. Any other failure closes the connection.
-                    Err(error) => Ok(error.to_string().contains("no transaction is active")),
-                }
-            })
-        })
+/// Which decisions to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Of one target only.
+    pub target_id: Option<String>,
+    /// Only those whose action has not ended.
+    pub pending_only: bool,
+    /// Leaves out Hold.
+    pub actions_only: bool,
+    /// Only those before this place, as a page before said.
+    pub before: Option<i64>,
+    /// At most this many.
+    pub limit: u32,
 }
 
-/// Looks for damage without changing the file.
-async fn check(path: &Path, bytes: u64) -> Result<(), OpenError> {
-    let open_error = |source| OpenError::from_sqlx(path, source);
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .busy_timeout(BUSY_TIMEOUT)
-        .read_only(true);
-    let mut connection = SqliteConnection::connect_with(&options)
-        .await
-        .map_err(open_error)?;
-    let checks: &[&'static str] = if bytes <= FULL_CHECK_BYTES {
-        &["PRAGMA quick_check(1)"]
-    } else {
-        &[
-            "PRAGMA quick_check('cooldowns')",
-            "PRAGMA quick_check('pauses')",
-            "PRAGMA quick_check('leases')",
-            "PRAGMA quick_check('target_epochs')",
-            "PRAGMA quick_check('policies')",
-            "PRAGMA quick_check('policy_applications')",
-        ]
-    };
-    for statement in checks {
-        let row = sqlx::query(*statement)
-            .fetch_one(&mut connection)
-            .await
-            .map_err(open_error)?;
-        let found: String = row.try_get(0).map_err(open_error)?;
-        if found != "ok" {
-            return Err(OpenError::damaged(path, &found));
-        }
-    }
-    let journals: i64 = sqlx::query_scalar(
-        "SELECT COUNT(*) FROM sqlite_schema WHERE name IN ('resizes', 'fences')",
-    )
-    .fetch_one(&mut connection)
-    .await
-    .map_err(open_error)?;
-    if journals > 0 {
-        return Err(OpenError::journal(path));
-    }
-    connection.close().await.map_err(open_error)
+/// Some decisions, newest first.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The decisions.
+    pub decisions: Vec<Decision>,
+    /// Where the next page begins; `None` on the last.
+    pub next: Option<i64>,
 }
 
-#[cfg(test)]
-mod tests;
+/// A policy that was applied over gRPC.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// Under which it is stored: a later release may compute another one for the same document.
+    pub version: String,
+    /// The policy.
+    pub policy: Policy,
+    /// Since when.
+    pub at: Timestamp,
+}

@@ -24,7 +24,7 @@ use crate::{
     decide::explain,
     fleet::lease::LeaseError,
     service::{Paused, Service, ServiceError},
-    store::{self, Filter, StoreError},
+    store::{self, Filter, error::StoreError},
 };
 
 /// The longest that a write is tried again while the database is held by somebody else.
@@ -32,20 +32,24 @@ const MAX_PATIENCE: Duration = Duration::from_secs(3);
 /// What is left of the caller's deadline for the way back.
 const WAY_BACK: Duration = Duration::from_millis(200);
 
-/// The generated trait on top of the service.
+/// The generated trait, over the service.
 #[derive(Debug)]
-struct Wire {
+pub struct Api {
     service: Service,
     calls: CallMetrics,
 }
 
 /// A server that is ready at once: the store is open before there is a service.
-pub fn server(service: Service, calls: CallMetrics) -> GrpcServer {
-    GrpcServer::always_ready(SERVICE_NAME)
-        .with_service(DecisionServiceServer::new(Wire { service, calls }))
+pub fn server(api: Api) -> GrpcServer {
+    GrpcServer::always_ready(SERVICE_NAME).with_service(DecisionServiceServer::new(api))
 }
 
-impl Wire {
+impl Api {
+    /// The calls of a service, counted in `calls`.
+    pub fn new(service: Service, calls: CallMetrics) -> Self {
+        Self { service, calls }
+    }
+
     /// Runs a write to its end, whatever becomes of the caller: a commit must not be left half done because a
     /// connection broke. Tries again while the database is held by somebody else.
     async fn write<T, F, Fut>(&self, deadline: Option<Duration>, attempt: F) -> Result<T, Status>
@@ -130,7 +134,7 @@ fn invalid(violations: Vec<FieldViolation>) -> Status {
 }
 
 #[tonic::async_trait]
-impl DecisionService for Wire {
+impl DecisionService for Api {
     async fn decide(
         &self,
         request: Request<message::DecideRequest>,

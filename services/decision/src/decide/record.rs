@@ -3,8 +3,12 @@
 use jiff::Timestamp;
 
 use crate::{
-    decide::verdict::{Action, Verdict},
+    decide::{
+        input::{Input, State},
+        verdict::{Action, Verdict},
+    },
     fleet::outcome::{End, Outcome},
+    policy::document::Policy,
 };
 
 /// A decision as the store keeps it.
@@ -36,6 +40,19 @@ pub struct Decision {
     pub pending: bool,
     /// How the action ended.
     pub end: Option<End>,
+}
+
+/// A decision with all that it was made from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// What was decided.
+    pub decision: Decision,
+    /// From what.
+    pub input: Input,
+    /// And from what was remembered.
+    pub state: State,
+    /// Under which policy.
+    pub policy: Policy,
 }
 
 /// Why an outcome can't be taken.
@@ -102,4 +119,24 @@ impl Decision {
             None => Ok(true),
         }
     }
+}
+
+/// The type that the machine of `input` should have by all that was decided and reported, when it has another one now:
+/// somebody else resized it. `None` for a machine that was not seen before.
+///
+/// `seen_last` is the target's newest decision that knew a type. `ended_since` are those of its decisions whose actions
+/// ended after that, the newest end first: ticks went by while they were under way, and saw what they were coming from.
+pub fn resized_by_others(
+    seen_last: &Decision,
+    ended_since: &[Decision],
+    input: &Input,
+) -> Option<String> {
+    let touched = |decision: &&Decision| {
+        let end = decision.end.as_ref();
+        end.is_some_and(|end| end.outcome.touched_the_machine())
+    };
+    let last = ended_since.iter().find(touched).unwrap_or(seen_last);
+    let expected = last.instance_type_after()?;
+    let another = last.instance_id == input.instance_id && expected != input.instance_type;
+    another.then(|| expected.to_owned())
 }

@@ -5,9 +5,13 @@ use std::{net::IpAddr, sync::PoisonError};
 use jiff::Timestamp;
 use uuid::{NoContext, Uuid};
 
-use super::{PolicyInForce, Service, ServiceError, micros};
 use crate::{
-    decide::{input::Input, record::Decision, verdict::Action, walk},
+    decide::{
+        input::{Input, State},
+        record::{self, Decision, Stored},
+        verdict::Action,
+        walk,
+    },
     fleet::{
         cooldown::Cooldowns,
         direction::Direction,
@@ -15,7 +19,8 @@ use crate::{
         outcome::{End, Outcome},
         quota::Caller,
     },
-    store::{Store, Stored, decisions, fleet, policies, targets},
+    service::{PolicyInForce, Service, ServiceError, micros},
+    store::{Transaction, error::StoreError},
 };
 
 impl Service {
@@ -31,13 +36,13 @@ impl Service {
     ) -> Result<Decision, ServiceError> {
         let now = self.now();
         let mut transaction = self.store.write().await?;
-        let connection = &mut *transaction;
-        if let Some(decision) =
-            decisions::of_tick(connection, &input.tick_id, &input.target_id).await?
+        if let Some(decision) = transaction
+            .decision_of_tick(&input.tick_id, &input.target_id)
+            .await?
         {
             return Ok(decision);
         }
-        let lease = fleet::lease(connection, FLEET).await?;
+        let lease = transaction.lease(FLEET).await?;
         self.check_epoch(&input, lease.as_ref(), now)?;
         self.take_from_quota(Caller {
             address: caller,
@@ -45,21 +50,29 @@ impl Service {
         })?;
         let PolicyInForce {
             policy, version, ..
-        } = self.policy_within(connection).await?;
-        let mut state =
-            targets::state(connection, &input.target_id, &input.instance_id, now).await?;
+        } = self.policy_within(&mut *transaction).await?;
+        let (target_id, instance_id) = (input.target_id.as_str(), input.instance_id.as_str());
+        let mut state = State {
+            pending: transaction.pending_action(target_id, instance_id).await?,
+            pauses: transaction
+                .pauses_in_force([target_id, instance_id], now)
+                .await?,
+            cooldowns: transaction.cooldowns(target_id).await?,
+        };
         if state.cooldowns.anchor(now) {
             tracing::warn!(
                 target_id = input.target_id,
                 "the wall clock was set back: the cooldown counts from now"
             );
-            targets::set_cooldowns(connection, &input.target_id, &state.cooldowns).await?;
+            transaction
+                .set_cooldowns(&input.target_id, &state.cooldowns)
+                .await?;
         }
         // Of what the caller knew: what is noted here comes from the store.
         let input_digest = input.digest();
         let resized_from = match &state.pending {
             Some(_) => None,
-            None => decisions::other_type(connection, &input).await?,
+            None => resized_from(&mut *transaction, &input).await?,
         };
         if let Some(from) = &resized_from {
             let note = format!(
@@ -69,7 +82,9 @@ impl Service {
             tracing::info!(target_id = input.target_id, "{note}");
             input.notes.push(note);
             state.cooldowns = state.cooldowns.after_rest(now);
-            targets::set_cooldowns(connection, &input.target_id, &state.cooldowns).await?;
+            transaction
+                .set_cooldowns(&input.target_id, &state.cooldowns)
+                .await?;
         }
         let started = match resized_from {
             Some(_) => state.cooldowns.clone(),
@@ -96,15 +111,17 @@ impl Service {
             lease_epoch: input.lease_epoch,
             end: None,
         };
-        policies::remember(connection, &decision.policy_version, &policy, now).await?;
+        transaction
+            .remember_policy(&decision.policy_version, &policy, now)
+            .await?;
         let stored = Stored {
             decision,
             input,
             state,
             policy,
         };
-        decisions::insert(connection, &stored).await?;
-        Store::commit(transaction).await?;
+        transaction.insert(&stored).await?;
+        transaction.commit().await?;
         self.start_timers(&stored.decision.target_id, &started, &stored.policy, now);
         let decision = stored.decision;
         self.metrics.decided(&decision);
@@ -164,8 +181,7 @@ impl Service {
     ) -> Result<Decision, ServiceError> {
         let now = self.now();
         let mut transaction = self.store.write().await?;
-        let connection = &mut *transaction;
-        let Some(mut decision) = decisions::get(connection, decision_id).await? else {
+        let Some(mut decision) = transaction.decision(decision_id).await? else {
             return Err(ServiceError::NotFound(decision_id.to_owned()));
         };
         if !decision.accepts(outcome)? {
@@ -179,21 +195,23 @@ impl Service {
             detail,
             at: micros(finished_at.unwrap_or(now)).clamp(earliest, now),
         };
-        decisions::end(connection, decision_id, &end).await?;
+        transaction.end(decision_id, &end).await?;
         let direction = decision
             .verdict
             .action
             .direction()
             .filter(|_| !decision.dry_run);
         let mut started = Cooldowns::default();
-        let policy = self.policy_within(connection).await?.policy;
+        let policy = self.policy_within(&mut *transaction).await?.policy;
         if let Some(direction) = direction {
-            let before = targets::cooldowns(connection, &decision.target_id).await?;
+            let before = transaction.cooldowns(&decision.target_id).await?;
             let after = match refused_for_good && outcome.touched_the_machine() {
                 true => before.after_rest(end.at),
                 false => before.after(direction, outcome, end.at),
             };
-            targets::set_cooldowns(connection, &decision.target_id, &after).await?;
+            transaction
+                .set_cooldowns(&decision.target_id, &after)
+                .await?;
             // A timer that runs for the other direction runs on.
             for direction in Direction::ALL {
                 if after.get(direction) != before.get(direction) {
@@ -201,7 +219,7 @@ impl Service {
                 }
             }
         }
-        Store::commit(transaction).await?;
+        transaction.commit().await?;
         self.start_timers(&decision.target_id, &started, &policy, now);
         self.metrics.ended(&decision, outcome);
         decision.pending = false;
@@ -209,6 +227,23 @@ impl Service {
         self.show_standing().await;
         Ok(decision)
     }
+}
+
+/// The type that the machine had before somebody else resized it.
+async fn resized_from(
+    transaction: &mut dyn Transaction,
+    input: &Input,
+) -> Result<Option<String>, StoreError> {
+    if input.instance_type.is_empty() {
+        return Ok(None);
+    }
+    let Some(seen_last) = transaction.seen_last(&input.target_id).await? else {
+        return Ok(None);
+    };
+    let ended = transaction
+        .ended_since(&input.target_id, seen_last.decided_at)
+        .await?;
+    Ok(record::resized_by_others(&seen_last, &ended, input))
 }
 
 /// UUID, version 7: sorts by `now`.

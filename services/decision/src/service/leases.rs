@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Service, ServiceError};
 use crate::{
     fleet::lease::{self, FLEET, Lease},
-    store::{Store, fleet},
+    service::{Service, ServiceError},
 };
 
 /// Resources that may be leased beside the fleet.
@@ -29,11 +28,15 @@ impl Service {
     ) -> Result<Lease, ServiceError> {
         let now = self.now();
         let mut transaction = self.store.write().await?;
-        let mut current = fleet::lease(&mut transaction, resource).await?;
+        let mut current = transaction.lease(resource).await?;
         if current.is_none() && resource != FLEET {
             let unused_since = now.saturating_sub(Duration::from_secs(FORGET_AFTER_SECONDS));
             let unused_since = unused_since.unwrap_or(Timestamp::MIN);
-            let others = fleet::make_room(&mut transaction, unused_since, MAX_RESOURCES).await?;
+            let mut others = transaction.count_leases().await?;
+            if others >= MAX_RESOURCES {
+                transaction.forget_unused_leases(unused_since).await?;
+                others = transaction.count_leases().await?;
+            }
             if others >= MAX_RESOURCES {
                 return Err(ServiceError::TooMany {
                     what: "leased resources beside the fleet",
@@ -53,10 +56,10 @@ impl Service {
             let reset = lease.epoch < before;
             if reset {
                 // The table keeps the higher of two epochs.
-                fleet::forget_lease(&mut transaction, resource).await?;
+                transaction.forget_lease(resource).await?;
             }
-            fleet::set_lease(&mut transaction, lease).await?;
-            Store::commit(transaction).await?;
+            transaction.set_lease(lease).await?;
+            transaction.commit().await?;
             if reset {
                 self.metrics.epoch_reset();
                 tracing::error!(
@@ -85,7 +88,7 @@ impl Service {
         ttl_seconds: u32,
     ) -> Result<Lease, ServiceError> {
         let mut transaction = self.store.write().await?;
-        let current = fleet::lease(&mut transaction, resource).await?;
+        let current = transaction.lease(resource).await?;
         let lease = lease::renew(
             current.as_ref(),
             resource,
@@ -94,8 +97,8 @@ impl Service {
             ttl_seconds,
             self.now(),
         )?;
-        fleet::set_lease(&mut transaction, &lease).await?;
-        Store::commit(transaction).await?;
+        transaction.set_lease(&lease).await?;
+        transaction.commit().await?;
         self.show_epoch(&lease);
         Ok(lease)
     }
@@ -117,12 +120,12 @@ impl Service {
         epoch: u64,
     ) -> Result<bool, ServiceError> {
         let mut transaction = self.store.write().await?;
-        let current = fleet::lease(&mut transaction, resource).await?;
+        let current = transaction.lease(resource).await?;
         let Some(released) = lease::release(current.as_ref(), holder, epoch, self.now()) else {
             return Ok(false);
         };
-        fleet::set_lease(&mut transaction, &released).await?;
-        Store::commit(transaction).await?;
+        transaction.set_lease(&released).await?;
+        transaction.commit().await?;
         Ok(true)
     }
 }

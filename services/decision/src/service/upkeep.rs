@@ -5,21 +5,12 @@ use std::time::Duration;
 use common::text::chain;
 use jiff::Timestamp;
 
-use super::Service;
 use crate::{
     fleet::{cooldown::Cooldowns, direction::Direction},
     policy::document::Policy,
-    store::{Store, StoreError, decisions, fleet, policies, targets},
+    service::{Retention, Service},
+    store::error::StoreError,
 };
-
-/// Days that decisions are kept.
-#[derive(Clone, Copy, Debug)]
-pub struct Retention {
-    /// Decisions to act.
-    pub actions_days: u32,
-    /// Decisions to hold.
-    pub holds_days: u32,
-}
 
 impl Service {
     /// Counts an attempt that the store refused.
@@ -33,8 +24,8 @@ impl Service {
     /// The store.
     pub async fn refresh_gauges(&self) -> Result<(), StoreError> {
         let mut transaction = self.store.read().await?;
-        let pending = decisions::count_pending(&mut transaction).await?;
-        let pauses = fleet::count_pauses(&mut transaction, self.now()).await?;
+        let pending = transaction.count_pending().await?;
+        let pauses = transaction.count_pauses(self.now()).await?;
         self.metrics.standing(pending, pauses);
         Ok(())
     }
@@ -49,7 +40,7 @@ impl Service {
         // A clock that jumped ahead must not delete the history: nothing is older than it is to the newest decision.
         let newest = {
             let mut transaction = self.store.read().await?;
-            decisions::newest(&mut transaction).await?
+            transaction.newest_decision_at().await?
         };
         let Some(newest) = newest else { return Ok(0) };
         let reference = newest.min(self.now());
@@ -62,13 +53,13 @@ impl Service {
         let mut deleted = 0;
         loop {
             let mut transaction = self.store.write().await?;
-            let batch = decisions::delete_old(&mut transaction, holds, actions, BATCH).await?;
-            Store::commit(transaction).await?;
+            let batch = transaction.delete_old(holds, actions, BATCH).await?;
+            transaction.commit().await?;
             deleted += batch;
             if batch < BATCH.into() {
                 let mut transaction = self.store.write().await?;
-                policies::forget_unused(&mut transaction).await?;
-                Store::commit(transaction).await?;
+                transaction.forget_unused_policies().await?;
+                transaction.commit().await?;
                 return Ok(deleted);
             }
         }
@@ -101,10 +92,10 @@ impl Service {
         const LONGEST_WAIT: Duration = Duration::from_secs(8 * 86_400);
         let now = self.now();
         let mut transaction = self.store.read().await?;
-        let policy = self.policy_within(&mut transaction).await?.policy;
+        let policy = self.policy_within(&mut *transaction).await?.policy;
         let since = now.saturating_sub(LONGEST_WAIT).unwrap_or(Timestamp::MIN);
-        for target_id in targets::ended_since(&mut transaction, since).await? {
-            let cooldowns = targets::cooldowns(&mut transaction, &target_id).await?;
+        for target_id in transaction.targets_rested_since(since).await? {
+            let cooldowns = transaction.cooldowns(&target_id).await?;
             self.start_timers(&target_id, &cooldowns, &policy, now);
         }
         Ok(())

@@ -4,8 +4,14 @@ use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{Row as _, sqlite::SqliteRow};
 
-use super::StoreError;
-use crate::{decide::record::Decision, fleet::outcome::End};
+use crate::{
+    decide::record::Decision,
+    fleet::{
+        outcome::End,
+        pause::{Pause, PauseDirection},
+    },
+    store::error::StoreError,
+};
 
 /// The columns of [`decision`], for every query that reads one.
 macro_rules! decision_columns {
@@ -42,6 +48,26 @@ pub(super) fn decision(row: &SqliteRow) -> Result<Decision, StoreError> {
         pending: row.try_get("pending")?,
         end,
     })
+}
+
+pub(super) fn pause(row: &SqliteRow) -> Result<Pause, StoreError> {
+    let until: Option<i64> = row.try_get("until")?;
+    Ok(Pause {
+        target_id: row.try_get("target_id")?,
+        direction: name(&row.try_get::<String, _>("direction")?)?,
+        reason: row.try_get("reason")?,
+        by: row.try_get("by_whom")?,
+        since: time(row.try_get("since")?)?,
+        until: until.map(time).transpose()?,
+    })
+}
+
+pub(super) fn direction_name(direction: PauseDirection) -> &'static str {
+    match direction {
+        PauseDirection::Both => "both",
+        PauseDirection::Up => "up",
+        PauseDirection::Down => "down",
+    }
 }
 
 fn text(row: &SqliteRow, column: &str) -> Result<String, StoreError> {

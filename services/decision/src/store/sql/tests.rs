@@ -14,6 +14,7 @@ use crate::{
     fleet::outcome::Outcome,
     policy::document::Policy,
     service::{Retention, Rules, Service, ServiceError, metrics::Metrics},
+    store::Filter,
 };
 
 const START: i64 = 1_800_000_000;
@@ -24,7 +25,7 @@ const RULES: Rules = Rules {
 
 struct Bench {
     _folder: TempDir,
-    store: Store,
+    store: SqlStore,
     service: Service,
     clock: ManualClock,
 }
@@ -32,14 +33,14 @@ struct Bench {
 async fn bench() -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let clock = ManualClock::new(Timestamp::from_second(START).unwrap());
-    let store = Store::open(
+    let store = SqlStore::open(
         &folder.path().join("new/folder/decision.db"),
         clock_now(&clock),
     )
     .await
     .unwrap();
     let service = Service::new(
-        store.clone(),
+        Arc::new(store.clone()),
         Arc::new(clock.clone()),
         Policy::default(),
         RULES,
@@ -207,7 +208,7 @@ async fn the_actuators_journal_is_refused_and_left_as_it_is() {
     journal.close().await.unwrap();
     let before = fs::read(&path).unwrap();
     let now = Timestamp::from_second(START).unwrap();
-    let error = Store::open(&path, now).await.unwrap_err().to_string();
+    let error = SqlStore::open(&path, now).await.unwrap_err().to_string();
     assert!(
         error.contains("actuator's journal") && error.contains("decision.database"),
         "{error}"
@@ -277,7 +278,7 @@ async fn retention_forgets_decisions_and_nothing_that_guards() {
     assert_eq!(bench.service.delete_old(retention).await.unwrap(), 2);
     assert_eq!(ticks(bench.all().await), ["newest-hold", "pending"]);
     let mut transaction = bench.store.read().await.unwrap();
-    let cooldowns = targets::cooldowns(&mut transaction, "web-1").await.unwrap();
+    let cooldowns = transaction.cooldowns("web-1").await.unwrap();
     assert_eq!(cooldowns.up.unwrap().failures, 1);
 }
 
@@ -288,11 +289,8 @@ async fn a_lease_epoch_in_the_table_never_falls() {
     bench.clock.advance(Duration::from_secs(30));
     bench.service.acquire_lease("fleet", "b", 30).await.unwrap();
     let mut transaction = bench.store.write().await.unwrap();
-    fleet::set_lease(&mut transaction, &lease).await.unwrap();
-    let found = fleet::lease(&mut transaction, "fleet")
-        .await
-        .unwrap()
-        .unwrap();
+    transaction.set_lease(&lease).await.unwrap();
+    let found = transaction.lease("fleet").await.unwrap().unwrap();
     assert_eq!(found.epoch, lease.epoch + 30_000);
 }
 
@@ -304,7 +302,7 @@ async fn pauses_of_an_earlier_version_become_one_that_forbids_no_less() {
     std::fs::create_dir(&migrations).unwrap();
     std::fs::write(
         migrations.join("0001_decisions.sql"),
-        include_str!("../../migrations/0001_decisions.sql"),
+        include_str!("../../../migrations/0001_decisions.sql"),
     )
     .unwrap();
     let options = SqliteConnectOptions::new()
@@ -334,11 +332,9 @@ async fn pauses_of_an_earlier_version_become_one_that_forbids_no_less() {
     }
     pool.close().await;
     let now = Timestamp::from_second(START).unwrap();
-    let store = Store::open(&path, now).await.unwrap();
+    let store = SqlStore::open(&path, now).await.unwrap();
     let mut transaction = store.read().await.unwrap();
-    let found = fleet::pauses_after(&mut transaction, None, now, 100)
-        .await
-        .unwrap();
+    let found = transaction.pauses_after(None, now, 100).await.unwrap();
     let found: Vec<_> = found
         .iter()
         .map(|pause| {
@@ -441,7 +437,7 @@ async fn run(steps: Vec<Step>) {
             }
             Step::Restart => {
                 bench.service = Service::new(
-                    bench.store.clone(),
+                    Arc::new(bench.store.clone()),
                     Arc::new(bench.clock.clone()),
                     Policy::default(),
                     RULES,
@@ -525,17 +521,17 @@ async fn only_its_owner_may_read_the_database_and_what_lies_beside_it() {
     let all = ["decision.db", "decision.db-shm", "decision.db-wal"]
         .map(|name| (name.to_owned(), 0o600))
         .to_vec();
-    let store = Store::open(&path, now).await.unwrap();
+    let store = SqlStore::open(&path, now).await.unwrap();
     assert_eq!(modes(), all);
     store.close().await;
 
     // One from before, with logs that a crash left behind.
-    let store = Store::open(&path, now).await.unwrap();
+    let store = SqlStore::open(&path, now).await.unwrap();
     for (name, _) in &all {
         let wide = fs::Permissions::from_mode(0o664);
         fs::set_permissions(folder.path().join(name), wide).unwrap();
     }
-    let second = Store::open(&path, now).await.unwrap();
+    let second = SqlStore::open(&path, now).await.unwrap();
     assert_eq!(modes(), all);
     second.close().await;
     store.close().await;
@@ -544,7 +540,7 @@ async fn only_its_owner_may_read_the_database_and_what_lies_beside_it() {
     let foreign = folder.path().join("notes.txt");
     fs::write(&foreign, "somebody's notes, which are no database").unwrap();
     fs::set_permissions(&foreign, fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(Store::open(&foreign, now).await.is_err());
+    assert!(SqlStore::open(&foreign, now).await.is_err());
     let mode = fs::metadata(&foreign).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o644);
 }
