@@ -95,16 +95,19 @@ fn proto_and_common_stand_below_the_services() {
 }
 
 #[test]
-fn aws_stays_in_one_module_of_the_actuator_and_xgboost_in_one_file_of_the_predictor() {
-    for service in SERVICES.iter().chain(&["common", "autoscaler"]) {
+fn aws_stays_in_one_module_of_the_actuator_and_xgboost_in_one_file_of_forecasting() {
+    for service in SERVICES
+        .iter()
+        .chain(&["common", "autoscaler", "lib/forecasting"])
+    {
         let dependencies = dependencies(&format!("services/{service}/Cargo.toml"));
         let holds = |prefix: &str| dependencies.iter().any(|name| name.starts_with(prefix));
         assert_eq!(holds("aws-"), *service == "actuator", "{service}");
-        assert_eq!(holds("xgboost"), *service == "predictor", "{service}");
+        assert_eq!(holds("xgboost"), *service == "lib/forecasting", "{service}");
     }
     assert_eq!(
-        files_with("services/predictor/src", "xgboost_rs"),
-        ["services/predictor/src/booster.rs"]
+        files_with("services/lib/forecasting/src", "xgboost_rs"),
+        ["services/lib/forecasting/src/artifact/booster.rs"]
     );
     let files = files_with("services/actuator/src", "aws_sdk_");
     assert!(!files.is_empty());

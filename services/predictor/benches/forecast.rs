@@ -15,8 +15,8 @@ use std::{
 };
 
 use criterion::{Criterion, SamplingMode};
+use forecasting::{artifact::booster::Rows, series::Series};
 use futures::{StreamExt as _, stream};
-use predictor::{booster::Rows, series::Series};
 use tokio::runtime::Runtime;
 
 use setting::{Served, Setting, process_start_to_ready, request};

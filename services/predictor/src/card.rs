@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::{
-    manifest::{HeldOut, Manifest, Output},
-    score::Score,
-};
+use forecasting::artifact::manifest::{HeldOut, Manifest, Output};
+
+use crate::score::Score;
 
 /// Its name within an artifact.
 pub const FILE: &str = "MODEL_CARD.md";
@@ -227,7 +226,7 @@ fn list<T: ToString>(values: &[T], between: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{artifact::Artifact, artifact::Location, manifest::Source};
+    use forecasting::artifact::{Artifact, Location, manifest::Source};
 
     fn manifest() -> Manifest {
         Artifact::open(&Location::Embedded, 1).unwrap().manifest

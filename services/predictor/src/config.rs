@@ -6,9 +6,8 @@ use std::{
 };
 
 use common::config::{ConfigError, Settings, invalid};
+use forecasting::artifact::Location;
 use serde::{Deserialize, Serialize};
-
-use crate::artifact::Location;
 
 /// Section `predictor`.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{forecast::Forecast, manifest::Manifest};
+use forecasting::{artifact::manifest::Manifest, forecast::Forecast};
 
 /// How much of what is known stays at each answer: the last thousand count most.
 const KEEP: f64 = 0.999;
@@ -112,7 +112,7 @@ pub fn held_out(manifest: &Manifest) -> BTreeMap<u32, Figures> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
+    use forecasting::{
         artifact::{Artifact, Location},
         forecast::{Basis, HorizonForecast, Source, Trailing},
         naive::Naive,

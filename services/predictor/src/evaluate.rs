@@ -2,15 +2,16 @@
 
 mod referee;
 
+use forecasting::{
+    artifact::booster::BoosterError,
+    forecast::Forecaster,
+    series::{Series, history::History},
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
 use crate::{
-    booster::BoosterError,
-    forecast::Forecaster,
-    history::History,
     score::{Score, SeriesScore},
-    series::Series,
     traces::Source,
 };
 use referee::{Referee, Said};

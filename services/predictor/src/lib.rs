@@ -1,42 +1,27 @@
 //! The predictor: a window of samples in, quantiles per horizon out.
 //!
-//! A request goes `grpc` (limits, conversion) → `forecast` (grid, features, model, judgement by the recent past) and
-//! back. `words` says what moved one. `artifact` reads and verifies the model, `store` swaps it, `train` and `evaluate` make and score one.
+//! A request goes `grpc` (limits, conversion) → `forecasting` (grid, features, model, judgement by the recent past) and
+//! back. `store` swaps the model, `train` and `evaluate` make and score one.
 //!
-//! Invariant: XGBoost is known to `booster` only, messages to `grpc` only, and nothing but `store` keeps state.
+//! Invariant: messages are known to `grpc` only, and nothing but `store` keeps state.
 
-pub mod artifact;
-pub mod booster;
-mod calibration;
 mod card;
 pub mod commands;
 mod config;
 mod data;
 mod drift;
 mod evaluate;
-mod features;
-pub mod forecast;
-mod grid;
 mod grpc;
-mod history;
-mod local;
-mod manifest;
 mod metrics;
-mod model_json;
-mod naive;
 mod pool;
 mod promote;
-mod quantile;
 mod reload;
 mod report;
 mod resources;
 mod score;
-pub mod series;
 mod store;
 mod traces;
 mod train;
-mod ubj;
-mod words;
 
 use std::sync::Arc;
 

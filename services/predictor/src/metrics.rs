@@ -2,16 +2,16 @@
 
 use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU64};
 
+use forecasting::{
+    artifact::Artifact,
+    forecast::{Basis, Forecast},
+};
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 
-use crate::{
-    artifact::Artifact,
-    drift::{self, Drift, Figures},
-    forecast::{Basis, Forecast},
-};
+use crate::drift::{self, Drift, Figures};
 
 type Ratio = Gauge<f64, AtomicU64>;
 type Labels<const N: usize> = [(&'static str, String); N];

@@ -6,8 +6,9 @@ mod verdict;
 
 use std::path::PathBuf;
 
+use forecasting::artifact::Location;
+
 use crate::{
-    artifact::Location,
     data::{self, DataArgs},
     evaluate::Caller,
     report,

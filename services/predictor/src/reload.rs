@@ -13,13 +13,14 @@ use std::{
     time::Duration,
 };
 
+use forecasting::artifact::Location;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::MissedTickBehavior,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{artifact::Location, store::ModelStore};
+use crate::store::ModelStore;
 
 /// What tells a file from its successor: size, inode and time of change in seconds and nanoseconds.
 type Mark = (u64, u64, i64, i64);

@@ -8,13 +8,10 @@ mod plot;
 mod reference;
 mod table;
 
+use forecasting::{artifact::Artifact, naive::Naive};
 use serde::Serialize;
 
-use crate::{
-    artifact::Artifact,
-    naive::Naive,
-    score::{self, OutputScore, Score, SeriesScore},
-};
+use crate::score::{self, OutputScore, Score, SeriesScore};
 
 pub use command::{EvaluateArgs, run, score};
 pub use reference::{Comparison, Reference};

@@ -4,7 +4,7 @@ mod residuals;
 
 use std::collections::BTreeMap;
 
-use crate::{manifest::HeldOut, naive::Naive, quantile};
+use forecasting::{artifact::manifest::HeldOut, naive::Naive, quantile};
 
 pub use residuals::Residuals;
 

@@ -4,15 +4,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::ArcSwapOption;
 use common::clock::SharedClock;
+use forecasting::{
+    artifact::{Artifact, Location},
+    forecast::Forecaster,
+};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, watch};
 
-use crate::{
-    artifact::{Artifact, Location},
-    forecast::Forecaster,
-    metrics::Metrics,
-    pool::Pool,
-};
+use crate::{metrics::Metrics, pool::Pool};
 
 /// A verified model in service.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ mod samples;
 
 use std::path::{Path, PathBuf};
 
-use crate::history::History;
+use forecasting::series::history::History;
 pub use prometheus::{PrometheusArgs, collect};
 use samples::Samples;
 

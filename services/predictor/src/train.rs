@@ -13,15 +13,20 @@ use std::{
     time::Instant,
 };
 
-use crate::{
-    artifact::{self, Artifact, Location},
-    booster::{Rows, TreeShape},
-    data::{self, DataArgs},
-    evaluate::{self, Caller},
+use forecasting::{
+    artifact::{
+        self, Artifact, Location,
+        booster::{Rows, TreeShape},
+        manifest::{FORMAT, Golden, Manifest, ModelFile, Output, Source as SourceCard, Training},
+        model_json::Trees,
+    },
     features::{Feature, default_features},
     forecast::Forecaster,
-    manifest::{FORMAT, Golden, Manifest, ModelFile, Output, Source as SourceCard, Training},
-    model_json::Trees,
+};
+
+use crate::{
+    data::{self, DataArgs},
+    evaluate::{self, Caller},
     report::{self, ModelReport},
     resources::Used,
     score::{self, SeriesScore},
@@ -165,8 +170,12 @@ fn artifact(args: &TrainArgs, folders: &[PathBuf]) -> anyhow::Result<String> {
         "growing trees",
     );
     let rows = Rows::new(&data.training.features, features.len())?;
-    let mut grower =
-        crate::booster::Grower::new(rows, &data.training.weights, shape, args.threads)?;
+    let mut grower = forecasting::artifact::booster::Grower::new(
+        rows,
+        &data.training.weights,
+        shape,
+        args.threads,
+    )?;
     for output in [Output::Level, Output::Peak] {
         for q in QUANTILES {
             let plan = boosting::Plan {
@@ -194,7 +203,7 @@ fn artifact(args: &TrainArgs, folders: &[PathBuf]) -> anyhow::Result<String> {
         name: args.name.clone(),
         version: args.version.clone(),
         features: features.iter().map(ToString::to_string).collect(),
-        steps_seconds: crate::grid::STEPS_SECONDS.to_vec(),
+        steps_seconds: forecasting::series::grid::STEPS_SECONDS.to_vec(),
         horizons_seconds: HORIZONS_SECONDS.to_vec(),
         quantiles: QUANTILES.to_vec(),
         least_history_seconds: LEAST_HISTORY_SECONDS,

@@ -8,12 +8,12 @@ use std::{
 };
 
 use common::{clock::SystemClock, health::Health, listen::Listeners};
-use predictor::{
-    Config, Deps,
+use forecasting::{
     artifact::{Artifact, Location},
     forecast::{Forecast, Forecaster, Source},
     series::Series,
 };
+use predictor::{Config, Deps};
 use proto::predictor::v1::{
     ForecastRequest, Series as SeriesMessage, predictor_service_client::PredictorServiceClient,
 };

@@ -1,12 +1,8 @@
 //! Compares what was said at an origin with what came and with what needs no model.
 
-use crate::{
-    features::View,
-    forecast::outcome,
-    history::History,
-    naive::Naive,
-    score::{Residuals, Rows, Score, Scored},
-};
+use forecasting::{features::View, forecast::outcome, naive::Naive, series::history::History};
+
+use crate::score::{Residuals, Rows, Score, Scored};
 
 /// The naive reference's quantiles rest on its misses of so many seconds.
 const MISSES_SECONDS: usize = 7 * 86_400;

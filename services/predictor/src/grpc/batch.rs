@@ -12,9 +12,9 @@ use proto::predictor::v1::ForecastResponse;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::convert::{self, Question};
+use forecasting::{artifact::booster::BoosterError, forecast::Forecast};
+
 use crate::{
-    booster::BoosterError,
-    forecast::Forecast,
     metrics::Metrics,
     pool::{Lost, Pool},
     store::Loaded,

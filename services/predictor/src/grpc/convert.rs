@@ -3,6 +3,11 @@
 use std::collections::HashSet;
 
 use common::{status::FieldViolation, time};
+use forecasting::{
+    artifact::{Artifact, manifest::Manifest},
+    forecast::{Basis, Contribution, Forecast, Source},
+    series::{MAX_POINTS, Series},
+};
 use jiff::Timestamp;
 use proto::predictor::v1::{
     CalibrationSource, Contribution as ContributionMessage, ForecastBasis, ForecastRequest,
@@ -10,13 +15,7 @@ use proto::predictor::v1::{
     QuantileValue, Series as SeriesMessage, SeriesForecast, TrailingScore, TrainingSource,
 };
 
-use crate::{
-    artifact::Artifact,
-    forecast::{Basis, Contribution, Forecast, Source},
-    manifest::Manifest,
-    series::{MAX_POINTS, Series},
-    store::Loaded,
-};
+use crate::store::Loaded;
 
 /// How much one request may ask.
 #[derive(Clone, Copy, Debug)]

@@ -10,11 +10,12 @@ use proptest::{
 use proto::predictor::v1::{ForecastRequest, ForecastResponse, Series};
 
 use super::convert::{self, Limits};
-use crate::{
+use forecasting::{
     artifact::{Artifact, Location},
     forecast::Forecaster,
-    store::Loaded,
 };
+
+use crate::store::Loaded;
 
 fn loaded() -> &'static Loaded {
     static LOADED: OnceLock<Loaded> = OnceLock::new();

@@ -7,16 +7,13 @@ use std::{
 };
 
 use anyhow::Context as _;
+use forecasting::artifact::{Artifact, Location, manifest::Manifest};
 use rustix::{
     fs::{CWD, RenameFlags, renameat_with},
     io::Errno,
 };
 
-use crate::{
-    artifact::{Artifact, Location},
-    card,
-    manifest::Manifest,
-};
+use crate::card;
 
 /// Copies `candidate`, checks that the copy is the artifact with `sha256`, and puts it in the place of `served`. Returns
 /// where the old one lies now.

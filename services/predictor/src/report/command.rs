@@ -8,11 +8,14 @@ use super::{
     Comparison, ModelReport, Reference, Report, examples, html,
     table::{self, table},
 };
-use crate::{
+use forecasting::{
     artifact::{Artifact, Location},
+    forecast::Forecaster,
+};
+
+use crate::{
     data::{self, DataArgs},
     evaluate::{self, Caller},
-    forecast::Forecaster,
     score::SeriesScore,
     traces::Source,
     train,

@@ -1,8 +1,10 @@
 //! A few series with what would have been forecast for them, hour after hour.
 
-use crate::{
-    booster::BoosterError, evaluate, forecast::Forecaster, history::History, traces::Source,
+use forecasting::{
+    artifact::booster::BoosterError, forecast::Forecaster, series::history::History,
 };
+
+use crate::{evaluate, traces::Source};
 
 /// How much of a series is shown, and how much history each forecast has.
 const SHOWN_SECONDS: usize = 2 * 86_400;
@@ -101,7 +103,7 @@ fn points(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::artifact::{Artifact, Location};
+    use forecasting::artifact::{Artifact, Location};
 
     #[test]
     fn forecasts_stand_beside_what_came_and_know_nothing_of_it() {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::quantile;
+use forecasting::quantile;
 
 /// A window of residuals that gives its quantiles at any time.
 #[derive(Clone, Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{grid::Grid, history::History, series::Series};
+use forecasting::series::{Series, grid::Grid, history::History};
 
 /// Seconds later than this (the year 5138) are milliseconds that somebody took for seconds.
 const LATEST_SECONDS: f64 = 1e11;

@@ -4,10 +4,9 @@
 //! XGBoost 1.6.2 has neither the absolute nor the pinball loss. Growing by gradient and refitting the leaves is what
 //! later versions do for the absolute loss (and Friedman, 2001, "Greedy function approximation", algorithm 3).
 
+use forecasting::artifact::booster::{BoosterError, Grower};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
-
-use crate::booster::{BoosterError, Grower};
 
 /// How one model is trained.
 #[derive(Clone, Copy, Debug)]
@@ -140,7 +139,7 @@ pub fn weighted_quantile(pairs: &mut [(f32, f32)], q: f64) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
+    use forecasting::artifact::{
         booster::{Booster, Rows, TreeShape},
         model_json::{Trees, normalise},
     };

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use forecasting::{
+    artifact::manifest::{Output, UsualChanges},
+    features::{self, Feature, View},
+    forecast::REBUILT_STRIDE_SECONDS,
+    local::{LocalForecast, LocalPass},
+    quantile,
+    series::history::History,
+};
 use rayon::prelude::*;
 
 use crate::{
     evaluate,
-    features::{self, Feature, View},
-    forecast::REBUILT_STRIDE_SECONDS,
-    history::History,
-    local::{LocalForecast, LocalPass},
-    manifest::{Output, UsualChanges},
-    quantile,
     traces::Source,
     train::{
         HORIZONS_SECONDS, mixing,

@@ -5,7 +5,9 @@
 //! series and without their scaling: all are in percent of capacity.
 
 use super::random::Random;
-use crate::{evaluate, history::History};
+use forecasting::series::history::History;
+
+use crate::evaluate;
 
 /// The share of the first of two: no less than this, so that the mixture is like neither.
 const LEAST_SHARE: f64 = 0.3;

@@ -9,16 +9,18 @@ use std::{
 
 use anyhow::Context as _;
 use flate2::{Compression, GzBuilder};
+use forecasting::{
+    artifact::manifest::{Calibration, Manifest},
+    features::{self, Feature, View},
+    local::LocalPass,
+    series::history::History,
+};
 use serde::Serialize as _;
 use serde_json::{Serializer, Value, ser::PrettyFormatter};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     card,
-    features::{self, Feature, View},
-    history::History,
-    local::LocalPass,
-    manifest::{Calibration, Manifest},
     train::{HORIZONS_SECONDS, boosting::weighted_quantile, dataset::Table},
 };
 

@@ -7,13 +7,13 @@ use std::{
 };
 
 use crate::support::{Running, machine};
-use futures::{StreamExt as _, stream};
-use predictor::{
-    Config,
+use forecasting::{
     artifact::{Artifact, Location},
     forecast::{Forecast, Forecaster},
     series::Series,
 };
+use futures::{StreamExt as _, stream};
+use predictor::Config;
 use proto::predictor::v1::{ForecastRequest, SeriesForecast};
 
 const SERIES: usize = 150;

@@ -1,0 +1,181 @@
+//! What is done to a series before the model is asked: the grid, and what is already known of its forecasts.
+
+use crate::{
+    artifact::{Artifact, manifest::Manifest},
+    calibration::{self, Calibration, Outcome, Targets, Track},
+    forecast::Source,
+    series::{Series, grid::Grid, history::History},
+};
+
+/// A calibration that saw nothing for longer is built anew.
+const STALE_SECONDS: i64 = 6 * 3600;
+
+/// A series on the grid.
+pub struct Prepared {
+    pub history: History,
+    pub step_seconds: u32,
+    /// Time of the last grid point.
+    pub last_seconds: i64,
+    pub span_seconds: u64,
+    pub observed: usize,
+    /// Why the model can't be asked.
+    pub unsupported: Option<String>,
+    /// What is known, or nothing yet.
+    pub calibration: Calibration,
+    /// Where that comes from, and why not from the request.
+    pub source: Source,
+    pub source_reason: String,
+}
+
+impl Prepared {
+    /// Grids `series`, and reads the calibration that came with it.
+    pub fn new(series: &Series, artifact: &Artifact, targets: &Targets) -> Self {
+        let manifest = &artifact.manifest;
+        let grid = Grid::resample(series);
+        let unsupported = unsupported(&grid, manifest);
+        let observed = grid.observed();
+        let Grid {
+            step_seconds,
+            last_seconds,
+            span_seconds,
+            ..
+        } = grid;
+        let history = History::new(step_seconds, grid.values);
+        let nothing = || Calibration {
+            step_seconds,
+            last_seconds,
+            tracks: vec![Track::new(targets); manifest.horizons_seconds.len()],
+        };
+        let (calibration, source, source_reason) = match &unsupported {
+            Some(why) => (nothing(), Source::None, why.clone()),
+            None => match carried(series, artifact, targets, &history, last_seconds) {
+                Ok(carried) => (carried, Source::Carried, String::new()),
+                Err(why) => (nothing(), Source::Rebuilt, why),
+            },
+        };
+        Self {
+            history,
+            step_seconds,
+            last_seconds,
+            span_seconds,
+            observed,
+            unsupported,
+            calibration,
+            source,
+            source_reason,
+        }
+    }
+
+    /// The index of the last grid point.
+    pub fn last(&self) -> usize {
+        self.history.len().saturating_sub(1)
+    }
+
+    /// The time of a grid point.
+    pub fn seconds(&self, index: usize) -> i64 {
+        let back = (self.last() - index.min(self.last())) as i64;
+        self.last_seconds
+            .saturating_sub(back * i64::from(self.step_seconds))
+    }
+
+    /// The grid point nearest to a time; `None` when it lies before the first or after the last.
+    pub fn index(&self, seconds: i64) -> Option<usize> {
+        let step = i64::from(self.step_seconds);
+        let back = self.last_seconds.checked_sub(seconds)?;
+        let back = usize::try_from(back.checked_add(step / 2)?.div_euclid(step)).ok()?;
+        self.last().checked_sub(back)
+    }
+
+    /// The grid point nearest to a time that may lie after the last one; the first, when it lies before that.
+    pub fn index_of_next(&self, seconds: i64) -> usize {
+        let step = i64::from(self.step_seconds);
+        let ahead = seconds.saturating_sub(self.last_seconds);
+        let steps = ahead.saturating_add(step / 2).div_euclid(step);
+        usize::try_from((self.last() as i64).saturating_add(steps)).unwrap_or(0)
+    }
+
+    /// What came after the origin at `seconds`.
+    pub fn came(&self, seconds: i64, steps: usize) -> Outcome {
+        match self.index(seconds) {
+            Some(origin) => outcome(&self.history, origin, steps),
+            None => Outcome {
+                level: f64::NAN,
+                peak: f64::NAN,
+            },
+        }
+    }
+}
+
+/// What came within `steps` of `origin`.
+pub fn outcome(history: &History, origin: usize, steps: usize) -> Outcome {
+    Outcome {
+        level: history.observed(origin + steps),
+        peak: history.observed_peak(origin + 1, origin + steps),
+    }
+}
+
+/// Why the model can't be asked about a series.
+fn unsupported(grid: &Grid, manifest: &Manifest) -> Option<String> {
+    let (points, observed) = (grid.values.len(), grid.observed());
+    if grid.too_coarse() {
+        Some(format!(
+            "samples are {} s apart, the model needs 600 s or less",
+            grid.spacing_seconds
+        ))
+    } else if !manifest.steps_seconds.contains(&grid.step_seconds) {
+        Some(format!(
+            "the model was not trained on a step of {} s",
+            grid.step_seconds
+        ))
+    } else if grid.span_seconds < u64::from(manifest.least_history_seconds) {
+        Some(format!(
+            "the history spans {} s, the model needs {} s",
+            grid.span_seconds, manifest.least_history_seconds
+        ))
+    } else if observed * 2 < points {
+        Some(format!(
+            "{} of {points} grid points have no sample",
+            points - observed
+        ))
+    } else {
+        None
+    }
+}
+
+/// The calibration that came with the request, or why it can't be used.
+fn carried(
+    series: &Series,
+    artifact: &Artifact,
+    targets: &Targets,
+    history: &History,
+    last_seconds: i64,
+) -> Result<Calibration, String> {
+    if series.calibration_state.is_empty() {
+        return Err("the request carries no calibration state".into());
+    }
+    let carried = calibration::decode(
+        &series.calibration_state,
+        artifact.fingerprint(),
+        artifact.manifest.horizons_seconds.len(),
+        targets,
+    )
+    .map_err(|unusable| unusable.to_string())?;
+    let age = last_seconds.saturating_sub(carried.last_seconds);
+    let step_seconds = history.step_seconds();
+    let reach = history.len() as i64 * i64::from(step_seconds);
+    if carried.step_seconds != step_seconds {
+        Err(format!(
+            "the calibration state is for a step of {} s, the samples are on {step_seconds} s",
+            carried.step_seconds
+        ))
+    } else if age < 0 {
+        Err(format!(
+            "the calibration state has seen {} s more than the samples reach",
+            -age
+        ))
+    } else if age > STALE_SECONDS || age >= reach {
+        Err(format!("the calibration state is {age} s old"))
+    } else {
+        Ok(carried)
+    }
+}

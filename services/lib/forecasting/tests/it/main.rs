@@ -1,0 +1,13 @@
+//! Scenario tests of forecasting.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test that cannot go on fails it"
+)]
+
+mod artifact;
+mod carried;
+mod forecasts;
+mod foreign;
+mod memory;
+mod seed;
+mod support;
