@@ -16,9 +16,12 @@ COPY services/actuator/Cargo.toml services/actuator/
 COPY services/autoscaler/Cargo.toml services/autoscaler/
 COPY services/common/Cargo.toml services/common/
 COPY services/decision/Cargo.toml services/decision/
+COPY services/lib/forecasting/Cargo.toml services/lib/forecasting/
+COPY services/lib/traces/Cargo.toml services/lib/traces/
 COPY services/predictor/Cargo.toml services/predictor/
 COPY services/scheduler/Cargo.toml services/scheduler/
-RUN for crate in proto services/*; do mkdir "$crate/src" && touch "$crate/src/lib.rs"; done \
+COPY services/trainer/Cargo.toml services/trainer/
+RUN find proto services -name Cargo.toml -execdir mkdir src \; -execdir touch src/lib.rs \; \
     && mkdir services/predictor/benches \
     && echo 'fn main() {}' | tee proto/build.rs >services/predictor/benches/forecast.rs
 
@@ -29,6 +32,7 @@ FROM predictor-dependencies AS predictor-build
 COPY proto proto
 COPY artifacts artifacts
 COPY services/common services/common
+COPY services/lib/forecasting services/lib/forecasting
 COPY services/predictor services/predictor
 # The empty crates were compiled after these files were written: only a newer time makes cargo compile them again.
 RUN find proto services -name '*.rs' -exec touch {} + \

@@ -29,10 +29,10 @@ measure: prerequisites ## Prints cold start, memory and tick time of the service
 	cargo nextest run --locked --cargo-profile $(PROFILE) --workspace --bins --test measure --test it --run-ignored only --no-capture \
 		-E 'test(print_the_figures)'
 
-evaluate: ## Scores the embedded model on TRACES against the reference; ARGS="--html page.html" goes to `predictor evaluate`
+evaluate: ## Scores the embedded model on TRACES against the reference; ARGS="--html page.html" goes to `trainer evaluate`
 	@test -d $(TRACES)/public_test_series || { echo "there are no recorded series in $(TRACES); name a folder that holds public_test_series and public_test_source: make evaluate TRACES=DIR"; exit 1; }
 	@$(MAKE) --no-print-directory prerequisites
-	cargo run --locked --profile $(PROFILE) --package predictor -- evaluate --data $(TRACES)/public_test_series \
+	cargo run --locked --profile $(PROFILE) --package trainer -- evaluate --data $(TRACES)/public_test_series \
 		--data $(TRACES)/public_test_source --reference artifacts/reference.json $(ARGS)
 
 bench: prerequisites ## Prints what a forecast costs beside XGBoost's own predict, through gRPC, and from start to ready

@@ -3,11 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 const SERVICES: [&str; 4] = ["predictor", "decision", "actuator", "scheduler"];
+/// Programs that nothing is built on.
+const PROGRAMS: [&str; 2] = ["trainer", "autoscaler"];
+/// What services are made of.
+const LIBRARIES: [&str; 2] = ["forecasting", "traces"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -50,6 +56,24 @@ fn dependencies(manifest: &str) -> Vec<String> {
         .collect()
 }
 
+/// The names of all crates that are compiled for `package`, those for its tests left out.
+fn compiled_for(package: &str) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .current_dir(root())
+        .args(["tree", "--offline", "--locked", "--edges", "normal,build"])
+        .args(["--prefix", "none", "--package", package])
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .map(str::to_owned)
+        .collect()
+}
+
 fn files_with(folder: &str, needle: &str) -> Vec<String> {
     let mut files: Vec<String> = sources(folder)
         .into_iter()
@@ -62,13 +86,51 @@ fn files_with(folder: &str, needle: &str) -> Vec<String> {
 
 #[test]
 fn services_never_import_each_other() {
-    for service in SERVICES {
+    for service in SERVICES.iter().chain(&["trainer"]) {
         let dependencies = dependencies(&format!("services/{service}/Cargo.toml"));
-        for other in SERVICES.iter().chain(&["autoscaler"]) {
+        for other in SERVICES.iter().chain(&PROGRAMS) {
             assert!(
                 !dependencies.iter().any(|dependency| dependency == other),
                 "{service} depends on {other}"
             );
+        }
+    }
+}
+
+#[test]
+fn libraries_stand_below_the_services() {
+    for library in LIBRARIES {
+        let manifest = format!("services/lib/{library}/Cargo.toml");
+        let dependencies = dependencies(&manifest);
+        for name in SERVICES.iter().chain(&PROGRAMS) {
+            assert!(
+                !dependencies.iter().any(|dependency| dependency == name),
+                "{manifest} depends on {name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn forecasting_is_pure_and_who_serves_forecasts_holds_nothing_of_training() {
+    for (package, least, forbidden) in [
+        (
+            "forecasting",
+            "xgboost-rs",
+            &[
+                "common", "proto", "reqwest", "sqlx", "tokio", "tonic", "tracing",
+            ][..],
+        ),
+        (
+            "predictor",
+            "forecasting",
+            &["csv", "indicatif", "parquet", "plotters", "sqlx", "traces"],
+        ),
+    ] {
+        let compiled = compiled_for(package);
+        assert!(compiled.contains(least), "{package}: {compiled:?}");
+        for name in forbidden {
+            assert!(!compiled.contains(*name), "{package} is built with {name}");
         }
     }
 }
@@ -80,7 +142,7 @@ fn proto_and_common_stand_below_the_services() {
         ("services/common/Cargo.toml", &[]),
     ] {
         let dependencies = dependencies(manifest);
-        for name in SERVICES.iter().chain(forbidden).chain(&["autoscaler"]) {
+        for name in SERVICES.iter().chain(forbidden).chain(&PROGRAMS) {
             assert!(
                 !dependencies.iter().any(|dependency| dependency == name),
                 "{manifest} depends on {name}"
@@ -98,7 +160,8 @@ fn proto_and_common_stand_below_the_services() {
 fn aws_stays_in_one_module_of_the_actuator_and_xgboost_in_one_file_of_forecasting() {
     for service in SERVICES
         .iter()
-        .chain(&["common", "autoscaler", "lib/forecasting"])
+        .chain(&["common", "trainer", "autoscaler"])
+        .chain(&["lib/forecasting", "lib/traces"])
     {
         let dependencies = dependencies(&format!("services/{service}/Cargo.toml"));
         let holds = |prefix: &str| dependencies.iter().any(|name| name.starts_with(prefix));
@@ -148,7 +211,7 @@ fn the_clock_is_read_in_one_file() {
 
 #[test]
 fn every_main_is_short() {
-    for service in SERVICES.iter().chain(&["autoscaler"]) {
+    for service in SERVICES.iter().chain(&PROGRAMS) {
         let name = format!("services/{service}/src/main.rs");
         let lines = fs::read_to_string(root().join(&name))
             .unwrap()

@@ -7,7 +7,7 @@ fn main() -> io::Result<()> {
     let folder = Path::new(&root).join("../../../artifacts/cpu");
     println!("cargo::rerun-if-changed={}", folder.display());
     let mut files = Vec::new();
-    // Without the folder the build goes on: `predictor train` makes it.
+    // Without the folder the build goes on: `trainer train` makes it.
     for entry in fs::read_dir(&folder).into_iter().flatten() {
         let entry = entry?;
         if entry.file_type()?.is_file() {

@@ -1,30 +1,15 @@
 //! The predictor's command line.
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{ffi::OsString, process::ExitCode, sync::Arc};
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use common::{
     clock::SystemClock,
     listen::Listeners,
     service::{self, ConfigArg, ServiceCommand},
-    text::chain,
 };
 
-use crate::{
-    Config, Deps,
-    data::DataArgs,
-    promote::{self, PromoteArgs},
-    report::{self, EvaluateArgs},
-    serve,
-    train::{self, TrainArgs},
-};
-
-/// Where samples of a Prometheus go when nothing says where.
-const SAMPLES: &str = "prometheus-samples";
+use crate::{Config, Deps, serve};
 
 /// Forecasts CPU: a window of samples in, quantiles per horizon out
 #[derive(Debug, Parser)]
@@ -40,16 +25,36 @@ pub struct Cli {
 enum Command {
     #[command(flatten)]
     Service(ServiceCommand),
-    /// Trains a model from recorded series and writes an artifact
-    Train(TrainArgs),
-    /// Scores models on recorded series, per source and horizon
-    Evaluate(EvaluateArgs),
-    /// Lets a new artifact take the place of the served one, if it is better and calibrated
-    Promote(PromoteArgs),
+    #[command(hide = true, disable_help_flag = true)]
+    Train(Moved),
+    #[command(hide = true, disable_help_flag = true)]
+    Evaluate(Moved),
+    #[command(hide = true, disable_help_flag = true)]
+    Promote(Moved),
 }
+
+/// The arguments of a command that the trainer has now.
+#[derive(Debug, Args)]
+struct Moved {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "models are trained, scored and replaced by a program of its own: call `trainer {0}` with the same arguments"
+)]
+struct CallTheTrainer(&'static str);
 
 /// Runs the command of `cli`.
 pub fn run(cli: Cli) -> ExitCode {
+    let command = match cli.command {
+        None => ServiceCommand::Serve,
+        Some(Command::Service(command)) => command,
+        Some(Command::Train(_)) => return moved("train"),
+        Some(Command::Evaluate(_)) => return moved("evaluate"),
+        Some(Command::Promote(_)) => return moved("promote"),
+    };
     let settings = match cli.config.load() {
         Ok(settings) => settings,
         Err(error) => return service::usage_error("predictor", &error),
@@ -58,85 +63,16 @@ pub fn run(cli: Cli) -> ExitCode {
         Ok(config) => config,
         Err(error) => return service::usage_error("predictor", &error),
     };
-    match cli
-        .command
-        .unwrap_or(Command::Service(ServiceCommand::Serve))
-    {
-        Command::Service(ServiceCommand::Serve) => {
-            service::run("predictor", &settings, |shutdown| async move {
-                let listeners = Listeners::bind(config.listen, config.metrics_listen).await?;
-                let clock = Arc::new(SystemClock);
-                serve(config, Deps { clock }, listeners, shutdown).await
-            })
-        }
-        Command::Service(ServiceCommand::Health) => {
-            service::report_health("predictor", config.listen)
-        }
-        Command::Train(args) => service::run("predictor", &settings, |shutdown| async move {
-            let folders = fetch(&args.data, &args.samples(), &shutdown).await?;
-            work(shutdown, move || train::train(&args, &folders)).await
+    match command {
+        ServiceCommand::Serve => service::run("predictor", &settings, |shutdown| async move {
+            let listeners = Listeners::bind(config.listen, config.metrics_listen).await?;
+            let clock = Arc::new(SystemClock);
+            serve(config, Deps { clock }, listeners, shutdown).await
         }),
-        Command::Evaluate(args) => service::run("predictor", &settings, |shutdown| async move {
-            let folders = fetch(&args.data, Path::new(SAMPLES), &shutdown).await?;
-            work(shutdown, move || report::run(&args, &folders)).await
-        }),
-        Command::Promote(args) => service::run("predictor", &settings, |shutdown| async move {
-            let folders = fetch(&args.data, Path::new(SAMPLES), &shutdown).await?;
-            work(shutdown, move || promote::run(&args, &folders)).await
-        }),
+        ServiceCommand::Health => service::report_health("predictor", config.listen),
     }
 }
 
-/// The folders of the data, after what has to come from a Prometheus is there.
-async fn fetch(
-    data: &DataArgs,
-    samples: &Path,
-    shutdown: &tokio_util::sync::CancellationToken,
-) -> anyhow::Result<Vec<PathBuf>> {
-    tokio::select! {
-        folders = data.folders(samples, &SystemClock) => {
-            folders.map_err(|error| anyhow::anyhow!(chain(error.as_ref())))
-        }
-        () = shutdown.cancelled() => {
-            anyhow::bail!("interrupted; the same command goes on with what is missing")
-        }
-    }
-}
-
-/// Runs long work apart from the runtime and prints its answer; a signal ends it.
-async fn work(
-    shutdown: tokio_util::sync::CancellationToken,
-    work: impl FnOnce() -> anyhow::Result<String> + Send + 'static,
-) -> anyhow::Result<()> {
-    let working = tokio::task::spawn_blocking(work);
-    tokio::select! {
-        answer = working => print(&answer?.map_err(|error| anyhow::anyhow!(chain(error.as_ref())))?),
-        () = shutdown.cancelled() => {
-            // The runtime would wait for the work; there is nothing in it worth finishing.
-            std::process::exit(130);
-        }
-    }
-    Ok(())
-}
-
-#[expect(clippy::print_stdout, reason = "the answer of a command")]
-fn print(answer: &str) {
-    println!("{answer}");
-}
-
-#[cfg(test)]
-mod tests {
-    use anyhow::Context as _;
-
-    use super::*;
-
-    #[test]
-    fn an_error_is_one_line_with_each_cause_once() {
-        let cause = || std::io::Error::other("no space left");
-        let said: anyhow::Error =
-            anyhow::Error::new(cause()).context("cannot write x: no space left");
-        assert_eq!(chain(said.as_ref()), "cannot write x: no space left");
-        let unsaid = Err::<(), _>(cause()).context("cannot write x").unwrap_err();
-        assert_eq!(chain(unsaid.as_ref()), "cannot write x: no space left");
-    }
+fn moved(command: &'static str) -> ExitCode {
+    service::usage_error("predictor", &CallTheTrainer(command))
 }

@@ -1,27 +1,18 @@
 //! The predictor: a window of samples in, quantiles per horizon out.
 //!
 //! A request goes `grpc` (limits, conversion) → `forecasting` (grid, features, model, judgement by the recent past) and
-//! back. `store` swaps the model, `train` and `evaluate` make and score one.
+//! back. `store` swaps the model, `reload` says when.
 //!
 //! Invariant: messages are known to `grpc` only, and nothing but `store` keeps state.
 
-mod card;
 pub mod commands;
 mod config;
-mod data;
 mod drift;
-mod evaluate;
 mod grpc;
 mod metrics;
 mod pool;
-mod promote;
 mod reload;
-mod report;
-mod resources;
-mod score;
 mod store;
-mod traces;
-mod train;
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The predictor on its own: serve, health, train, evaluate.
+//! The predictor on its own: serve, health.
 
 use std::process::ExitCode;
 

@@ -1,9 +1,9 @@
 //! Recorded CPU series as demand: `--trace FILE.csv` or `.csv.gz`.
 
-use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
+use std::{collections::BTreeMap, io::Read, path::Path};
 
 use anyhow::{Context as _, bail, ensure};
-use flate2::read::GzDecoder;
+use traces::csv::{self, Columns, Rows};
 
 /// One recorded series on its own times. Asked beyond its end, it begins again.
 #[derive(Clone, Debug)]
@@ -33,44 +33,30 @@ impl Trace {
     }
 }
 
-#[derive(serde::Deserialize)]
-struct Row {
-    #[serde(default)]
-    series: String,
-    timestamp: f64,
-    #[serde(alias = "value")]
-    cpu: f64,
-}
-
 /// Reads at most `most` series from a CSV file with the columns `timestamp`, `cpu` (percent) and, for more than one
 /// series, `series`.
 ///
 /// # Errors
 /// An unreadable file, missing columns, no usable series.
 pub fn read(path: &Path, most: usize) -> anyhow::Result<Vec<Trace>> {
-    let file = File::open(path).with_context(|| format!("cannot open trace {}", path.display()))?;
-    let reader: Box<dyn Read> = match path.extension() {
-        Some(extension) if extension == "gz" => Box::new(GzDecoder::new(file)),
-        _ => Box::new(file),
-    };
+    let reader =
+        csv::open(path).with_context(|| format!("cannot open trace {}", path.display()))?;
     parse(reader, most).with_context(|| format!("trace {}", path.display()))
 }
 
 fn parse(reader: impl Read, most: usize) -> anyhow::Result<Vec<Trace>> {
     let mut series: BTreeMap<String, BTreeMap<i64, f64>> = BTreeMap::new();
-    for (line, row) in csv::Reader::from_reader(reader)
-        .deserialize::<Row>()
-        .enumerate()
-    {
-        let row = row.context("expected the columns timestamp, cpu and optionally series")?;
+    let mut rows = Rows::new(reader, Columns::OneOrMore)
+        .context("expected the columns timestamp, cpu and optionally series")?;
+    while let Some(row) = rows.next_row()? {
         ensure!(
             row.cpu.is_finite() && row.timestamp.is_finite(),
             "row {}: timestamp and cpu must be finite numbers",
-            line + 2
+            row.line
         );
-        if series.contains_key(&row.series) || series.len() < most {
+        if series.contains_key(row.series) || series.len() < most {
             series
-                .entry(row.series)
+                .entry(row.series.to_owned())
                 .or_default()
                 .insert(row.timestamp as i64, row.cpu.clamp(0.0, 100.0));
         }

@@ -49,7 +49,7 @@ impl std::fmt::Display for Location {
 #[derive(Debug, thiserror::Error)]
 pub enum RefusedArtifact {
     #[error(
-        "{file} cannot be read: {source}; check the path and its permissions, or train one with `predictor train`"
+        "{file} cannot be read: {source}; check the path and its permissions, or train one with `trainer train`"
     )]
     Read {
         file: String,

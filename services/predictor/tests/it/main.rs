@@ -6,6 +6,7 @@
 
 mod concurrency;
 mod explain;
+mod moved;
 mod reload;
 mod service;
 mod support;

@@ -357,7 +357,7 @@ async fn a_missing_model_is_said_and_healed_by_reload() {
         status.message().contains(path.to_str().unwrap()),
         "{status}"
     );
-    assert!(status.message().contains("predictor train"), "{status}");
+    assert!(status.message().contains("trainer train"), "{status}");
     let status = running
         .client
         .get_model(GetModelRequest {})

@@ -110,7 +110,7 @@ pub struct Training {
     pub threads: u32,
     /// The first part of each series, by time, that was trained on; the rest was held out.
     pub share: f64,
-    /// What `predictor train` was told, places left out.
+    /// What `trainer train` was told, places left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arguments: Vec<String>,
     /// Sources of the data.

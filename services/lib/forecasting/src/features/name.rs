@@ -268,7 +268,7 @@ fn quantile(text: &str) -> Option<u32> {
     (1..=99).contains(&percent).then_some(percent)
 }
 
-/// What `predictor train` gives the model.
+/// What `trainer train` gives the model.
 pub fn default_features() -> Vec<Feature> {
     use Feature as F;
     let recur = |period, what| F::Recurrence { period, what };
