@@ -31,15 +31,18 @@ use common::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{Address, Config, Mode, PrometheusConfig, TargetConfig};
-pub use sources::prometheus::expressions;
+pub use config::{Config, TargetConfig};
+pub use sources::prometheus::{
+    expressions,
+    settings::{Address, Mode, PrometheusConfig},
+};
 
 use crate::{
     api::{
-        http::{App, guard::AllowedHosts},
+        http::{app::App, guard::AllowedHosts},
         lines::DecisionLines,
     },
-    config::seconds,
+    config::check::seconds,
     context::Context,
     domain::Target,
     events::Events,

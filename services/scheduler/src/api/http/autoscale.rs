@@ -9,7 +9,7 @@ use common::text::one_line;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{App, Problem, guard, standing::StandingBody};
+use super::{app::App, guard, problem::Problem, standing::StandingBody};
 use crate::{
     api::{lines::decision_word, targets},
     domain::{ActionTaken, Basis, Outcome, TargetResult},

@@ -16,7 +16,7 @@ use axum::{
     response::Response,
 };
 
-use super::Problem;
+use super::problem::Problem;
 
 /// Names with dots under which the API may be called.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use common::health::Health;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{App, standing::StandingBody};
+use super::{app::App, standing::StandingBody};
 
 /// State of the scheduler and of the services behind it.
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,84 +1,36 @@
 //! The HTTP API on :8000: the seed's endpoints with the seed's fields, and ours.
 
+pub mod app;
 pub mod autoscale;
 pub mod guard;
 pub mod health;
+mod problem;
 pub mod standing;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum::{
-    Json, Router,
+    Router,
     extract::State,
     http::{StatusCode, header},
     middleware,
-    response::{IntoResponse, Response},
+    response::IntoResponse,
 };
 use common::{
     exposition,
     serving::{self, Protocol},
 };
-use prometheus_client::registry::Registry;
-use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use utoipa::{OpenApi, ToSchema};
+use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::{
-    context::Context,
-    tick::{standing::StandingProbe, ticker::Ticker},
-};
-use guard::AllowedHosts;
+use app::App;
+use problem::Problem;
 
 /// Requests that still run this long after shutdown began are dropped.
 const DRAIN: Duration = Duration::from_secs(10);
-
-/// What the handlers work with.
-#[derive(Clone)]
-pub struct App {
-    /// The surroundings of ticks.
-    pub context: Context,
-    /// Runs them.
-    pub ticker: Arc<Ticker>,
-    /// Who knows what holds resizes back.
-    pub standing: StandingProbe,
-    /// All metrics of this process.
-    pub registry: Arc<Registry>,
-    /// Names with dots under which the API may be called.
-    pub hosts: AllowedHosts,
-    /// A GET runs a tick for scripts on other machines, too.
-    pub allow_get: bool,
-}
-
-/// An error of the API, as the seed wrote them.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Problem {
-    #[serde(skip)]
-    status: StatusCode,
-    /// What is wrong, one line.
-    detail: String,
-}
-
-impl Problem {
-    fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self {
-            status,
-            detail: detail.into(),
-        }
-    }
-
-    fn forbidden(detail: &str) -> Self {
-        Self::new(StatusCode::FORBIDDEN, detail)
-    }
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        (self.status, Json(self)).into_response()
-    }
-}
 
 #[derive(OpenApi)]
 #[openapi(info(

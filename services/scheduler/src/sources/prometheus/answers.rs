@@ -5,7 +5,7 @@ use common::prometheus::RangeAnswer;
 use super::matching::{Index, Wanted};
 use crate::{
     samples::series::{RawSeries, Sample},
-    sources::{Measured, Unmeasured},
+    sources::source::{Measured, Unmeasured},
 };
 
 /// The answers to the five expressions, for one Prometheus.

@@ -6,8 +6,10 @@ use common::prometheus::{Access, Bounds, Client, QueryError, RangeAnswer};
 use jiff::Timestamp;
 use url::Url;
 
-use super::addresses::{self, Blocked, GuardedResolver};
-use crate::config::PrometheusConfig;
+use super::{
+    addresses::{self, Blocked, GuardedResolver},
+    settings::PrometheusConfig,
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use common::{prometheus::LabelledSeries, text::shortened};
 
-use crate::sources::Unmeasured;
+use crate::sources::source::Unmeasured;
 
 /// Label that carries the EC2 instance id where service discovery adds it.
 const INSTANCE_ID_LABEL: &str = "instance_id";

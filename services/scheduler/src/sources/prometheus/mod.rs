@@ -5,6 +5,7 @@ mod answers;
 mod client;
 pub mod expressions;
 mod matching;
+pub mod settings;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -15,13 +16,11 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::source::{Measured, Reading, Sampling, Source, Unmeasured};
-use crate::{
-    config::{Address, Mode, PrometheusConfig},
-    domain::{Instance, Reach, Target},
-};
+use crate::domain::{Instance, Reach, Target};
 use answers::{Answers, Complete};
 use client::{MetricsError, Prometheus, Window, base_url};
 use matching::Wanted;
+use settings::{Address, Mode, PrometheusConfig};
 
 /// Machines looked up at the same time in what a central Prometheus answered.
 const LOOKUPS: usize = 16;

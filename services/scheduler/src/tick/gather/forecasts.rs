@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use futures::FutureExt as _;
 use tokio::time::timeout_at;
 
-use super::Inputs;
+use super::inputs::Inputs;
 use crate::{
     bounded::run_all,
     domain::{Forecast, Instance, Knowledge, Observation, Series},

@@ -6,7 +6,7 @@ use tokio::time::timeout_at;
 
 use super::{
     super::known::{Learned, Unread},
-    Inputs,
+    inputs::Inputs,
 };
 use crate::{
     bounded::run_all,

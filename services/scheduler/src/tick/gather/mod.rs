@@ -1,43 +1,26 @@
 //! The first half of a tick, a question without effects: what is known about each target, and what was learned on the way.
 
 mod forecasts;
+mod inputs;
 mod instances;
 mod types;
 
 use std::collections::HashMap;
 
 use futures::FutureExt as _;
-use jiff::Timestamp;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use super::known::{Gathered, Gathering, Learned, Unread};
 use crate::{
     bounded::run_all,
     domain::{Instance, Knowledge, Observation, Policy, Series, Target, TypeInfo},
-    memory::{state::State, targets::TargetMemories},
-    peers::Peers,
     samples::{
         observe::observe,
         rules::{CurrentType, Rules},
     },
-    sources::{Measured, Reading, Source, Unmeasured},
+    sources::{Measured, Reading, Unmeasured},
 };
-
-/// What the question is answered from.
-pub struct Inputs<'a> {
-    /// Who describes, decides, and forecasts.
-    pub peers: &'a Peers,
-    /// Who measures.
-    pub source: &'a dyn Source,
-    /// What earlier ticks learned.
-    pub state: &'a State,
-    /// What earlier ticks kept of each target.
-    pub memories: &'a TargetMemories,
-    /// The end of the window.
-    pub now: Timestamp,
-    /// What is not known by then stays unknown.
-    pub deadline: Instant,
-}
+pub use inputs::Inputs;
 
 /// A target on the way to what is known of it.
 enum Judged {

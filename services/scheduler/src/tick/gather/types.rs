@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{
     super::known::{Learned, Unread},
-    Inputs,
+    inputs::Inputs,
 };
 use crate::{
     domain::{Instance, Knowledge, Policy, Target, TypeInfo},

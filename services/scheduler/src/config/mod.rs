@@ -1,5 +1,7 @@
 //! Section `scheduler`.
 
+pub mod check;
+
 use std::{
     collections::HashMap,
     net::{Ipv4Addr, SocketAddr},
@@ -13,12 +15,9 @@ use common::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::sources::prometheus::{addresses, expressions};
+use crate::sources::prometheus::settings::PrometheusConfig;
+use check::{base_url, seconds, within};
 
-pub use crate::samples::units::{CpuUnit, MemoryUnit};
-
-/// Prometheus refuses ranges with more points than this for one series.
-const MOST_POINTS: u32 = 11_000;
 const MOST_ID_CHARACTERS: usize = 256;
 
 /// Section `scheduler`.
@@ -92,105 +91,6 @@ impl Default for Config {
     }
 }
 
-/// Section `scheduler.prometheus`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PrometheusConfig {
-    /// `central`: one Prometheus for all targets, at `url`. `on_instance`: each target runs its own. Default central.
-    pub mode: Mode,
-    /// Base URL of the central Prometheus, or of Thanos, Mimir, VictoriaMetrics. May hold user:password@. Default
-    /// http://127.0.0.1:9090.
-    pub url: String,
-    /// Token for `Authorization: Bearer`. Default none.
-    pub bearer_token: Option<String>,
-    /// Value of `X-Scope-OrgID`, for Mimir and Cortex. Default none.
-    pub tenant: Option<String>,
-    /// Port of the Prometheus on each instance. Default 9090.
-    pub port: u16,
-    /// Which address of the instance to ask, in mode `on_instance`: `private` or `public`. Default private.
-    pub address: Address,
-    /// Label that tells instances apart. Default instance.
-    pub instance_label: String,
-    /// PromQL for CPU in use, percent. `$instances` stands for the targets' labels as an escaped regular expression.
-    pub cpu_query: String,
-    /// PromQL for memory in use, percent.
-    pub memory_query: String,
-    /// PromQL for disk throughput, bytes per second.
-    pub disk_query: String,
-    /// What `cpu_query` gives: `percent` of the machine, `ratio` (0 to 1), `cores` in use, or `core_percent` (100 for each
-    /// core). Unset: percent, and the machine is held where that can't be told. Default none.
-    pub cpu_unit: Option<CpuUnit>,
-    /// What `memory_query` gives: `percent` of the machine's memory, `ratio` (0 to 1), or `bytes` in use. Unset: percent, and
-    /// memory is unknown where that can't be told. Default none.
-    pub memory_unit: Option<MemoryUnit>,
-    /// PromQL for the number of vCPUs.
-    pub vcpus_query: String,
-    /// PromQL for the memory of the machine, bytes.
-    pub memory_total_query: String,
-    /// Seconds between samples. Default 300.
-    pub step_seconds: u32,
-    /// Seconds of history to read. Default 172800, two days; at most 11,000 steps.
-    pub window_seconds: u32,
-    /// Fewer CPU samples than this are no basis for anything. Default 3.
-    pub min_samples: u32,
-    /// Seconds after a machine came up during which samples say more about booting than about demand. Default 120.
-    pub warm_up_seconds: u32,
-    /// Seconds that a query may take. Default 10.
-    pub timeout_seconds: u32,
-    /// Largest answer that is read, in bytes after decompression. Default 67108864, 64 MiB.
-    pub max_body_bytes: u64,
-    /// Queries in flight, in mode `on_instance`. Default 32.
-    pub concurrency: u32,
-}
-
-impl Default for PrometheusConfig {
-    fn default() -> Self {
-        Self {
-            mode: Mode::Central,
-            url: "http://127.0.0.1:9090".to_owned(),
-            bearer_token: None,
-            tenant: None,
-            port: 9090,
-            address: Address::Private,
-            instance_label: "instance".to_owned(),
-            cpu_query: expressions::CPU_PERCENT.to_owned(),
-            memory_query: expressions::MEMORY_PERCENT.to_owned(),
-            disk_query: expressions::DISK_BYTES_PER_SECOND.to_owned(),
-            cpu_unit: None,
-            memory_unit: None,
-            vcpus_query: expressions::VCPUS.to_owned(),
-            memory_total_query: expressions::MEMORY_TOTAL_BYTES.to_owned(),
-            step_seconds: 300,
-            window_seconds: 172_800,
-            min_samples: 3,
-            warm_up_seconds: 120,
-            timeout_seconds: 10,
-            max_body_bytes: 64 << 20,
-            concurrency: 32,
-        }
-    }
-}
-
-/// Where Prometheus runs.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// One for all.
-    Central,
-    /// One on each instance, as the seed has it.
-    OnInstance,
-}
-
-/// Which address of an instance.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Address {
-    /// Its address inside the VPC.
-    Private,
-    /// Its public address.
-    Public,
-}
-
 /// One entry of `scheduler.targets`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -256,62 +156,6 @@ impl Config {
     }
 }
 
-impl PrometheusConfig {
-    fn validate(&self) -> Result<(), ConfigError> {
-        let key = |name: &str| format!("prometheus.{name}");
-        if self.mode == Mode::Central {
-            let url = base_url("scheduler.prometheus.url", &self.url)?;
-            addresses::check_url(&url)
-                .map_err(|why| invalid("scheduler.prometheus.url", why.to_string()))?;
-        }
-        for (name, text) in [
-            ("instance_label", &self.instance_label),
-            ("cpu_query", &self.cpu_query),
-            ("memory_query", &self.memory_query),
-            ("disk_query", &self.disk_query),
-            ("vcpus_query", &self.vcpus_query),
-            ("memory_total_query", &self.memory_total_query),
-        ] {
-            if text.trim().is_empty() {
-                return Err(invalid(
-                    &format!("scheduler.prometheus.{name}"),
-                    "is empty; leave it out for the default",
-                ));
-            }
-        }
-        within(&key("step_seconds"), self.step_seconds, 1, 3_600)?;
-        within(
-            &key("window_seconds"),
-            self.window_seconds,
-            self.step_seconds,
-            self.step_seconds.saturating_mul(MOST_POINTS - 1),
-        )?;
-        within(&key("min_samples"), self.min_samples, 1, MOST_POINTS)?;
-        within(&key("warm_up_seconds"), self.warm_up_seconds, 0, 3_600)?;
-        within(&key("timeout_seconds"), self.timeout_seconds, 1, 600)?;
-        within(&key("concurrency"), self.concurrency, 1, 1_024)?;
-        if !(1_024..=1 << 32).contains(&self.max_body_bytes) {
-            return Err(invalid(
-                "scheduler.prometheus.max_body_bytes",
-                "must lie between 1024 and 4294967296",
-            ));
-        }
-        for (name, value) in [
-            ("bearer_token", &self.bearer_token),
-            ("tenant", &self.tenant),
-        ] {
-            let printable = |text: &String| text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
-            if value.as_ref().is_some_and(|text| !printable(text)) {
-                return Err(invalid(
-                    &format!("scheduler.prometheus.{name}"),
-                    "must be printable ASCII on one line",
-                ));
-            }
-        }
-        Ok(())
-    }
-}
-
 fn validate_targets(targets: &[TargetConfig]) -> Result<(), ConfigError> {
     let mut seen: HashMap<(&str, &str), usize> = HashMap::new();
     for (position, target) in targets.iter().enumerate() {
@@ -366,41 +210,10 @@ fn validate_targets(targets: &[TargetConfig]) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn within(key: &str, value: u32, least: u32, most: u32) -> Result<(), ConfigError> {
-    if (least..=most).contains(&value) {
-        return Ok(());
-    }
-    Err(invalid(
-        &format!("scheduler.{key}"),
-        format!("is {value}; it must lie between {least} and {most}"),
-    ))
-}
-
-fn base_url(key: &str, text: &str) -> Result<url::Url, ConfigError> {
-    // The text itself stays out of the message: it may hold a password.
-    let url = url::Url::parse(text).map_err(|error| {
-        invalid(
-            key,
-            format!("is no URL ({error}); it looks like http://host:port"),
-        )
-    })?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(invalid(
-            key,
-            "must begin with http:// or https:// and name a host",
-        ));
-    }
-    Ok(url)
-}
-
-/// A duration from whole seconds.
-pub fn seconds(seconds: u32) -> Duration {
-    Duration::from_secs(u64::from(seconds))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sources::prometheus::settings::{Address, Mode};
 
     fn read(lines: &str) -> Result<Config, String> {
         let yaml = format!("scheduler:\n  {}\n", lines.replace('\n', "\n  "));
