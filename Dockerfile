@@ -17,6 +17,7 @@ COPY services/autoscaler/Cargo.toml services/autoscaler/
 COPY services/common/Cargo.toml services/common/
 COPY services/decision/Cargo.toml services/decision/
 COPY services/lib/forecasting/Cargo.toml services/lib/forecasting/
+COPY services/lib/prometheus/Cargo.toml services/lib/prometheus/
 COPY services/lib/traces/Cargo.toml services/lib/traces/
 COPY services/predictor/Cargo.toml services/predictor/
 COPY services/scheduler/Cargo.toml services/scheduler/

@@ -13,7 +13,7 @@ const SERVICES: [&str; 4] = ["predictor", "decision", "actuator", "scheduler"];
 /// Programs that nothing is built on.
 const PROGRAMS: [&str; 2] = ["trainer", "autoscaler"];
 /// What services are made of.
-const LIBRARIES: [&str; 2] = ["forecasting", "traces"];
+const LIBRARIES: [&str; 3] = ["forecasting", "prometheus", "traces"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

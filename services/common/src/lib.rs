@@ -16,7 +16,6 @@ pub mod listen;
 pub mod names;
 mod port_holder;
 pub mod private;
-pub mod prometheus;
 pub mod retry;
 pub mod servers;
 pub mod service;

@@ -12,8 +12,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use common::prometheus::{Access, LabelledSeries};
 use flate2::{Compression, GzBuilder};
+use prometheus_api::{Access, LabelledSeries};
 use serde::{Deserialize, Serialize};
 
 use chunks::Chunk;

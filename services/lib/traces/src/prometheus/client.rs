@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::prometheus::{Access, Bounds, LabelledSeries, QueryError, Range, shown};
+use prometheus_api::{Access, Bounds, LabelledSeries, QueryError, Range, shown};
 use url::Url;
 
 use super::chunks::Chunk;
@@ -36,7 +36,7 @@ fn remedy(error: &QueryError) -> &'static str {
 /// One server.
 #[derive(Debug)]
 pub struct Client {
-    http: common::prometheus::Client,
+    http: prometheus_api::Client,
     base: Url,
 }
 
@@ -53,7 +53,7 @@ impl Client {
             ));
         }
         let tls = base.scheme() == "https";
-        let http = common::prometheus::Client::new(BOUNDS, access, tls, |builder| builder)?;
+        let http = prometheus_api::Client::new(BOUNDS, access, tls, |builder| builder)?;
         Ok(Self { http, base })
     }
 

@@ -1,6 +1,6 @@
 //! The answers to the five expressions, and what they have of one target.
 
-use common::prometheus::RangeAnswer;
+use prometheus_api::RangeAnswer;
 
 use super::matching::{Index, Wanted};
 use crate::{
@@ -93,7 +93,7 @@ fn find(answer: &Answer, wanted: &Wanted<'_>) -> Result<Vec<Sample>, Unmeasured>
     let answer = answer.as_ref().map_err(Clone::clone)?;
     let found = answer.index.find(wanted)?;
     let samples = found.map_or(&[][..], |series| &series.samples);
-    let sample = |sample: &common::prometheus::Sample| Sample {
+    let sample = |sample: &prometheus_api::Sample| Sample {
         at: sample.at,
         value: sample.value,
     };

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use common::prometheus::{Access, Bounds, Client, QueryError, RangeAnswer};
 use jiff::Timestamp;
+use prometheus_api::{Access, Bounds, Client, QueryError, RangeAnswer};
 use url::Url;
 
 use super::{
@@ -98,7 +98,7 @@ impl Prometheus {
         let end = window.end.as_second();
         // The range ends now and begins whole steps earlier, so that its last point is the present.
         let steps = i64::from(window.seconds / window.step_seconds);
-        let range = common::prometheus::Range {
+        let range = prometheus_api::Range {
             start: end - steps * i64::from(window.step_seconds),
             end,
             step_seconds: window.step_seconds,

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use common::{prometheus::LabelledSeries, text::shortened};
+use common::text::shortened;
+use prometheus_api::LabelledSeries;
 
 use crate::sources::source::Unmeasured;
 

@@ -10,9 +10,10 @@ pub mod settings;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use common::{prometheus::shown, text::one_line};
+use common::text::one_line;
 use futures::future::join5;
 use jiff::Timestamp;
+use prometheus_api::shown;
 use url::Url;
 
 use super::source::{Measured, Reading, Sampling, Source, Unmeasured};

@@ -1,9 +1,8 @@
 //! `query_range` of Prometheus's HTTP API, by POST, with bounds on time and size. Redirects and proxies are not followed.
 
-mod wire;
-
 use std::{error::Error as _, time::Duration};
 
+use common::text::{chain, one_line};
 use reqwest::{
     ClientBuilder, StatusCode,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION},
@@ -11,82 +10,13 @@ use reqwest::{
 };
 use url::Url;
 
-pub use wire::{LabelledSeries, RangeAnswer, Sample};
-
-use crate::text::{chain, one_line};
+use crate::{
+    error::QueryError,
+    wire::{self, RangeAnswer},
+};
 
 /// So much of an error's body is read.
 const MOST_ERROR_BYTES: u64 = 64 << 10;
-
-/// Why a query has no answer. One line each, with the address and no secrets; the remedy is the caller's to add.
-#[derive(Debug, thiserror::Error)]
-pub enum QueryError {
-    /// TLS, or a header that can't be sent.
-    #[error("the HTTP client for Prometheus can't be built: {0}")]
-    Client(String),
-    /// No connection, or a broken one.
-    #[error("Prometheus at {url} can't be reached: {why}")]
-    Unreachable {
-        /// Where.
-        url: String,
-        /// The innermost cause.
-        why: String,
-    },
-    /// Too slow.
-    #[error("Prometheus at {url} did not answer within {seconds} s")]
-    Timeout {
-        /// Where.
-        url: String,
-        /// The limit.
-        seconds: u32,
-    },
-    /// It is somewhere else.
-    #[error(
-        "Prometheus at {url} redirects to {to}; redirects are not followed, name the final address"
-    )]
-    Redirect {
-        /// Where.
-        url: String,
-        /// Where to.
-        to: String,
-    },
-    /// Another status than 200.
-    #[error("Prometheus at {url} answered {status}{detail}")]
-    Status {
-        /// Where.
-        url: String,
-        /// Such as 503.
-        status: StatusCode,
-        /// What it said, if anything.
-        detail: String,
-    },
-    /// Too large.
-    #[error("Prometheus at {url} answered with more than {limit} bytes")]
-    TooLarge {
-        /// Where.
-        url: String,
-        /// The limit, after decompression.
-        limit: u64,
-    },
-    /// HTML.
-    #[error(
-        "the server at {url} answered {content_type} instead of JSON; is that address Prometheus, or a login page before it?"
-    )]
-    NotJson {
-        /// Where.
-        url: String,
-        /// Such as "text/html".
-        content_type: String,
-    },
-    /// No matrix.
-    #[error("the answer of Prometheus at {url} {why}")]
-    Answer {
-        /// Where.
-        url: String,
-        /// What is wrong with it.
-        why: String,
-    },
-}
 
 /// How long and how much.
 #[derive(Clone, Copy, Debug)]

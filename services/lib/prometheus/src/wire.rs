@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use common::text::{chain, one_line};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
-use crate::text::{chain, one_line};
+use crate::error::Malformed;
 
 /// A value at a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -130,7 +131,7 @@ fn says_yes(value: &Value) -> bool {
 }
 
 /// The same for a text.
-pub(super) fn is_yes(text: &str) -> bool {
+pub fn is_yes(text: &str) -> bool {
     !matches!(
         text.trim().to_lowercase().as_str(),
         "" | "false" | "0" | "no"
@@ -182,27 +183,19 @@ impl<'de> Deserialize<'de> for Number {
 ///
 /// # Errors
 /// What is wrong with it, without who sent it.
-pub fn parse(body: &[u8]) -> Result<RangeAnswer, String> {
-    let envelope: Envelope = serde_json::from_slice(body).map_err(|error| {
-        format!(
-            "is not an answer of the Prometheus API ({})",
-            one_line(&chain(&error))
-        )
-    })?;
+pub fn parse(body: &[u8]) -> Result<RangeAnswer, Malformed> {
+    let envelope: Envelope = serde_json::from_slice(body)
+        .map_err(|error| Malformed::Foreign(one_line(&chain(&error))))?;
     if envelope.status != "success" {
-        return Err(format!(
-            "is the error {}: {}",
-            one_line(&envelope.error_type),
-            one_line(&envelope.error)
-        ));
+        return Err(Malformed::Error {
+            kind: one_line(&envelope.error_type),
+            message: one_line(&envelope.error),
+        });
     }
     let (warnings, advice) = envelope.remarks();
-    let data = envelope.data.ok_or("has no data")?;
+    let data = envelope.data.ok_or(Malformed::Empty)?;
     if data.result_type != "matrix" {
-        return Err(format!(
-            "is a {} instead of a matrix; does the expression give a range vector?",
-            one_line(&data.result_type)
-        ));
+        return Err(Malformed::NoMatrix(one_line(&data.result_type)));
     }
     let series = data
         .result
@@ -340,7 +333,7 @@ mod tests {
                 "a number in quotes",
             ),
         ] {
-            let message = parse(body.as_bytes()).unwrap_err();
+            let message = parse(body.as_bytes()).unwrap_err().to_string();
             assert!(message.contains(expected), "{message:?} lacks {expected:?}");
             assert!(!message.contains('\n'));
         }
