@@ -23,7 +23,6 @@ async fn get(scheduler: &Scheduler, path: &str) -> (StatusCode, Value) {
 async fn autoscale_runs_a_tick_and_answers_as_the_seed_did() {
     let world = World::start().await;
     world.prometheus.cpu(&[80.0, 50.0, 20.0]);
-    world.decision.scale("web", "t2.medium");
     let scheduler = world.scheduler("").await;
 
     let (status, before) = get(&scheduler, "/autoscale_status").await;

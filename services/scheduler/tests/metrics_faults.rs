@@ -26,7 +26,7 @@ use support::{
 async fn eager() -> World {
     let world = World::start().await;
     for target in ["web", "api", "job"] {
-        world.decision.scale(target, "t2.medium");
+        world.predictor.make_busy(target);
     }
     world
 }

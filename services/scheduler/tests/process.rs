@@ -73,7 +73,7 @@ fn a_taken_port_is_named() {
 async fn it_ticks_writes_its_lines_and_ends_with_0_on_sigterm() {
     let world = World::start().await;
     world.prometheus.cpu(&[90.0, 50.0, 20.0]);
-    world.decision.scale("web", "t2.medium");
+    world.predictor.make_busy("web");
     let folder = tempfile::tempdir().unwrap();
     let config = world.config("log_file: logs/autoscaler.log");
     // Two ports that were free a moment ago.
@@ -128,9 +128,12 @@ async fn it_ticks_writes_its_lines_and_ends_with_0_on_sigterm() {
     let lines: Vec<&str> = stdout.lines().collect();
     assert_eq!(lines.len(), 3, "{stdout}");
     for (line, words) in lines.iter().zip([
-        "decision=scale_up | action_taken=started | reason=as told | target=web",
-        "decision=noop | action_taken=none | reason=in range | target=api",
-        "decision=noop | action_taken=none | reason=in range | target=job",
+        "decision=scale_up | action_taken=started | reason=forecast 90.0 % in 15 min is above 75 %, with probability \
+         1.00; t2.small to t2.medium | target=web",
+        "decision=noop | action_taken=none | reason=forecast 50.0 % in 15 min lies between 30 % and 75 % | \
+         target=api",
+        "decision=noop | action_taken=none | reason=forecast 20.0 % in 15 min is below 30 %, but t2.small is the \
+         smallest type of the ladder | target=job",
     ]) {
         assert!(line.starts_with("timestamp="), "{line}");
         assert!(

@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::{grpc::outgoing, time::to_proto};
 use proto::{
     actuator::v1::{CircuitBreaker, GetLimitsResponse, KillSwitch},
-    decision::v1::{PauseDirection, PauseState},
+    decision::v1::{PauseDirection, PauseRequest},
     scheduler::v1::{GetStatusRequest, Standing, WatchEventsRequest},
 };
 use serde_json::Value;
@@ -45,14 +45,14 @@ async fn every_place_shows_what_holds_resizes_back() {
         ..Default::default()
     };
     world.actuator.fence(1);
-    world.decision.pauses.lock().unwrap().push(PauseState {
+    let pause = PauseRequest {
         target_id: "web".into(),
         direction: PauseDirection::Down.into(),
         reason: "release".into(),
-        since: Some(to_proto(until)),
-        until: None,
         by: "ada@ops-1".into(),
-    });
+        ..Default::default()
+    };
+    world.decision.pause_of(pause).await;
     let scheduler = world.scheduler("").await;
     let before = standing(&scheduler).await;
     assert_eq!(
@@ -66,6 +66,8 @@ async fn every_place_shows_what_holds_resizes_back() {
     );
     scheduler.tick().await;
 
+    let epoch = world.decision.epoch();
+    assert!(epoch > 1);
     let now = standing(&scheduler).await;
     let switch = now.kill_switch.clone().unwrap();
     assert_eq!((switch.on, switch.reason.as_str()), (true, "fire"));
@@ -92,7 +94,7 @@ async fn every_place_shows_what_holds_resizes_back() {
             now.lease_epoch,
             now.fence_epoch
         ),
-        (Some(false), "reachable", 1, 1)
+        (Some(false), "reachable", epoch, 1)
     );
     assert_eq!(now.unknown, [""; 0]);
 
@@ -108,10 +110,11 @@ async fn every_place_shows_what_holds_resizes_back() {
         assert_eq!(shown["pauses"][0]["until"], Value::Null);
         assert_eq!(shown["dry_run"], false);
         assert_eq!(shown["prometheus"], "reachable");
-        assert_eq!(shown["lease_epoch"], 1);
+        assert_eq!(shown["lease_epoch"], epoch);
         assert_eq!(shown["journal_degraded"], Value::Null);
     }
     let metrics = body(&scheduler, "/metrics").await;
+    let lease_epoch = format!("autoscaler_scheduler_lease_epoch {epoch}");
     for line in [
         r#"autoscaler_scheduler_holds_back{part="kill_switch"} 1"#,
         r#"autoscaler_scheduler_holds_back{part="breaker"} 1"#,
@@ -119,7 +122,7 @@ async fn every_place_shows_what_holds_resizes_back() {
         r#"autoscaler_scheduler_holds_back{part="dry_run"} 0"#,
         r#"autoscaler_scheduler_holds_back{part="prometheus_unreachable"} 0"#,
         "autoscaler_scheduler_pauses 1",
-        "autoscaler_scheduler_lease_epoch 1",
+        lease_epoch.as_str(),
         "autoscaler_scheduler_fence_epoch 1",
     ] {
         assert!(metrics.contains(line), "{metrics}\nlacks {line}");

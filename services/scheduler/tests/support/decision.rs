@@ -1,59 +1,94 @@
-//! A decision service that scales what it is told to scale, with the real one's rules on keys, pending actions, outcomes
-//! and leases.
+//! The real decision service on a store in memory, behind a layer that delays, refuses and records.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use common::{
-    clock::{Clock as _, SystemClock},
-    grpc::deadline,
+    clock::{Clock, SystemClock},
+    grpc::{deadline, outgoing},
     time::to_proto,
 };
-use proto::decision::v1::{
-    AcquireLeaseRequest, AcquireLeaseResponse, Action, ApplyPolicyRequest, ApplyPolicyResponse,
-    DecideRequest, DecideResponse, Decision, ExplainDecisionRequest, ExplainDecisionResponse,
-    GetDecisionRequest, GetDecisionResponse, GetPolicyRequest, GetPolicyResponse,
-    GetTargetStateRequest, GetTargetStateResponse, Lease, ListDecisionsRequest,
-    ListDecisionsResponse, ListPausesRequest, ListPausesResponse, Outcome, PauseRequest,
-    PauseResponse, PauseState, Policy, ReasonCode, ReleaseLeaseRequest, ReleaseLeaseResponse,
-    RenewLeaseRequest, RenewLeaseResponse, ReportOutcomeRequest, ReportOutcomeResponse,
-    ResumeRequest, ResumeResponse, ValidatePolicyRequest, ValidatePolicyResponse,
-    decision_service_server::{DecisionService, DecisionServiceServer},
+use decision::{Api, Deps, Policy};
+use jiff::Timestamp;
+use proto::{
+    decision::v1::{
+        AcquireLeaseRequest, AcquireLeaseResponse, ApplyPolicyRequest, ApplyPolicyResponse,
+        DecideRequest, DecideResponse, Decision, ExplainDecisionRequest, ExplainDecisionResponse,
+        GetDecisionRequest, GetDecisionResponse, GetPolicyRequest, GetPolicyResponse,
+        GetTargetStateRequest, GetTargetStateResponse, Lease, ListDecisionsRequest,
+        ListDecisionsResponse, ListPausesRequest, ListPausesResponse, Observation, Outcome,
+        PauseRequest, PauseResponse, ReleaseLeaseRequest, ReleaseLeaseResponse, RenewLeaseRequest,
+        RenewLeaseResponse, ReportOutcomeRequest, ReportOutcomeResponse, ResumeRequest,
+        ResumeResponse, ValidatePolicyRequest, ValidatePolicyResponse,
+        decision_service_server::{DecisionService, DecisionServiceServer},
+    },
+    predictor::v1::Series,
 };
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, async_trait};
 
-struct Held {
-    holder: String,
-    epoch: u64,
-    until: Instant,
+use super::predictor;
+
+const FLEET: &str = "fleet";
+/// Of the calls that tests make beside the scheduler.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The machine's clock, or some time ago.
+#[derive(Clone, Default)]
+struct ShiftedClock {
+    behind: Arc<Mutex<Duration>>,
 }
 
-#[derive(Default)]
-pub struct FakeDecision {
-    /// Targets to scale, with the type to go to.
-    pub scale: Mutex<HashMap<String, &'static str>>,
+#[async_trait]
+impl Clock for ShiftedClock {
+    fn now(&self) -> Timestamp {
+        let behind = *self.behind.lock().unwrap();
+        SystemClock.now().saturating_sub(behind).unwrap()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        SystemClock.sleep(duration).await;
+    }
+}
+
+pub struct WatchedDecision {
+    api: Api,
+    clock: ShiftedClock,
     /// What Decide answers, if anything, for this target.
     pub refuse: Mutex<HashMap<String, Status>>,
-    /// Each Decide waits so long.
+    /// Each answer of Decide waits so long: the decision is made by then.
     pub slow: Mutex<Duration>,
     pub requests: Mutex<Vec<DecideRequest>>,
-    pub decisions: Mutex<Vec<Decision>>,
     /// ReportOutcome fails so many times more.
     pub report_failures: Mutex<u32>,
-    pub pauses: Mutex<Vec<PauseState>>,
-    lease: Mutex<Option<Held>>,
-    epochs: Mutex<u64>,
+    /// Each as it was answered last.
+    decisions: Mutex<Vec<Decision>>,
+    /// The fleet's, as it was answered last.
+    lease: Mutex<Lease>,
 }
 
-impl FakeDecision {
-    pub fn scale(&self, target_id: &str, instance_type: &'static str) {
-        self.scale
-            .lock()
-            .unwrap()
-            .insert(target_id.to_owned(), instance_type);
+impl WatchedDecision {
+    pub async fn start() -> Self {
+        let clock = ShiftedClock::default();
+        let policy = Policy {
+            max_sample_age_seconds: 600,
+            ..Policy::default()
+        };
+        let deps = Deps {
+            clock: Arc::new(clock.clone()),
+        };
+        Self {
+            api: decision::in_memory(policy, deps).await.unwrap(),
+            clock,
+            refuse: Mutex::default(),
+            slow: Mutex::default(),
+            requests: Mutex::default(),
+            report_failures: Mutex::default(),
+            decisions: Mutex::default(),
+            lease: Mutex::default(),
+        }
     }
 
     /// The newest request about a target.
@@ -83,132 +118,113 @@ impl FakeDecision {
         decisions.iter().filter(|decision| decision.pending).count()
     }
 
-    /// Ends the lease as if its time were over.
-    pub fn expire_lease(&self) {
-        if let Some(held) = self.lease.lock().unwrap().as_mut() {
-            held.until = Instant::now();
-        }
+    /// Takes the lease from its holder, who is not told, as if its time were over.
+    pub async fn expire_lease(&self) {
+        let lease = self.lease.lock().unwrap().clone();
+        let released = self.release(&lease.holder, lease.epoch).await;
+        assert!(released, "nobody held it");
+        self.lease.lock().unwrap().holder.clear();
     }
 
     pub fn holder(&self) -> Option<String> {
         let lease = self.lease.lock().unwrap();
-        lease
-            .as_ref()
-            .filter(|held| held.until > Instant::now())
-            .map(|held| held.holder.clone())
+        let now = to_proto(SystemClock.now());
+        let live = lease
+            .expires_at
+            .is_some_and(|end| (end.seconds, end.nanos) > (now.seconds, now.nanos));
+        Some(lease.holder.clone()).filter(|holder| live && !holder.is_empty())
     }
 
-    /// A decision that some other scheduler left behind.
-    pub fn leave_pending(
+    /// That of the last lease; 0 before the first.
+    pub fn epoch(&self) -> u64 {
+        self.lease.lock().unwrap().epoch
+    }
+
+    pub async fn pause_of(&self, request: PauseRequest) {
+        let request = outgoing(request, TIMEOUT);
+        self.api.pause(request).await.unwrap();
+    }
+
+    /// A decision to go up that some other scheduler made some time ago and left behind; with a lease, of `holder`.
+    pub async fn leave_pending(
         &self,
         target_id: &str,
         instance_id: &str,
-        to: &str,
         age: Duration,
-        lease_epoch: u64,
-    ) -> String {
-        let id = format!("left-{target_id}");
-        let at = SystemClock.now().saturating_sub(age).unwrap();
-        self.decisions.lock().unwrap().push(Decision {
-            decision_id: id.clone(),
-            target_id: target_id.to_owned(),
-            instance_id: instance_id.to_owned(),
-            decided_at: Some(to_proto(at)),
-            action: Action::ScaleUp.into(),
-            from_instance_type: "t2.small".into(),
-            to_instance_type: to.to_owned(),
-            pending: true,
-            lease_epoch,
-            ..Default::default()
-        });
-        id
-    }
-
-    fn decide(&self, request: &DecideRequest) -> Decision {
-        let mut decisions = self.decisions.lock().unwrap();
-        let same = |decision: &&Decision| {
-            decision.tick_id == request.tick_id && decision.target_id == request.target_id
-        };
-        if let Some(decision) = decisions.iter().find(same) {
-            return decision.clone();
-        }
-        let pending = decisions
-            .iter()
-            .any(|decision| decision.pending && decision.target_id == request.target_id);
-        let wanted = self.scale.lock().unwrap().get(&request.target_id).copied();
-        let (action, to, reason_code, reason) = if !request.unknown_reason.is_empty() {
-            let same = request.instance_type.as_str();
-            (
-                Action::Hold,
-                same,
-                request.unknown_reason_code(),
-                request.unknown_reason.clone(),
-            )
-        } else if pending {
-            (
-                Action::Hold,
-                request.instance_type.as_str(),
-                ReasonCode::ActionPending,
-                "pending".into(),
-            )
-        } else {
-            match wanted.filter(|wanted| *wanted != request.instance_type) {
-                Some(wanted) => (
-                    Action::ScaleUp,
-                    wanted,
-                    ReasonCode::ForecastAboveUpThreshold,
-                    "as told".to_owned(),
-                ),
-                None => (
-                    Action::Hold,
-                    request.instance_type.as_str(),
-                    ReasonCode::ForecastInRange,
-                    "in range".to_owned(),
-                ),
+        holder: Option<&str>,
+    ) {
+        *self.clock.behind.lock().unwrap() = age;
+        let lease = match holder {
+            None => None,
+            Some(holder) => {
+                let request = AcquireLeaseRequest {
+                    resource: FLEET.to_owned(),
+                    holder: holder.to_owned(),
+                    ttl_seconds: 1,
+                };
+                let acquired = self.api.acquire_lease(outgoing(request, TIMEOUT)).await;
+                acquired.unwrap().into_inner().lease
             }
         };
-        let decision = Decision {
-            decision_id: format!("{}-{}", request.target_id, decisions.len()),
-            tick_id: request.tick_id.clone(),
-            target_id: request.target_id.clone(),
-            instance_id: request.instance_id.clone(),
-            decided_at: Some(to_proto(SystemClock.now())),
-            action: action.into(),
-            from_instance_type: request.instance_type.clone(),
-            to_instance_type: to.to_owned(),
-            reason_code: reason_code.into(),
-            reason,
-            confidence: 0.9,
-            predicted_cpu_percent: request.forecast.as_ref().map(|forecast| forecast.last_cpu),
-            horizon_seconds: request.forecast.as_ref().map_or(0, |_| 900),
-            dry_run: request.dry_run,
-            pending: action != Action::Hold && !request.dry_run,
-            lease_epoch: request.lease_epoch,
+        let now = self.clock.now();
+        let series = Series {
+            series_id: target_id.to_owned(),
+            timestamps_seconds: vec![now.as_second()],
+            cpu: vec![90.0],
             ..Default::default()
         };
-        decisions.push(decision.clone());
-        decision
+        let request = DecideRequest {
+            tick_id: "left behind".to_owned(),
+            target_id: target_id.to_owned(),
+            instance_id: instance_id.to_owned(),
+            instance_type: "t2.small".to_owned(),
+            observation: Some(Observation {
+                observed_at: Some(to_proto(now)),
+                cpu_percent: 90.0,
+                ..Default::default()
+            }),
+            forecast: Some(predictor::forecast(series, false)),
+            lease_epoch: lease.as_ref().map_or(0, |lease| lease.epoch),
+            ..Default::default()
+        };
+        let decided = self.api.decide(outgoing(request, TIMEOUT)).await;
+        let decision = decided.unwrap().into_inner().decision.unwrap();
+        assert!(decision.pending, "{decision:#?}");
+        self.record(decision);
+        if let Some(lease) = lease {
+            assert!(self.release(&lease.holder, lease.epoch).await);
+        }
+        *self.clock.behind.lock().unwrap() = Duration::ZERO;
+    }
+
+    async fn release(&self, holder: &str, epoch: u64) -> bool {
+        let request = ReleaseLeaseRequest {
+            resource: FLEET.to_owned(),
+            holder: holder.to_owned(),
+            epoch,
+        };
+        let released = self.api.release_lease(outgoing(request, TIMEOUT)).await;
+        released.unwrap().into_inner().released
+    }
+
+    fn record(&self, decision: Decision) {
+        let mut decisions = self.decisions.lock().unwrap();
+        let known = decisions
+            .iter_mut()
+            .find(|known| known.decision_id == decision.decision_id);
+        match known {
+            Some(known) => *known = decision,
+            None => decisions.push(decision),
+        }
     }
 }
 
-pub struct Served(Arc<FakeDecision>);
-
-pub fn server(fake: &Arc<FakeDecision>) -> DecisionServiceServer<Served> {
-    DecisionServiceServer::new(Served(Arc::clone(fake)))
+pub fn server(watched: &Arc<WatchedDecision>) -> DecisionServiceServer<WatchedDecision> {
+    DecisionServiceServer::from_arc(Arc::clone(watched))
 }
 
-fn lease(held: &Held) -> Lease {
-    let left = held.until.saturating_duration_since(Instant::now());
-    Lease {
-        resource: "fleet".into(),
-        holder: held.holder.clone(),
-        epoch: held.epoch,
-        expires_at: Some(to_proto(SystemClock.now().saturating_add(left).unwrap())),
-    }
-}
-
-#[tonic::async_trait]
-impl DecisionService for Served {
+#[async_trait]
+impl DecisionService for WatchedDecision {
     async fn decide(
         &self,
         request: Request<DecideRequest>,
@@ -217,42 +233,35 @@ impl DecisionService for Served {
             deadline(&request).is_some(),
             "every call carries a deadline"
         );
-        let request = request.into_inner();
-        let slow = *self.0.slow.lock().unwrap();
-        tokio::time::sleep(slow).await;
-        self.0.requests.lock().unwrap().push(request.clone());
-        if let Some(status) = self.0.refuse.lock().unwrap().get(&request.target_id) {
-            return Err(status.clone());
+        let asked = request.get_ref().clone();
+        let refusal = self.refuse.lock().unwrap().get(&asked.target_id).cloned();
+        let answer = match refusal {
+            Some(status) => Err(status),
+            None => self.api.decide(request).await,
+        };
+        if let Ok(decided) = &answer {
+            self.record(decided.get_ref().decision.clone().unwrap());
         }
-        let decision = Some(self.0.decide(&request));
-        Ok(Response::new(DecideResponse { decision }))
+        let slow = *self.slow.lock().unwrap();
+        tokio::time::sleep(slow).await;
+        self.requests.lock().unwrap().push(asked);
+        answer
     }
 
     async fn report_outcome(
         &self,
         request: Request<ReportOutcomeRequest>,
     ) -> Result<Response<ReportOutcomeResponse>, Status> {
-        let request = request.into_inner();
         {
-            let mut failures = self.0.report_failures.lock().unwrap();
+            let mut failures = self.report_failures.lock().unwrap();
             if *failures > 0 {
                 *failures -= 1;
                 return Err(Status::internal("the store hiccups"));
             }
         }
-        let mut decisions = self.0.decisions.lock().unwrap();
-        let decision = decisions
-            .iter_mut()
-            .find(|decision| decision.decision_id == request.decision_id)
-            .ok_or_else(|| Status::not_found("no such decision"))?;
-        if decision.outcome() == Outcome::Unspecified {
-            decision.outcome = request.outcome;
-            decision.outcome_detail = request.detail;
-            decision.outcome_at = request.finished_at;
-            decision.pending = false;
-        }
-        let decision = Some(decision.clone());
-        Ok(Response::new(ReportOutcomeResponse { decision }))
+        let answer = self.api.report_outcome(request).await?;
+        self.record(answer.get_ref().decision.clone().unwrap());
+        Ok(answer)
     }
 
     async fn list_decisions(
@@ -260,143 +269,98 @@ impl DecisionService for Served {
         request: Request<ListDecisionsRequest>,
     ) -> Result<Response<ListDecisionsResponse>, Status> {
         assert!(request.get_ref().pending_only);
-        let decisions = self.0.decisions.lock().unwrap();
-        let decisions = decisions
-            .iter()
-            .filter(|decision| decision.pending)
-            .cloned()
-            .collect();
-        Ok(Response::new(ListDecisionsResponse {
-            decisions,
-            next_page_token: String::new(),
-        }))
-    }
-
-    async fn get_policy(
-        &self,
-        _: Request<GetPolicyRequest>,
-    ) -> Result<Response<GetPolicyResponse>, Status> {
-        Ok(Response::new(GetPolicyResponse {
-            policy: Some(Policy {
-                ladder: ["t2.small", "t2.medium", "t2.large"]
-                    .map(str::to_owned)
-                    .to_vec(),
-                max_sample_age_seconds: 600,
-                ..Default::default()
-            }),
-            ..Default::default()
-        }))
-    }
-
-    async fn get_target_state(
-        &self,
-        request: Request<GetTargetStateRequest>,
-    ) -> Result<Response<GetTargetStateResponse>, Status> {
-        Ok(Response::new(GetTargetStateResponse {
-            target_id: request.into_inner().target_id,
-            ..Default::default()
-        }))
+        self.api.list_decisions(request).await
     }
 
     async fn acquire_lease(
         &self,
         request: Request<AcquireLeaseRequest>,
     ) -> Result<Response<AcquireLeaseResponse>, Status> {
-        let request = request.into_inner();
-        let mut held = self.0.lease.lock().unwrap();
-        let until = Instant::now() + Duration::from_secs(u64::from(request.ttl_seconds));
-        match held.as_mut().filter(|held| held.until > Instant::now()) {
-            Some(other) if other.holder != request.holder => {
-                return Err(Status::aborted(format!("held by {}", other.holder)));
-            }
-            Some(same) => same.until = until,
-            None => {
-                let mut epochs = self.0.epochs.lock().unwrap();
-                *epochs += 1;
-                *held = Some(Held {
-                    holder: request.holder,
-                    epoch: *epochs,
-                    until,
-                });
-            }
-        }
-        Ok(Response::new(AcquireLeaseResponse {
-            lease: held.as_ref().map(lease),
-        }))
+        let answer = self.api.acquire_lease(request).await?;
+        *self.lease.lock().unwrap() = answer.get_ref().lease.clone().unwrap();
+        Ok(answer)
     }
 
     async fn renew_lease(
         &self,
         request: Request<RenewLeaseRequest>,
     ) -> Result<Response<RenewLeaseResponse>, Status> {
-        let request = request.into_inner();
-        let mut held = self.0.lease.lock().unwrap();
-        let mine = held.as_mut().filter(|held| {
-            held.holder == request.holder
-                && held.epoch == request.epoch
-                && held.until > Instant::now()
-        });
-        let mine = mine.ok_or_else(|| Status::aborted("the lease was lost"))?;
-        mine.until = Instant::now() + Duration::from_secs(u64::from(request.ttl_seconds));
-        let lease = Some(lease(mine));
-        Ok(Response::new(RenewLeaseResponse { lease }))
+        let answer = self.api.renew_lease(request).await?;
+        *self.lease.lock().unwrap() = answer.get_ref().lease.clone().unwrap();
+        Ok(answer)
     }
 
     async fn release_lease(
         &self,
         request: Request<ReleaseLeaseRequest>,
     ) -> Result<Response<ReleaseLeaseResponse>, Status> {
-        let request = request.into_inner();
-        let mut held = self.0.lease.lock().unwrap();
-        let mine = held
-            .take_if(|held| held.holder == request.holder && held.epoch == request.epoch)
-            .is_some();
-        Ok(Response::new(ReleaseLeaseResponse { released: mine }))
+        let answer = self.api.release_lease(request).await?;
+        if answer.get_ref().released {
+            self.lease.lock().unwrap().holder.clear();
+        }
+        Ok(answer)
+    }
+
+    async fn get_policy(
+        &self,
+        request: Request<GetPolicyRequest>,
+    ) -> Result<Response<GetPolicyResponse>, Status> {
+        self.api.get_policy(request).await
+    }
+
+    async fn get_target_state(
+        &self,
+        request: Request<GetTargetStateRequest>,
+    ) -> Result<Response<GetTargetStateResponse>, Status> {
+        self.api.get_target_state(request).await
     }
 
     async fn get_decision(
         &self,
-        _: Request<GetDecisionRequest>,
+        request: Request<GetDecisionRequest>,
     ) -> Result<Response<GetDecisionResponse>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        self.api.get_decision(request).await
     }
 
     async fn explain_decision(
         &self,
-        _: Request<ExplainDecisionRequest>,
+        request: Request<ExplainDecisionRequest>,
     ) -> Result<Response<ExplainDecisionResponse>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        self.api.explain_decision(request).await
     }
 
     async fn apply_policy(
         &self,
-        _: Request<ApplyPolicyRequest>,
+        request: Request<ApplyPolicyRequest>,
     ) -> Result<Response<ApplyPolicyResponse>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        self.api.apply_policy(request).await
     }
 
     async fn validate_policy(
         &self,
-        _: Request<ValidatePolicyRequest>,
+        request: Request<ValidatePolicyRequest>,
     ) -> Result<Response<ValidatePolicyResponse>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        self.api.validate_policy(request).await
     }
 
-    async fn pause(&self, _: Request<PauseRequest>) -> Result<Response<PauseResponse>, Status> {
-        Err(Status::unimplemented("not asked for"))
+    async fn pause(
+        &self,
+        request: Request<PauseRequest>,
+    ) -> Result<Response<PauseResponse>, Status> {
+        self.api.pause(request).await
     }
 
     async fn list_pauses(
         &self,
-        _: Request<ListPausesRequest>,
+        request: Request<ListPausesRequest>,
     ) -> Result<Response<ListPausesResponse>, Status> {
-        Ok(Response::new(ListPausesResponse {
-            pauses: self.0.pauses.lock().unwrap().clone(),
-            next_page_token: String::new(),
-        }))
+        self.api.list_pauses(request).await
     }
 
-    async fn resume(&self, _: Request<ResumeRequest>) -> Result<Response<ResumeResponse>, Status> {
-        Err(Status::unimplemented("not asked for"))
+    async fn resume(
+        &self,
+        request: Request<ResumeRequest>,
+    ) -> Result<Response<ResumeResponse>, Status> {
+        self.api.resume(request).await
     }
 }

@@ -1,4 +1,4 @@
-//! A scheduler among small, stateful fakes of everything it talks to, over real sockets.
+//! A scheduler over real sockets, among the real decision service and small, stateful fakes of everything else it talks to.
 #![expect(dead_code, reason = "each test file uses a part")]
 
 pub mod actuator;
@@ -16,7 +16,7 @@ use common::{
     health::{self, Health},
     listen::Listeners,
 };
-use decision::FakeDecision;
+use decision::WatchedDecision;
 use predictor::FakePredictor;
 use prometheus::FakePrometheus;
 use proto::scheduler::v1::{
@@ -34,7 +34,7 @@ pub const JOB: &str = "i-00000000000000003";
 /// The three services and Prometheus.
 pub struct World {
     pub predictor: Arc<FakePredictor>,
-    pub decision: Arc<FakeDecision>,
+    pub decision: Arc<WatchedDecision>,
     pub actuator: Arc<FakeActuator>,
     pub prometheus: FakePrometheus,
     actuator_ready: watch::Sender<bool>,
@@ -57,7 +57,7 @@ impl World {
     pub async fn start() -> Self {
         let stop = CancellationToken::new();
         let predictor = Arc::new(FakePredictor::default());
-        let decision = Arc::new(FakeDecision::default());
+        let decision = Arc::new(WatchedDecision::start().await);
         let actuator = Arc::new(FakeActuator::default());
         for (number, id) in [WEB, API, JOB].into_iter().enumerate() {
             actuator.add(id, "t2.small", &format!("10.0.0.{}", number + 1));

@@ -1,12 +1,13 @@
-//! A predictor that repeats the last value, and refuses the series it is told to.
+//! A predictor that repeats the last value, or says that there will be more, and refuses the series it is told to.
 
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex},
 };
 
-use common::grpc::deadline;
+use common::{grpc::deadline, time::to_proto};
 use futures::stream::Pending;
+use jiff::Timestamp;
 use proto::predictor::v1::{
     ForecastBasis, ForecastRequest, ForecastResponse, ForecastStreamRequest,
     ForecastStreamResponse, GetModelRequest, GetModelResponse, HorizonForecast, QuantileValue,
@@ -17,6 +18,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 #[derive(Default)]
 pub struct FakePredictor {
+    /// Series whose forecast asks for more.
+    busy: Mutex<HashSet<String>>,
     /// Series that make a call INVALID_ARGUMENT.
     pub poison: Mutex<HashSet<String>>,
     /// What every call is answered with, if anything.
@@ -26,6 +29,11 @@ pub struct FakePredictor {
 }
 
 impl FakePredictor {
+    /// From now on the CPU of a target is forecast to be at 90 percent, or where it is when that is more.
+    pub fn make_busy(&self, target_id: &str) {
+        self.busy.lock().unwrap().insert(target_id.to_owned());
+    }
+
     /// The newest series of a target.
     pub fn last(&self, target_id: &str) -> Option<Series> {
         let calls = self.calls.lock().unwrap();
@@ -40,6 +48,32 @@ impl FakePredictor {
     /// Series in each call so far.
     pub fn batch_sizes(&self) -> Vec<usize> {
         self.calls.lock().unwrap().iter().map(Vec::len).collect()
+    }
+}
+
+/// A forecast that repeats the last value, or of a busy machine at least 90 percent.
+pub fn forecast(series: Series, is_busy: bool) -> SeriesForecast {
+    let last = series.cpu.last().copied().unwrap_or_default();
+    let point = if is_busy { last.max(90.0) } else { last };
+    let quantiles = || {
+        [(0.1, f64::max(point - 5.0, 0.0)), (0.9, point + 5.0)]
+            .map(|(quantile, value)| QuantileValue { quantile, value })
+            .to_vec()
+    };
+    let newest = series.timestamps_seconds.last();
+    SeriesForecast {
+        series_id: series.series_id,
+        basis: ForecastBasis::Naive.into(),
+        origin: newest.map(|second| to_proto(Timestamp::from_second(*second).unwrap())),
+        last_cpu: last,
+        horizons: vec![HorizonForecast {
+            horizon_seconds: 900,
+            at_horizon: quantiles(),
+            peak: quantiles(),
+            point,
+            ..Default::default()
+        }],
+        ..Default::default()
     }
 }
 
@@ -73,29 +107,12 @@ impl PredictorService for Served {
                 "series[{bad}].cpu[0]: is poison"
             )));
         }
+        let busy = self.0.busy.lock().unwrap();
         let forecasts = series
             .into_iter()
             .map(|series| {
-                let last = series.cpu.last().copied().unwrap_or_default();
-                let quantiles = || {
-                    vec![QuantileValue {
-                        quantile: 0.5,
-                        value: last,
-                    }]
-                };
-                SeriesForecast {
-                    series_id: series.series_id,
-                    basis: ForecastBasis::Naive.into(),
-                    last_cpu: last,
-                    horizons: vec![HorizonForecast {
-                        horizon_seconds: 900,
-                        at_horizon: quantiles(),
-                        peak: quantiles(),
-                        point: last,
-                        ..Default::default()
-                    }],
-                    ..Default::default()
-                }
+                let is_busy = busy.contains(&series.series_id);
+                forecast(series, is_busy)
             })
             .collect();
         Ok(Response::new(ForecastResponse {
