@@ -397,6 +397,15 @@ impl CloudError {
         }
     }
 
+    /// What happened and what to do about it. Causes come last: they may be long, and what is long is cut off somewhere.
+    pub fn with_remedy(&self) -> String {
+        let (text, remedy) = (self.to_string(), self.remedy());
+        match last_parenthesis(&text) {
+            Some((what, causes)) => format!("{what}; {remedy} {causes}"),
+            None => format!("{text}; {remedy}"),
+        }
+    }
+
     /// What an operator can do about it.
     pub fn remedy(&self) -> &'static str {
         match self.kind {
@@ -526,4 +535,51 @@ pub trait Cloud: fmt::Debug + Send + Sync + 'static {
 /// The part before the dot: `t3` of `t3.small`.
 pub fn family(instance_type: &str) -> &str {
     instance_type.split('.').next().unwrap_or_default()
+}
+
+/// What stands before the parenthesis that ends `text`, and the parenthesis.
+fn last_parenthesis(text: &str) -> Option<(&str, &str)> {
+    if !text.ends_with(')') {
+        return None;
+    }
+    let mut open = 0_usize;
+    for (at, sign) in text.char_indices().rev() {
+        match sign {
+            ')' => open += 1,
+            '(' if open == 1 => return Some((text[..at].trim_end(), &text[at..])),
+            '(' => open -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_remedy_stands_before_causes_that_may_be_cut_off() {
+        let error = |message: &str| {
+            CloudError::new(
+                Operation::DescribeInstance,
+                ErrorKind::CredentialsMissing,
+                message,
+            )
+            .with_remedy()
+        };
+        let text = error("there are none (no profile (none named x): no keys)");
+        assert!(text.contains("there are none; set AWS_PROFILE"), "{text}");
+        assert!(
+            text.ends_with(" (no profile (none named x): no keys)"),
+            "{text}"
+        );
+        let text = error("a call (of four) failed");
+        assert!(
+            text.contains("a call (of four) failed; set AWS_PROFILE"),
+            "{text}"
+        );
+        let text = error("no end)");
+        assert!(text.contains("no end); set AWS_PROFILE"), "{text}");
+    }
 }

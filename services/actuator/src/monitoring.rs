@@ -123,7 +123,7 @@ async fn once(
 /// Why no command was sent.
 #[derive(Debug, Error)]
 enum Unsent {
-    #[error("{}; {}", .0, .0.remedy())]
+    #[error("{}", .0.with_remedy())]
     Cloud(#[from] CloudError),
     #[error(
         "our SSM document {name} {standing}, and the actuator can't publish it ({error}); run `autoscaler publish-document` with the rights in deploy/iam/setup-policy.json"

@@ -63,11 +63,7 @@ impl Check {
     }
 
     fn unknown(name: &'static str, error: &CloudError) -> Self {
-        Self::new(
-            name,
-            Verdict::Unknown,
-            format!("{error}; {}", error.remedy()),
-        )
+        Self::new(name, Verdict::Unknown, error.with_remedy())
     }
 }
 
@@ -240,7 +236,7 @@ pub async fn run(
                     Err(error) => Check::new(
                         name,
                         Verdict::Block,
-                        format!("AWS would refuse it: {error}; {}", error.remedy()),
+                        format!("AWS would refuse it: {}", error.with_remedy()),
                     ),
                 });
         }

@@ -317,6 +317,24 @@ async fn what_lost_its_resize_is_listed_and_brought_back() {
 }
 
 #[tokio::test]
+async fn a_ladder_of_types_that_ec2_does_not_have_is_refused_while_the_actuator_answers() {
+    let stage = stage("dry_run: true").await;
+    let check = async |ladder: &str| {
+        let mut command = stage.autoscaler.command(&["check-config"]);
+        let output = command.env("AUTOSCALER__POLICY__LADDER", ladder).output();
+        told(&output.unwrap())
+    };
+    let (code, out, error) = check("[t2.micro, t2.small]").await;
+    assert_eq!(code, Some(0), "{out}{error}");
+    let (code, _, error) = check("[t2.micro, t2.smal]").await;
+    assert_eq!(code, Some(64), "{error}");
+    assert!(
+        error.contains("policy.ladder") && error.contains("EC2 has no type t2.smal in"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn ctrl_c_ends_the_looking_on_and_not_the_resize() {
     let stage = stage("dry_run: false").await;
     // The stop takes its time, so that there is something to interrupt.

@@ -260,7 +260,7 @@ fn budget(used: Used) -> wire::Budget {
 
 /// An error of the cloud, with its remedy. The one mapping there is.
 pub fn cloud_error(error: &CloudError) -> Status {
-    let message = format!("{error}; {}", error.remedy());
+    let message = error.with_remedy();
     let code = match error.kind {
         ErrorKind::NotFound => Code::NotFound,
         ErrorKind::Unauthorized => Code::PermissionDenied,

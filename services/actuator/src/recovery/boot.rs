@@ -163,7 +163,7 @@ pub async fn become_ready(
     let mut complaints = Complaints::default();
     while let Err(error) = finder.cloud.ready().await {
         look.send_replace(Look::Failed);
-        complaints.say(format!("{error}; {}", error.remedy()));
+        complaints.say(error.with_remedy());
         tokio::time::sleep(RETRY).await;
     }
     let found = loop {

@@ -82,7 +82,7 @@ impl Finder {
     /// The cloud, or the journal, in one line.
     pub async fn find(&self, apply: Apply) -> Result<Vec<Stranded>, String> {
         let marked = self.cloud.find_tagged(Breadcrumb::TAG).await;
-        let marked = marked.map_err(|error| format!("{error}; {}", error.remedy()))?;
+        let marked = marked.map_err(|error| error.with_remedy())?;
         let mut found = Vec::with_capacity(marked.len());
         for instance in marked {
             let value = instance.tags.get(Breadcrumb::TAG);

@@ -70,9 +70,10 @@ pub fn run(settings: &Settings, json: bool) -> ExitCode {
     }
 }
 
-/// What comparing the ladders with the sizes of their types said.
+/// What comparing the ladders with the types that EC2 has said.
 enum Ladders {
     Ordered,
+    /// A rung falls, or is no type of EC2's.
     Disordered(ConfigError),
     /// The actuator could not be asked.
     Unknown(String),
@@ -96,6 +97,15 @@ fn compare_ladders(configuration: &Configuration) -> Ladders {
         Ok(sizes) => sizes,
         Err(why) => return Ladders::Unknown(why),
     };
+    let misnamed = ladders.iter().find_map(|(key, ladder)| {
+        let known = |name: &String| sizes.iter().any(|size| size.instance_type == *name);
+        let missing = ladder.iter().find(|name| !known(name))?;
+        let what = format!("EC2 has no type {missing} in the actuator's region");
+        Some(invalid(key, what))
+    });
+    if let Some(misnamed) = misnamed {
+        return Ladders::Disordered(misnamed);
+    }
     let disordered = ladders.iter().find_map(|(key, ladder)| {
         let disorder = decision::disorder(ladder, &sizes)?;
         Some(invalid(key, disorder.to_string()))
