@@ -9,16 +9,16 @@ use crate::{domain::Target, events::Events, memory::state::State, metrics::Metri
 /// The surroundings of a tick.
 #[derive(Clone)]
 pub struct Context {
-    /// Its time.
+    /// The scheduler's time.
     pub clock: SharedClock,
-    /// All that are configured.
+    /// All targets that are configured.
     pub targets: Arc<[Target]>,
     /// The services behind the scheduler.
     pub peers: Peers,
-    /// What was seen since the start.
+    /// The memory of this process.
     pub state: Arc<State>,
-    /// What happens, for those who listen.
+    /// The news, for those who listen.
     pub events: Events,
-    /// What the scheduler counts of itself.
+    /// The scheduler's own metrics.
     pub metrics: Metrics,
 }

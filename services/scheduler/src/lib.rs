@@ -59,7 +59,7 @@ use crate::{
     },
 };
 
-/// What the scheduler doesn't make itself.
+/// The things that the scheduler doesn't make itself.
 #[derive(Clone)]
 pub struct Deps {
     /// Its time.

@@ -6,7 +6,7 @@ use proto::scheduler::v1 as message;
 use crate::domain::{Event, EventKind, Standing, Target, TargetResult, TickReport};
 
 /// Pauses in one status; `autoscaler pauses` lists all.
-const PAUSES_SHOWN: usize = 100;
+pub const PAUSES_SHOWN: usize = 100;
 
 /// What holds resizes back, as the scheduler's API shows it.
 pub fn standing(standing: &Standing) -> message::Standing {

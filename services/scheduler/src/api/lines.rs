@@ -24,7 +24,7 @@ use crate::{
 /// take them in it is not waited for again before it has.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// Where decision lines go.
+/// The writer of decision lines.
 pub struct DecisionLines {
     sinks: Vec<Sink>,
 }

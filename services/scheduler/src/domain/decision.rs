@@ -8,7 +8,7 @@ use super::{
     reason::ReasonCode,
 };
 
-/// What a decision says to do.
+/// The action that a decision asks for.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Action {
     /// Leave it.
@@ -30,14 +30,14 @@ impl Action {
     }
 }
 
-/// What a decision is made from.
+/// A question to the decision service: all that a decision is made from.
 #[derive(Clone, Debug)]
 pub struct Question<'a> {
     /// With the target the idempotency key.
     pub tick_id: &'a str,
-    /// Whom it is about.
+    /// The target.
     pub target: &'a Target,
-    /// What is known of it.
+    /// All that is known of it.
     pub knowledge: &'a Knowledge,
     /// The types of the ladder that are known.
     pub instance_types: Vec<TypeInfo>,
@@ -56,15 +56,15 @@ pub struct Decision {
     pub target_id: String,
     /// EC2 instance id.
     pub instance_id: String,
-    /// When.
+    /// The time of the decision.
     pub decided_at: Timestamp,
-    /// What to do.
+    /// The action.
     pub action: Action,
     /// The type at the time of the decision.
     pub from_type: String,
     /// The type to go to.
     pub to_type: String,
-    /// Which check or condition settled it.
+    /// The check or condition that settled it.
     pub reason_code: ReasonCode,
     /// One sentence.
     pub reason: String,
@@ -72,7 +72,7 @@ pub struct Decision {
     pub confidence: f64,
     /// Median forecast, percent of the current type.
     pub predicted_cpu_percent: Option<f64>,
-    /// How far ahead that looks.
+    /// The horizon of that forecast.
     pub horizon_seconds: u32,
     /// Decided for an actuator that only pretends.
     pub dry_run: bool,
@@ -82,7 +82,7 @@ pub struct Decision {
     pub lease_epoch: u64,
 }
 
-/// What of the policy the scheduler needs.
+/// The part of the policy that the scheduler needs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policy {
     /// Instance types, smallest first.

@@ -4,12 +4,12 @@ use jiff::Timestamp;
 
 use super::result::TargetResult;
 
-/// Something that happened.
+/// An event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// When.
+    /// The time of the event.
     pub at: Timestamp,
-    /// What kind.
+    /// Its kind.
     pub kind: EventKind,
     /// Empty when it concerns the whole tick.
     pub target_id: String,

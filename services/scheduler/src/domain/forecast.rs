@@ -4,19 +4,19 @@
 /// comes from, and keeps what it takes to judge it later.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Forecast {
-    /// Whose it is.
+    /// Name of the target.
     pub target_id: String,
-    /// Where its numbers come from; absent when this version doesn't know.
+    /// The origin of its numbers; absent when this version doesn't know.
     pub basis: Option<Basis>,
-    /// What can be judged later; absent when the answer lacks what that takes.
+    /// The part that can be judged later; absent when the answer lacks what that takes.
     pub issued: Option<Issued>,
-    /// What the predictor wants back with the next request for this series. Nobody else has a use for it.
+    /// The state that the predictor wants back with the next request for this series. Nobody else has a use for it.
     pub calibration_state: Vec<u8>,
     /// The whole of it as the predictor encoded it, for the decision service.
     pub encoded: Vec<u8>,
 }
 
-/// Where the numbers of a forecast come from.
+/// The origin of the numbers of a forecast.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Basis {
     /// The model.

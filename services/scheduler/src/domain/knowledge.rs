@@ -6,12 +6,12 @@ use super::{
     observation::{Observation, Series},
 };
 
-/// What is known of a target, and why no more. Each step needs the one before.
+/// The knowledge about a target, and why there is no more. Each step needs the one before.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Knowledge {
     /// Nothing: its instance can't be described.
     Nothing {
-        /// Why, one line.
+        /// The reason, one line.
         why: String,
     },
     /// Its instance, which is not running: there is nothing to measure.
@@ -25,7 +25,7 @@ pub enum Knowledge {
     Unmeasured {
         /// A running one.
         instance: Instance,
-        /// Why, one line.
+        /// The reason, one line.
         why: String,
     },
     /// Its present and its past, without a future.
@@ -36,7 +36,7 @@ pub enum Knowledge {
         observation: Observation,
         /// The past.
         series: Series,
-        /// Why, one line.
+        /// The reason, one line.
         why: String,
     },
     /// All of it.
@@ -52,7 +52,7 @@ pub enum Knowledge {
     },
 }
 
-/// What is missing for a decision.
+/// The part that is missing for a decision.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Missing {
     /// The instance is not running or could not be described.
@@ -93,7 +93,7 @@ impl Knowledge {
         }
     }
 
-    /// What is missing, and why; `None` when nothing is.
+    /// The part that is missing, and why; `None` when nothing is.
     pub fn missing(&self) -> Option<(Missing, &str)> {
         match self {
             Self::Nothing { why } | Self::Idle { why, .. } => Some((Missing::Instance, why)),

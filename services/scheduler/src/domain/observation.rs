@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-/// What is known about a target now.
+/// The present use of a machine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
     /// Time of the last sample that counts.
@@ -17,17 +17,17 @@ pub struct Observation {
     pub disk_bytes_per_second: Option<f64>,
     /// CPU samples in the window.
     pub samples: u32,
-    /// How long CPU has been at or above 95 percent without a break, seconds.
+    /// The time for which CPU has been at or above 95 percent without a break, seconds.
     pub saturated_seconds: u32,
-    /// How much CPU history there is.
+    /// The amount of CPU history.
     pub cpu_evidence: Evidence,
-    /// How much history the peak of memory rests on.
+    /// The amount of history that the peak of memory rests on.
     pub memory_evidence: Evidence,
     /// Of the past hour, percent of the current type; above 100 when a larger type did more than the current one can.
     pub cpu_peak_last_hour_percent: Option<f64>,
 }
 
-/// How much history there is.
+/// The amount of history.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Evidence {
     /// From the first to the last sample.
@@ -49,6 +49,6 @@ pub struct Series {
     pub memory_percent: Vec<f64>,
     /// Bytes per second; NaN where unknown.
     pub disk_bytes_per_second: Vec<f64>,
-    /// What the predictor said of an earlier part of it; empty when there is nothing.
+    /// The predictor's state for an earlier part of it; empty when there is none.
     pub calibration_state: Vec<u8>,
 }

@@ -7,13 +7,13 @@ use jiff::Timestamp;
 /// A resize at the actuator.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resize {
-    /// How far it is.
+    /// Its progress.
     pub progress: Progress,
     /// The actuator only pretends.
     pub dry_run: bool,
 }
 
-/// How far a resize is.
+/// The progress of a resize.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
     /// It goes on.
@@ -55,7 +55,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// How an action ended.
+/// The outcome of an action.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Outcome {
     /// Running on the new type.
@@ -98,7 +98,7 @@ impl fmt::Display for Outcome {
 /// The end of an action, as it is reported.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ending {
-    /// How.
+    /// The outcome.
     pub outcome: Outcome,
     /// The type it runs on now; empty when unknown.
     pub instance_type: String,
@@ -106,6 +106,6 @@ pub struct Ending {
     pub detail: String,
     /// The target was refused to this instance for good: no failure that more waiting mends.
     pub refused_for_good: bool,
-    /// When; the cooldown counts from here.
+    /// The time of the end; the cooldown counts from here.
     pub at: Timestamp,
 }

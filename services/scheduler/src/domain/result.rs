@@ -6,7 +6,7 @@ use super::{
     decision::Action, forecast::Basis, machine::Target, reason::ReasonCode, resize::Outcome,
 };
 
-/// What was done about a decision.
+/// The action that followed a decision.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ActionTaken {
     /// Nothing.
@@ -52,7 +52,7 @@ pub struct TargetResult {
     pub confidence: f64,
     /// Median forecast, percent of the current type.
     pub predicted_cpu_percent: Option<f64>,
-    /// How far ahead that looks; 0 without a forecast.
+    /// The horizon of that forecast; 0 without one.
     pub horizon_seconds: u32,
     /// Absent without a forecast.
     pub forecast_basis: Option<Basis>,
@@ -62,7 +62,7 @@ pub struct TargetResult {
     pub memory_percent: Option<f64>,
     /// The last value, bytes per second.
     pub disk_bytes_per_second: Option<f64>,
-    /// What was done.
+    /// The action that followed it.
     pub action_taken: ActionTaken,
     /// The type at the time of the decision.
     pub from_type: String,
@@ -70,7 +70,7 @@ pub struct TargetResult {
     pub target_instance_type: String,
     /// One line; empty when nothing went wrong.
     pub error: String,
-    /// When.
+    /// The time of the result.
     pub at: Timestamp,
     /// The actuator's dry run, as far as it is known.
     pub dry_run: bool,
@@ -119,9 +119,9 @@ impl TargetResult {
 pub struct TickReport {
     /// UUID, version 7.
     pub id: String,
-    /// When it began.
+    /// Its beginning.
     pub started_at: Timestamp,
-    /// When it ended.
+    /// Its end.
     pub finished_at: Timestamp,
     /// One for each target, in the configuration's order.
     pub results: Vec<TargetResult>,

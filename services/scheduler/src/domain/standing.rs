@@ -5,9 +5,9 @@ use jiff::Timestamp;
 /// The kill switch while it is on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KillSwitch {
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// Since when, if that is known.
+    /// Its beginning, if that is known.
     pub since: Option<Timestamp>,
 }
 
@@ -30,7 +30,7 @@ pub struct Limits {
     pub journal_degraded: String,
 }
 
-/// Which resizes a pause holds back.
+/// The resizes that a pause holds back.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Direction {
     /// One that this version doesn't know.
@@ -60,19 +60,19 @@ impl Direction {
 pub struct Pause {
     /// Empty for the fleet.
     pub target_id: String,
-    /// What it holds back.
+    /// The resizes that it holds back.
     pub direction: Direction,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// Who said so; empty when they didn't say.
+    /// The operator; empty when they didn't say.
     pub by: String,
-    /// When it began.
+    /// Its beginning.
     pub since: Option<Timestamp>,
-    /// When it ends by itself; `None` is at resume.
+    /// Its end by itself; `None` is at resume.
     pub until: Option<Timestamp>,
 }
 
-/// Whether the source of metrics answered the last time that it was asked.
+/// The reach of the source of metrics when it was last asked.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reach {
     /// Servers that did, in the last tick.
@@ -83,7 +83,7 @@ pub struct Reach {
     pub detail: String,
 }
 
-/// The same in a word.
+/// The reach of a source in a word.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Reachability {
     /// Nothing was asked yet.
@@ -97,7 +97,7 @@ pub enum Reachability {
 }
 
 impl Reach {
-    /// The same in a word.
+    /// The reach in a word.
     pub fn reachability(&self) -> Reachability {
         match (self.reached, self.unreached) {
             (0, 0) => Reachability::Unknown,
@@ -120,23 +120,23 @@ impl Reachability {
     }
 }
 
-/// All that may hold resizes back.
+/// The standing of everything that may hold resizes back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standing {
     /// What the actuator says of its dry run, or said last; `None` as long as it said nothing.
     pub dry_run: Option<bool>,
-    /// Or why it can't be asked.
+    /// The actuator's limits, or why it can't be asked.
     pub limits: Result<Limits, String>,
-    /// Or why they can't be asked for.
+    /// The pauses in force, or why they can't be asked for.
     pub pauses: Result<Vec<Pause>, String>,
-    /// Of the metrics source, at the last tick.
+    /// The reach of the metrics source at the last tick.
     pub source: Reach,
     /// The epoch under which this scheduler is the one actor.
     pub lease_epoch: Option<u64>,
 }
 
 impl Standing {
-    /// What could not be found out, one line each.
+    /// The parts that could not be found out, one line each.
     pub fn unknown(&self) -> Vec<String> {
         let limits = self.limits.as_ref().err();
         let pauses = self.pauses.as_ref().err();

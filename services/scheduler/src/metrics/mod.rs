@@ -48,7 +48,7 @@ struct OutcomeLabel {
     outcome: &'static str,
 }
 
-/// Where something failed.
+/// The part of a tick in which something failed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ErrorKind {
     /// No lease.

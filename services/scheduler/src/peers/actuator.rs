@@ -14,7 +14,7 @@ use proto::actuator::v1::{
 
 use super::{
     failure::{BadAnswer, CallError, Failure},
-    link::{Link, ServiceState},
+    link::{Link, ServiceState, call, probe},
 };
 use crate::domain::{
     Decision, Ending, Instance, InstanceState, KillSwitch, Limits, Outcome, Progress, Resize, Step,
@@ -27,7 +27,7 @@ pub type ResizeSteps = BoxStream<'static, Result<Resize, CallError>>;
 /// A service that describes instances and resizes them.
 #[async_trait]
 pub trait Actuator: Send + Sync {
-    /// How it is.
+    /// Its health.
     async fn health(&self) -> ServiceState;
 
     /// Whether it takes anything on; asked once.
@@ -134,14 +134,10 @@ impl Actuator for ActuatorClient {
     }
 
     async fn limits(&self) -> Result<Limits, CallError> {
-        let answer = self
-            .link
-            .probe(GetLimitsRequest {}, async |channel, request| {
-                ActuatorServiceClient::new(channel)
-                    .get_limits(request)
-                    .await
-            })
-            .await?;
+        let answer = probe!(
+            self.link,
+            ActuatorServiceClient::get_limits(GetLimitsRequest {})
+        )?;
         Ok(limits(answer))
     }
 
@@ -149,14 +145,7 @@ impl Actuator for ActuatorClient {
         let request = DescribeInstanceRequest {
             instance_id: instance_id.to_owned(),
         };
-        let answer = self
-            .link
-            .call(request, async |channel, request| {
-                ActuatorServiceClient::new(channel)
-                    .describe_instance(request)
-                    .await
-            })
-            .await?;
+        let answer = call!(self.link, ActuatorServiceClient::describe_instance(request))?;
         let found = answer.instance.ok_or(BadAnswer("instance"));
         self.link
             .understood(found.and_then(|found| instance(found, answer.dry_run)))
@@ -167,14 +156,10 @@ impl Actuator for ActuatorClient {
         ids: Vec<String>,
     ) -> Result<HashMap<String, Result<Instance, CallError>>, CallError> {
         let request = DescribeInstancesRequest { instance_ids: ids };
-        let answer = self
-            .link
-            .call(request, async |channel, request| {
-                ActuatorServiceClient::new(channel)
-                    .describe_instances(request)
-                    .await
-            })
-            .await?;
+        let answer = call!(
+            self.link,
+            ActuatorServiceClient::describe_instances(request)
+        )?;
         let one = |found: message::Instance| {
             let id = found.instance_id.clone();
             (id, self.link.understood(instance(found, answer.dry_run)))
@@ -186,14 +171,10 @@ impl Actuator for ActuatorClient {
         let request = ListInstanceTypesRequest {
             instance_types: names.to_vec(),
         };
-        let answer = self
-            .link
-            .call(request, async |channel, request| {
-                ActuatorServiceClient::new(channel)
-                    .list_instance_types(request)
-                    .await
-            })
-            .await?;
+        let answer = call!(
+            self.link,
+            ActuatorServiceClient::list_instance_types(request)
+        )?;
         let one = |found: message::InstanceType| TypeInfo {
             name: found.instance_type,
             vcpus: found.vcpus,
@@ -216,14 +197,7 @@ impl Actuator for ActuatorClient {
             dry_run: decision.dry_run,
             reason: decision.reason.clone(),
         };
-        let answer = self
-            .link
-            .call(request, async |channel, request| {
-                ActuatorServiceClient::new(channel)
-                    .start_resize(request)
-                    .await
-            })
-            .await?;
+        let answer = call!(self.link, ActuatorServiceClient::start_resize(request))?;
         self.resize(answer.resize)
     }
 
@@ -231,14 +205,7 @@ impl Actuator for ActuatorClient {
         let request = GetResizeRequest {
             resize_id: resize_id.to_owned(),
         };
-        let answer = self
-            .link
-            .call(request, async |channel, request| {
-                ActuatorServiceClient::new(channel)
-                    .get_resize(request)
-                    .await
-            })
-            .await;
+        let answer = call!(self.link, ActuatorServiceClient::get_resize(request));
         match answer {
             Ok(answer) => self.resize(answer.resize).map(Some),
             Err(error) if error.failure == Failure::NotFound => Ok(None),
@@ -250,14 +217,7 @@ impl Actuator for ActuatorClient {
         let request = WatchResizeRequest {
             resize_id: resize_id.to_owned(),
         };
-        let steps = self
-            .link
-            .call(request, async |channel, request| {
-                ActuatorServiceClient::new(channel)
-                    .watch_resize(request)
-                    .await
-            })
-            .await?;
+        let steps = call!(self.link, ActuatorServiceClient::watch_resize(request))?;
         let client = self.clone();
         let step = move |answer: Result<message::WatchResizeResponse, tonic::Status>| match answer {
             Ok(answer) => client.resize(answer.resize),

@@ -18,7 +18,7 @@ use proto::{
 
 use super::{
     failure::{BadAnswer, CallError},
-    link::{Link, ServiceState},
+    link::{Link, ServiceState, call, probe},
 };
 use crate::domain::{
     Action, Decision, Direction, Ending, Missing, Observation, Outcome, Pause, Policy, Question,
@@ -35,7 +35,7 @@ const MOST_NOTES: usize = 16;
 /// A service that decides, remembers what it decided, and says who may act.
 #[async_trait]
 pub trait DecisionService: Send + Sync {
-    /// How it is.
+    /// Its health.
     async fn health(&self) -> ServiceState;
 
     /// Decides and stores.
@@ -121,27 +121,16 @@ impl DecisionService for DecisionClient {
 
     async fn decide(&self, question: &Question<'_>) -> Result<Decision, CallError> {
         let request = self.0.understood(decide_request(question))?;
-        let answer = self
-            .0
-            .call(request, async |channel, request| {
-                DecisionServiceClient::new(channel).decide(request).await
-            })
-            .await?;
+        let answer = call!(self.0, DecisionServiceClient::decide(request))?;
         let decision = answer.decision.ok_or(BadAnswer("decision"));
         self.0.understood(decision.and_then(self::decision))
     }
 
     async fn report_outcome(&self, decision_id: &str, ending: &Ending) -> Result<(), CallError> {
-        self.0
-            .call(
-                report_request(decision_id, ending),
-                async |channel, request| {
-                    DecisionServiceClient::new(channel)
-                        .report_outcome(request)
-                        .await
-                },
-            )
-            .await?;
+        call!(
+            self.0,
+            DecisionServiceClient::report_outcome(report_request(decision_id, ending))
+        )?;
         Ok(())
     }
 
@@ -155,14 +144,7 @@ impl DecisionService for DecisionClient {
                 pending_only: true,
                 ..Default::default()
             };
-            let answer = self
-                .0
-                .call(request, async |channel, request| {
-                    DecisionServiceClient::new(channel)
-                        .list_decisions(request)
-                        .await
-                })
-                .await?;
+            let answer = call!(self.0, DecisionServiceClient::list_decisions(request))?;
             let page: Result<Vec<_>, _> = answer.decisions.into_iter().map(decision).collect();
             decisions.extend(self.0.understood(page)?);
             if answer.next_page_token.is_empty() {
@@ -173,14 +155,10 @@ impl DecisionService for DecisionClient {
     }
 
     async fn policy(&self) -> Result<Policy, CallError> {
-        let answer = self
-            .0
-            .call(GetPolicyRequest {}, async |channel, request| {
-                DecisionServiceClient::new(channel)
-                    .get_policy(request)
-                    .await
-            })
-            .await?;
+        let answer = call!(
+            self.0,
+            DecisionServiceClient::get_policy(GetPolicyRequest {})
+        )?;
         let policy = answer.policy.map(|policy| Policy {
             ladder: policy.ladder,
             max_sample_age_seconds: policy.max_sample_age_seconds,
@@ -192,14 +170,7 @@ impl DecisionService for DecisionClient {
         let request = GetTargetStateRequest {
             target_id: target_id.to_owned(),
         };
-        let answer = self
-            .0
-            .call(request, async |channel, request| {
-                DecisionServiceClient::new(channel)
-                    .get_target_state(request)
-                    .await
-            })
-            .await?;
+        let answer = call!(self.0, DecisionServiceClient::get_target_state(request))?;
         Ok(answer.recent_resizes.first().and_then(from_proto))
     }
 
@@ -208,14 +179,7 @@ impl DecisionService for DecisionClient {
             page_size: PAGE,
             page_token: String::new(),
         };
-        let answer = self
-            .0
-            .probe(request, async |channel, request| {
-                DecisionServiceClient::new(channel)
-                    .list_pauses(request)
-                    .await
-            })
-            .await?;
+        let answer = probe!(self.0, DecisionServiceClient::list_pauses(request))?;
         Ok(answer.pauses.into_iter().map(pause).collect())
     }
 
@@ -225,14 +189,7 @@ impl DecisionService for DecisionClient {
             holder: holder.to_owned(),
             ttl_seconds,
         };
-        let answer = self
-            .0
-            .call(request, async |channel, request| {
-                DecisionServiceClient::new(channel)
-                    .acquire_lease(request)
-                    .await
-            })
-            .await?;
+        let answer = call!(self.0, DecisionServiceClient::acquire_lease(request))?;
         self.epoch(answer.lease)
     }
 
@@ -248,14 +205,7 @@ impl DecisionService for DecisionClient {
             epoch,
             ttl_seconds,
         };
-        let answer = self
-            .0
-            .call(request, async |channel, request| {
-                DecisionServiceClient::new(channel)
-                    .renew_lease(request)
-                    .await
-            })
-            .await?;
+        let answer = call!(self.0, DecisionServiceClient::renew_lease(request))?;
         self.epoch(answer.lease)
     }
 
@@ -265,13 +215,7 @@ impl DecisionService for DecisionClient {
             holder: holder.to_owned(),
             epoch,
         };
-        self.0
-            .call(request, async |channel, request| {
-                DecisionServiceClient::new(channel)
-                    .release_lease(request)
-                    .await
-            })
-            .await?;
+        call!(self.0, DecisionServiceClient::release_lease(request))?;
         Ok(())
     }
 }

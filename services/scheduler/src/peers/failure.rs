@@ -6,7 +6,7 @@ use common::text::one_line;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-/// What a failed call means for the caller.
+/// The meaning of a failed call for the caller.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Failure {
     /// The service said no, for good.
@@ -32,7 +32,7 @@ pub struct CallError {
     pub(super) message: String,
     /// The service itself said it, and not the way to it.
     pub was_answered: bool,
-    /// What it means.
+    /// Its meaning.
     pub failure: Failure,
 }
 

@@ -16,10 +16,33 @@ use tonic::{Request, Response, Status, transport::Channel};
 
 use super::failure::{self, BadAnswer, CallError, Failure};
 
-/// So long a health probe may take.
+/// The time that a health probe may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// One service and where it is.
+/// A call by its method: `call!(link, DecisionServiceClient::decide(request))`.
+macro_rules! call {
+    ($link:expr, $client:ident::$method:ident($request:expr)) => {
+        $link
+            .call($request, async |channel, request| {
+                $client::new(channel).$method(request).await
+            })
+            .await
+    };
+}
+
+/// A probe by its method.
+macro_rules! probe {
+    ($link:expr, $client:ident::$method:ident($request:expr)) => {
+        $link
+            .probe($request, async |channel, request| {
+                $client::new(channel).$method(request).await
+            })
+            .await
+    };
+}
+pub(super) use {call, probe};
+
+/// The way to one service.
 #[derive(Clone, Debug)]
 pub struct Link {
     service: &'static str,
@@ -30,14 +53,14 @@ pub struct Link {
     timeout: Duration,
 }
 
-/// How a service is.
+/// The health of a service.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServiceState {
     /// "predictor", "decision" or "actuator".
     pub service: &'static str,
-    /// Its answer.
+    /// Its state.
     pub health: Health,
-    /// Where it is.
+    /// Its address.
     pub url: String,
 }
 
@@ -61,7 +84,7 @@ impl Link {
         })
     }
 
-    /// How the service is; asked once.
+    /// The health of the service; asked for once.
     pub async fn health(&self) -> ServiceState {
         ServiceState {
             service: self.service,

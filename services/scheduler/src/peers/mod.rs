@@ -23,11 +23,11 @@ pub use predictor::Predictor;
 /// The services behind the scheduler.
 #[derive(Clone)]
 pub struct Peers {
-    /// Gives forecasts.
+    /// The service that forecasts.
     pub predictor: Arc<dyn Predictor>,
-    /// Decides, and keeps the lease.
+    /// The service that decides, and keeps the lease.
     pub decision: Arc<dyn DecisionService>,
-    /// Describes and resizes instances.
+    /// The service that describes and resizes instances.
     pub actuator: Arc<dyn Actuator>,
 }
 
@@ -56,7 +56,7 @@ impl Peers {
         })
     }
 
-    /// How all three are, asked at the same time.
+    /// The health of all three, asked for at the same time.
     pub async fn health(&self) -> Vec<ServiceState> {
         let asked = [
             self.predictor.health(),

@@ -8,14 +8,14 @@ use proto::predictor::v1::{
 
 use super::{
     failure::CallError,
-    link::{Link, ServiceState},
+    link::{Link, ServiceState, call},
 };
 use crate::domain::{Basis, Forecast, Issued, Promise, Series};
 
 /// A service that forecasts.
 #[async_trait]
 pub trait Predictor: Send + Sync {
-    /// How it is.
+    /// Its health.
     async fn health(&self) -> ServiceState;
 
     /// Forecasts a batch of series, each with the name of its target.
@@ -49,12 +49,7 @@ impl Predictor for PredictorClient {
                 .collect(),
             ..Default::default()
         };
-        let answer = self
-            .0
-            .call(request, async |channel, request| {
-                PredictorServiceClient::new(channel).forecast(request).await
-            })
-            .await?;
+        let answer = call!(self.0, PredictorServiceClient::forecast(request))?;
         Ok(answer.forecasts.into_iter().map(forecast).collect())
     }
 }

@@ -25,7 +25,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A stream that is silent for this long is not trusted any more: the resize is asked for by id.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// How a resize ends, for those who wait: `None` until then.
+/// The end of a resize for those who wait: `None` until then.
 pub type Ends = watch::Receiver<Option<Ending>>;
 
 /// All resizes that this process follows.
@@ -217,7 +217,7 @@ impl Followers {
         self.tasks.wait().await;
     }
 
-    /// The same at once.
+    /// Ends all followers at once.
     pub fn cut_off(&self) {
         self.shutdown.cancel();
     }

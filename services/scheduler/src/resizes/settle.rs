@@ -11,7 +11,7 @@ use crate::{
 /// A decision of another holder may be on its way to the actuator for this long.
 const IN_FLIGHT: Duration = Duration::from_secs(30);
 
-/// What became of an action.
+/// The state of an action whose end nobody reported.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Settled {
     /// The actuator knows, or, where it never had it or doesn't know any more, the instance.

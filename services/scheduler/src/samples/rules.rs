@@ -6,7 +6,7 @@ use super::units::{CpuUnit, MemoryUnit};
 
 pub const BYTES_PER_MIB: f64 = 1_048_576.0;
 
-/// What judges samples.
+/// The rules that samples are judged by.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rules {
     /// Time of the query's end: nothing can be newer.
@@ -21,9 +21,9 @@ pub struct Rules {
     pub max_sample_age_seconds: u32,
     /// End of the last resize that is known of.
     pub last_resize: Option<Timestamp>,
-    /// What the CPU series is in, when somebody said so.
+    /// Unit of the CPU series, when somebody said so.
     pub cpu_unit: Option<CpuUnit>,
-    /// What the memory series is in, when somebody said so.
+    /// Unit of the memory series, when somebody said so.
     pub memory_unit: Option<MemoryUnit>,
 }
 

@@ -16,10 +16,10 @@ use crate::{
 /// A source of metrics.
 #[async_trait]
 pub trait Source: Debug + Send + Sync {
-    /// How its samples are to be judged.
+    /// The grid and the units of its samples.
     fn sampling(&self) -> Sampling;
 
-    /// How many machines may be asked for at the same time.
+    /// The number of machines that may be asked for at the same time.
     fn concurrency(&self) -> usize;
 
     /// Begins to read the window that ends at `end`. What needs no description of the machines is read here, while others
@@ -33,7 +33,7 @@ pub trait Source: Debug + Send + Sync {
 /// A reading of one window.
 #[async_trait]
 pub trait Reading: Send + Sync {
-    /// What it has of one target, whose instance is described by now.
+    /// The series of one target, whose instance is described by now.
     ///
     /// # Errors
     /// Why its metrics are unknown.
@@ -45,9 +45,9 @@ pub trait Reading: Send + Sync {
 pub struct Measured {
     /// As the source gave them.
     pub series: RawSeries,
-    /// What is missing, one line each.
+    /// Gaps that don't make the whole unknown, one line each.
     pub notes: Vec<String>,
-    /// What is worth knowing and no trouble, one line each.
+    /// Remarks that are no trouble, one line each.
     pub advice: Vec<String>,
 }
 
@@ -65,8 +65,8 @@ pub struct Sampling {
     pub min_samples: u32,
     /// Samples this soon after a machine came up are left out.
     pub warm_up_seconds: u32,
-    /// What the CPU series is in, when somebody said so.
+    /// Unit of the CPU series, when somebody said so.
     pub cpu_unit: Option<CpuUnit>,
-    /// What the memory series is in, when somebody said so.
+    /// Unit of the memory series, when somebody said so.
     pub memory_unit: Option<MemoryUnit>,
 }

@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// What decides and acts.
+/// The hand that has targets decided upon, and acts.
 pub struct Actor {
     context: Context,
     lease: Arc<LeaseKeeper>,

@@ -36,7 +36,7 @@ pub trait DecisionLog: Send + Sync {
     async fn write(&self, results: &[&TargetResult]);
 }
 
-/// What runs ticks.
+/// The runner of ticks.
 pub struct Engine {
     context: Context,
     source: Arc<dyn Source>,
@@ -52,7 +52,7 @@ pub struct Engine {
 /// A finished tick, and the resizes that it left running.
 #[derive(Debug)]
 pub struct TickOutcome {
-    /// What the tick did.
+    /// The results of its targets.
     pub report: Arc<TickReport>,
     /// By position in the report's results.
     resizes: Vec<(usize, Ends)>,

@@ -9,7 +9,7 @@ use crate::{
     peers::CallError,
 };
 
-/// What is known of the fleet, and what was learned on the way.
+/// The knowledge of a tick about the fleet, and what was learned on the way.
 #[derive(Debug)]
 pub struct Gathering<'a> {
     /// In the order of the targets.
@@ -22,23 +22,23 @@ pub struct Gathering<'a> {
     pub learned: Learned,
 }
 
-/// What is known of one target.
+/// The knowledge of a tick about one target.
 #[derive(Debug)]
 pub struct Gathered<'a> {
-    /// Whom it is about.
+    /// The target.
     pub target: &'a Target,
-    /// How much is known.
+    /// All that is known of it.
     pub knowledge: Knowledge,
-    /// What is missing without making the whole unknown, one line each.
+    /// Gaps that don't make the whole unknown, one line each.
     pub notes: Vec<String>,
-    /// What is worth knowing and no trouble, one line each.
+    /// Remarks that are no trouble, one line each.
     pub advice: Vec<String>,
 }
 
-/// What the next tick need not ask again, and what could not be asked.
+/// Answers that the next tick need not ask for again, and questions that had none.
 #[derive(Debug, Default)]
 pub struct Learned {
-    /// What the actuator said of its dry run.
+    /// The actuator's dry run.
     pub dry_run: Option<bool>,
     /// Ends of last resizes, by target id.
     pub resize_ends: HashMap<String, Option<Timestamp>>,
@@ -46,22 +46,22 @@ pub struct Learned {
     pub types: Vec<TypeInfo>,
     /// Targets whose instance does not exist.
     pub gone: Vec<String>,
-    /// What could not be read.
+    /// Failed readings.
     pub unread: Vec<Unread>,
 }
 
-/// Something that could not be read, and that a tick can do without.
+/// A reading that failed, and that a tick can do without.
 #[derive(Debug)]
 pub enum Unread {
     /// The policy.
     Policy(CallError),
     /// Instance types.
     Types(CallError),
-    /// When the last resize of a target ended.
+    /// The end of a target's last resize.
     LastResize {
-        /// Its name.
+        /// Name of the target.
         target_id: String,
-        /// Why.
+        /// The reason.
         error: CallError,
     },
 }

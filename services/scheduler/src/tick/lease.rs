@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::peers::{CallError, Failure, Peers};
 
-/// So long an actuator that answers and does not serve yet is waited for before it counts as one that can't.
+/// The time in which an actuator that answers may begin to serve, before it counts as one that can't.
 const STARTING: Duration = Duration::from_secs(5);
 const STARTING_POLL: Duration = Duration::from_millis(100);
 
@@ -37,7 +37,7 @@ struct Held {
     until: Timestamp,
 }
 
-/// Why this scheduler may not act now.
+/// The reason that this scheduler may not act now.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum NoLease {
     /// The normal state of a second scheduler.

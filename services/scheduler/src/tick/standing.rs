@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::lease::LeaseKeeper;
 use crate::{context::Context, domain::Standing, sources::Source};
 
-/// Who knows what holds resizes back.
+/// A question to all who may hold resizes back.
 #[derive(Clone)]
 pub struct StandingProbe {
     context: Context,
@@ -14,7 +14,7 @@ pub struct StandingProbe {
 }
 
 impl StandingProbe {
-    /// Asks these.
+    /// A question to these.
     pub fn new(context: Context, source: Arc<dyn Source>, lease: Arc<LeaseKeeper>) -> Self {
         Self {
             context,

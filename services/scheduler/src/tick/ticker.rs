@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{context::Context, domain::Target};
 
-/// How often the services are asked whether they are up, before the first tick.
+/// The time between questions to the services whether they are up, before the first tick.
 const READY_POLL: Duration = Duration::from_millis(500);
 /// The first tick comes after this time at the latest, whether they are up or not.
 const READY_PATIENCE: Duration = Duration::from_secs(30);
@@ -59,7 +59,7 @@ impl Running {
     }
 }
 
-/// Why there is no tick.
+/// The reason that a tick has no result.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NoTick {
     /// No new ticks.

@@ -10,14 +10,14 @@ use crate::{
     tick::{standing::StandingProbe, ticker::Ticker},
 };
 
-/// What the handlers work with.
+/// The state of all handlers.
 #[derive(Clone)]
 pub struct App {
     /// The surroundings of ticks.
     pub context: Context,
-    /// Runs them.
+    /// Their runner.
     pub ticker: Arc<Ticker>,
-    /// Who knows what holds resizes back.
+    /// The question what holds resizes back.
     pub standing: StandingProbe,
     /// All metrics of this process.
     pub registry: Arc<Registry>,

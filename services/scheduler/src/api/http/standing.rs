@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{Pause, Standing};
-
-/// Pauses in one answer; `autoscaler pauses` lists all.
-const PAUSES_SHOWN: usize = 100;
+use crate::{
+    api::convert::PAUSES_SHOWN,
+    domain::{Pause, Standing},
+};
 
 /// What holds resizes back now, whoever said so. What can't be found out is null, and `unknown` says why.
 #[derive(Debug, Serialize, ToSchema)]

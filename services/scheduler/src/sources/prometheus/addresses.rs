@@ -61,7 +61,7 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// The same for the host of a URL, when that is an address in any notation.
+/// Refuses a URL whose host is such an address, in any notation.
 ///
 /// # Errors
 /// [`Blocked`].

@@ -13,7 +13,7 @@ use super::{
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Why a query has no answer. One line each, with the address, the remedy and no secrets.
+/// The reason that a query has no answer. One line each, with the address, the remedy and no secrets.
 #[derive(Debug, thiserror::Error)]
 pub enum MetricsError {
     #[error("the URL of Prometheus is not usable: {0}")]
@@ -45,7 +45,7 @@ fn remedy(error: &QueryError) -> &'static str {
     }
 }
 
-/// Which samples a query asks for.
+/// The times that a query asks for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Window {
     /// Time of the last sample.

@@ -10,7 +10,7 @@ use crate::sources::source::Unmeasured;
 /// Label that carries the EC2 instance id where service discovery adds it.
 const INSTANCE_ID_LABEL: &str = "instance_id";
 
-/// How a target's series is recognised.
+/// The mark by which a target's series is recognised.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Wanted<'a> {
     /// By this value of the instance label.

@@ -52,7 +52,7 @@ pub(super) async fn ask(
     answers.into_iter().flatten().collect()
 }
 
-/// What is known with the answer to a forecast.
+/// The knowledge of a target with the answer of the predictor.
 pub(super) fn add(
     answer: Option<Answer>,
     instance: Instance,

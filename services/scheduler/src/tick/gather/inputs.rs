@@ -9,18 +9,18 @@ use crate::{
     sources::Source,
 };
 
-/// What the question is answered from.
+/// The sources of all answers.
 pub struct Inputs<'a> {
-    /// Who describes, decides, and forecasts.
+    /// The services that describe, decide, and forecast.
     pub peers: &'a Peers,
-    /// Who measures.
+    /// The source of metrics.
     pub source: &'a dyn Source,
-    /// What earlier ticks learned.
+    /// The knowledge of earlier ticks.
     pub state: &'a State,
-    /// What earlier ticks kept of each target.
+    /// The same of each target.
     pub memories: &'a TargetMemories,
     /// The end of the window.
     pub now: Timestamp,
-    /// What is not known by then stays unknown.
+    /// The time after which what is not known stays unknown.
     pub deadline: Instant,
 }

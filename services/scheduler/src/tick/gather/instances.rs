@@ -24,7 +24,7 @@ const CONCURRENCY: usize = 16;
 /// A target, and its running instance, or all that is known without one.
 pub(super) type Described<'a> = (&'a Target, Result<Instance, Knowledge>);
 
-/// What a look at an instance said.
+/// The answer to a look at an instance.
 enum Look {
     /// It is there.
     Found(Instance),
