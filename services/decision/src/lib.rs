@@ -131,7 +131,7 @@ fn check(policy: &Policy) -> anyhow::Result<()> {
 }
 
 /// A policy that was applied over gRPC hides the configuration's: say so, or the next edit of the file surprises.
-async fn say_which_policy(service: &Service) -> Result<(), service::ServiceError> {
+async fn say_which_policy(service: &Service) -> Result<(), service::error::ServiceError> {
     let in_force = service.policy().await?;
     if let Some(at) = service.hidden_policy().await? {
         tracing::warn!(

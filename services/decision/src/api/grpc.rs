@@ -20,10 +20,13 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use tracing::Instrument as _;
 
 use crate::{
-    api::convert::{self, Fields},
+    api::convert::{
+        self,
+        fields::{self, Fields},
+    },
     decide::explain,
     fleet::lease::LeaseError,
-    service::{Paused, Service, ServiceError},
+    service::{Service, error::ServiceError, pauses::Paused},
     store::{self, Filter, error::StoreError},
 };
 
@@ -177,7 +180,7 @@ impl DecisionService for Api {
                 let outcome = fields.outcome(request.outcome);
                 let instance_type = fields.id_or_empty("instance_type", request.instance_type);
                 let finished_at = fields.time("finished_at", request.finished_at);
-                let detail = convert::one_line(&request.detail);
+                let detail = fields::one_line(&request.detail);
                 let for_good = request.refused_for_good;
                 fields.finish(()).map_err(invalid)?;
                 let decision = self
@@ -351,7 +354,7 @@ impl DecisionService for Api {
                 let direction = fields.direction(request.direction);
                 let end = fields.pause_end(request.until, request.lasting);
                 let by = fields.id_or_empty("by", request.by);
-                let reason = convert::one_line(&request.reason);
+                let reason = fields::one_line(&request.reason);
                 fields.finish(()).map_err(invalid)?;
                 let Paused { pause, replaced } = self
                     .write(deadline, move |service| {
@@ -414,7 +417,7 @@ impl DecisionService for Api {
                 let last = pauses.last().filter(|_| full);
                 Ok(Response::new(message::ListPausesResponse {
                     next_page_token: last
-                        .map(|last| convert::pause_token(&last.target_id))
+                        .map(|last| fields::pause_token(&last.target_id))
                         .unwrap_or_default(),
                     pauses: pauses.iter().map(convert::pause).collect(),
                 }))

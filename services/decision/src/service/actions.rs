@@ -19,7 +19,7 @@ use crate::{
         outcome::{End, Outcome},
         quota::Caller,
     },
-    service::{PolicyInForce, Service, ServiceError, micros},
+    service::{Service, error::ServiceError, micros, policies::PolicyInForce},
     store::{Transaction, error::StoreError},
 };
 

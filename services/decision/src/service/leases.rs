@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     fleet::lease::{self, FLEET, Lease},
-    service::{Service, ServiceError},
+    service::{Service, error::ServiceError},
 };
 
 /// Resources that may be leased beside the fleet.

@@ -5,7 +5,7 @@ use proto::predictor::v1::{
     ForecastBasis, HistoryUsed, HorizonForecast, QuantileValue, SeriesForecast,
 };
 
-use super::Fields;
+use super::fields::{Fields, one_line};
 use crate::decide::input::{Basis, Forecast, History, Horizon, Quantile};
 
 /// Beyond 100 percent lies demand that a larger type had; beyond this no type's.
@@ -64,7 +64,7 @@ pub(super) fn read(fields: &mut Fields, message: SeriesForecast) -> Option<Forec
     Some(Forecast {
         series_id: fields.id_or_empty("forecast.series_id", message.series_id),
         basis,
-        basis_reason: super::one_line(&message.basis_reason),
+        basis_reason: one_line(&message.basis_reason),
         origin,
         last_cpu: fields.finite("forecast.last_cpu", message.last_cpu, 0.0, MAX_CPU_PERCENT),
         horizons,

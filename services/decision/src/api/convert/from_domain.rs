@@ -17,7 +17,7 @@ use crate::{
         pause::{Pause, PauseDirection},
     },
     policy::document::{Policy, Strategy},
-    service::TargetState,
+    service::targets::TargetState,
 };
 
 fn timestamp(time: Timestamp) -> prost_types::Timestamp {
