@@ -13,6 +13,17 @@ use url::{Host, Url};
 #[error("{0} is blocked: it is link-local or the cloud's metadata service, never a Prometheus")]
 pub struct Blocked(pub IpAddr);
 
+/// An instance's address that can't be asked.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum BadAddress {
+    /// Another text.
+    #[error("{0:?} is no IP address")]
+    NoAddress(String),
+    /// One that no instance has.
+    #[error(transparent)]
+    Blocked(#[from] Blocked),
+}
+
 /// AWS's metadata service over IPv6.
 const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 /// The metadata services of Alibaba Cloud and of Oracle.
@@ -77,11 +88,11 @@ pub fn check_url(url: &Url) -> Result<(), Blocked> {
 ///
 /// # Errors
 /// One line that names it.
-pub fn instance_address(text: &str) -> Result<IpAddr, String> {
+pub fn instance_address(text: &str) -> Result<IpAddr, BadAddress> {
     let address: IpAddr = text
         .parse()
-        .map_err(|_| format!("{text:?} is no IP address"))?;
-    check_address(address).map_err(|blocked| blocked.to_string())?;
+        .map_err(|_| BadAddress::NoAddress(text.to_owned()))?;
+    check_address(address)?;
     Ok(address)
 }
 
