@@ -7,13 +7,10 @@
 mod name;
 mod view;
 
-pub use name::{Feature, Recurrence, default_features};
+pub use name::{Best, Feature, Local, Raw, Recurrence, default_features};
 pub use view::View;
 
-use crate::{
-    features::name::{Best, Local, Raw},
-    local::LocalForecast,
-};
+use crate::local::LocalForecast;
 
 /// The values of `features` at `view` for a horizon of `horizon_steps`, appended to `row`; `local` is what the series'
 /// own model says there.

@@ -1,6 +1,8 @@
 //! Which features moved a point forecast, and how far: TreeSHAP of the median's model.
 
 mod sentence;
+mod span;
+mod unit;
 
 use crate::{
     artifact::booster::{BoosterError, Rows},
@@ -8,7 +10,8 @@ use crate::{
     forecast::{Forecast, Forecaster, Question, prepared::Prepared},
     series::Series,
 };
-use sentence::{Context, Unit};
+use sentence::{Context, sentence};
+use unit::Unit;
 
 /// How much one feature moved a point forecast.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,12 +99,7 @@ impl Forecaster {
                         let value = f64::from(values[index]);
                         let contribution = f64::from(shares[index]) * factor;
                         Contribution {
-                            sentence: sentence::sentence(
-                                &names[index],
-                                value,
-                                contribution,
-                                &context,
-                            ),
+                            sentence: sentence(self.features[index], value, contribution, &context),
                             feature: names[index].clone(),
                             value,
                             contribution,

@@ -1,44 +1,10 @@
-//! What a feature says, in words that an operator reads. Pure; it knows features by their names, which are the contract.
+//! What a feature says, in words that an operator reads. Pure.
 
-/// How to show a value of a series.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Unit {
-    /// What one percent of capacity is in the unit of the series.
-    pub per_percent: f64,
-}
-
-impl Unit {
-    fn word(self) -> &'static str {
-        match self.per_percent == 1.0 {
-            true => " points",
-            false => "",
-        }
-    }
-
-    /// An amount of percent of capacity, without a sign.
-    fn amount(self, percent: f64) -> String {
-        format!(
-            "{}{}",
-            self.number(percent.abs() * self.per_percent),
-            self.word()
-        )
-    }
-
-    fn number(self, value: f64) -> String {
-        // A tenth of a percent is what matters.
-        match self.per_percent {
-            fine if fine < 0.02 => format!("{value:.4}"),
-            fine if fine < 0.2 => format!("{value:.3}"),
-            _ => format!("{value:.1}"),
-        }
-    }
-
-    /// A contribution in the unit of the series, with its sign.
-    fn signed(self, value: f64) -> String {
-        let sign = if value < 0.0 { '-' } else { '+' };
-        format!("{sign}{}", self.number(value.abs()))
-    }
-}
+use super::{
+    span::{duration, every, last, span},
+    unit::Unit,
+};
+use crate::features::{Best, Feature, Local, Raw, Recurrence};
 
 /// Where a forecast stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,224 +19,196 @@ pub struct Context {
 
 /// "CPU one hour before the target time was 23.0 points above now: +6.1". `value` is the feature's, NaN where missing;
 /// `contribution` is in the unit of the series.
-pub fn sentence(feature: &str, value: f64, contribution: f64, context: &Context) -> String {
-    let said = said(feature, value, context).unwrap_or_else(|| match value.is_nan() {
-        true => format!("{feature} is not known"),
-        false => format!("{feature} is {value:.3}"),
-    });
+pub fn sentence(feature: Feature, value: f64, contribution: f64, context: &Context) -> String {
+    let said = Statement { value, context }.of(feature);
     format!("{said}: {}", context.unit.signed(contribution))
 }
 
-fn said(feature: &str, value: f64, context: &Context) -> Option<String> {
-    let unit = context.unit;
-    let relative = |what: String| match value.is_nan() {
-        true => format!("{what} is not known"),
-        false => format!("{what} was {}", against_now(value * context.scale, unit)),
-    };
-    let absolute = |what: String| match value.is_nan() {
-        true => format!("{what} is not known"),
-        false => format!("{what} was {}", unit.number(value * unit.per_percent)),
-    };
-    let spread = |what: String| match value.is_nan() {
-        true => format!("how much CPU varied {what} is not known"),
-        false => format!(
-            "CPU varied by {} {what}",
-            unit.amount(value * context.scale)
-        ),
-    };
-    let moved = |when: String| match value.is_nan() {
-        true => format!("how CPU moved {when} is not known"),
-        false => {
-            let way = if value < 0.0 { "fell" } else { "rose" };
-            format!("CPU {way} by {} {when}", unit.amount(value * context.scale))
-        }
-    };
-    let words: Vec<&str> = feature.split('_').collect();
-    Some(match words[..] {
-        ["horizon", "minutes"] => format!("the target is {} ahead", span(value)),
-        ["step", "minutes"] => format!("samples are {} apart", span(value)),
-        ["now"] => format!("CPU is {} now", unit.number(value * unit.per_percent)),
-        ["history", "hours"] => format!("the history is {} long", span(value * 60.0)),
-        ["scale", "log"] => format!(
-            "CPU varied by {} over the last day",
-            unit.amount(value.exp())
-        ),
-        ["step", "lag", "1"] => relative("CPU one sample ago".to_owned()),
-        ["step", "lag", steps] => relative(format!("CPU {steps} samples ago")),
-        ["lag", time] => relative(format!("CPU {} ago", duration(time)?)),
-        ["mean", time] => relative(format!("the mean of {}", last(time)?)),
-        ["sd", time] => spread(format!("over {}", last(time)?)),
-        ["max", time] => relative(format!("the highest CPU of {}", last(time)?)),
-        ["min", time] => relative(format!("the lowest CPU of {}", last(time)?)),
-        ["ewma", time] => relative(format!("the smoothed CPU of {}", last(time)?)),
-        ["rank", time] if value.is_nan() => {
-            format!("how CPU ranks in {} is not known", last(time)?)
-        }
-        ["rank", time] => format!("CPU now is above {:.0} % of {}", value * 100.0, last(time)?),
-        ["slope", time] => moved(format!("an hour over {}", last(time)?)),
-        ["recur", "mean", period, count] => relative(format!(
-            "the mean at the same point of the last {count} periods of {}",
-            duration(period)?
-        )),
-        ["recur", "change", period] => moved(format!(
-            "over the same stretch {} before",
-            duration(period)?
-        )),
-        ["recur", "peak", "mean", period, count] => relative(format!(
-            "the mean highest CPU over the same stretch of the last {count} periods of {}",
-            duration(period)?
-        )),
-        ["recur", "peak", period, back] => relative(format!(
-            "the highest CPU over the same stretch {} before",
-            span(periods_back(period, back, context)?)
-        )),
-        ["recur", "error", period] if value.is_nan() => {
-            format!("how well {} repeats is not known", every(period)?)
-        }
-        ["recur", "error", period] => format!(
-            "repeating {} misses {value:.2} times as much as standing still",
-            every(period)?
-        ),
-        ["recur", period, back] => relative(format!(
-            "CPU {} before the target time",
-            span(periods_back(period, back, context)?)
-        )),
-        ["recur", period, back, shift] => {
-            let minutes = periods_back(period, back, context)? - shifted(shift)?;
-            relative(format!("CPU {} before the target time", span(minutes)))
-        }
-        ["best", "value"] => {
-            relative("CPU at the same point of the machine's own rhythm".to_owned())
-        }
-        ["best", "peak"] => {
-            relative("the highest CPU over the same stretch of the machine's own rhythm".to_owned())
-        }
-        ["best", "error"] if !value.is_nan() => format!(
-            "repeating the machine's own rhythm misses {value:.2} times as much as standing still"
-        ),
-        ["best", "period"] if !value.is_nan() => {
-            format!("the machine's own rhythm is {}", span(value))
-        }
-        ["best", "error" | "period"] => "the machine has no rhythm of its own".to_owned(),
-        ["change", "mean"] => spread(format!("over {} on average", ahead(context))),
-        ["change", quantile] => relative_change(percent(quantile)?, "changes", value, context),
-        ["peak", "change", quantile] => {
-            relative_change(percent(quantile)?, "rises to a peak", value, context)
-        }
-        ["local", "level" | "peak"] if value.is_nan() => {
-            "the machine's own pattern is not known".to_owned()
-        }
-        ["local", "level"] => format!(
-            "by the machine's own pattern CPU will be {}",
-            against_now(value * context.scale, unit)
-        ),
-        ["local", "peak"] => format!(
-            "by the machine's own pattern the highest CPU on the way will be {}",
-            against_now(value * context.scale, unit)
-        ),
-        ["local", "level" | "peak", "error"] if value.is_nan() => {
-            "how far the machine's own pattern misses is not known".to_owned()
-        }
-        ["local", "level" | "peak", "error"] => format!(
-            "the machine's own pattern missed by {} lately",
-            unit.amount(value * context.scale)
-        ),
-        ["cpu", "lag", time] => absolute(format!("CPU {} ago", duration(time)?)),
-        ["cpu", "mean", time] => absolute(format!("the mean of {}", last(time)?)),
-        ["cpu", "sd", time] => absolute(format!("the spread of {}", last(time)?)),
-        ["cpu", "max", time] => absolute(format!("the highest CPU of {}", last(time)?)),
-        ["cpu", "min", time] => absolute(format!("the lowest CPU of {}", last(time)?)),
-        _ => return None,
-    })
+/// The value of a feature, to be put into words.
+#[derive(Clone, Copy)]
+struct Statement<'a> {
+    value: f64,
+    context: &'a Context,
 }
 
-fn against_now(percent: f64, unit: Unit) -> String {
-    match percent {
-        0.0 => "as now".to_owned(),
-        above if above > 0.0 => format!("{} above now", unit.amount(above)),
-        below => format!("{} below now", unit.amount(below)),
+impl Statement<'_> {
+    fn of(self, feature: Feature) -> String {
+        let Self { value, context } = self;
+        let unit = context.unit;
+        match feature {
+            Feature::HorizonMinutes => format!("the target is {} ahead", span(value)),
+            Feature::StepMinutes => format!("samples are {} apart", span(value)),
+            Feature::Now => format!("CPU is {} now", unit.value(value)),
+            Feature::HistoryHours => format!("the history is {} long", span(value * 60.0)),
+            Feature::LogScale => {
+                format!(
+                    "CPU varied by {} over the last day",
+                    unit.amount(value.exp())
+                )
+            }
+            Feature::StepLag(1) => self.relative("CPU one sample ago"),
+            Feature::StepLag(steps) => self.relative(&format!("CPU {steps} samples ago")),
+            Feature::Lag(time) => self.relative(&format!("CPU {} ago", duration(time))),
+            Feature::Mean(time) => self.relative(&format!("the mean of {}", last(time))),
+            Feature::Deviation(time) => self.spread(&format!("over {}", last(time))),
+            Feature::Highest(time) => self.relative(&format!("the highest CPU of {}", last(time))),
+            Feature::Lowest(time) => self.relative(&format!("the lowest CPU of {}", last(time))),
+            Feature::Smoothed(time) => {
+                self.relative(&format!("the smoothed CPU of {}", last(time)))
+            }
+            Feature::Rank(time) => self.known(&format!("how CPU ranks in {}", last(time)), || {
+                format!("CPU now is above {:.0} % of {}", value * 100.0, last(time))
+            }),
+            Feature::Slope(time) => self.moved(&format!("an hour over {}", last(time))),
+            Feature::Recurrence { period, what } => self.recurrence(period, what),
+            Feature::Best(what) => self.best(what),
+            Feature::MeanChange => self.spread(&format!("over {} on average", self.ahead())),
+            Feature::ChangeQuantile(percent) => self.past(percent, "changes"),
+            Feature::PeakChangeQuantile(percent) => self.past(percent, "rises to a peak"),
+            Feature::Local(what) => self.local(what),
+            Feature::Raw(raw) => self.absolute(&match raw {
+                Raw::Lag(time) => format!("CPU {} ago", duration(time)),
+                Raw::Mean(time) => format!("the mean of {}", last(time)),
+                Raw::Deviation(time) => format!("the spread of {}", last(time)),
+                Raw::Highest(time) => format!("the highest CPU of {}", last(time)),
+                Raw::Lowest(time) => format!("the lowest CPU of {}", last(time)),
+            }),
+        }
     }
-}
 
-fn relative_change(percent: &str, what: &str, value: f64, context: &Context) -> String {
-    if value.is_nan() {
-        return format!("past {what} over {} are not known", ahead(context));
+    fn recurrence(self, period: u32, what: Recurrence) -> String {
+        match what {
+            Recurrence::Value { back, shift } => {
+                let minutes = self.periods_back(period, back) - f64::from(shift);
+                self.relative(&format!("CPU {} before the target time", span(minutes)))
+            }
+            Recurrence::Mean(count) => self.relative(&format!(
+                "the mean at the same point of the last {count} periods of {}",
+                duration(period)
+            )),
+            Recurrence::Change => self.moved(&format!(
+                "over the same stretch {} before",
+                duration(period)
+            )),
+            Recurrence::Peak(back) => self.relative(&format!(
+                "the highest CPU over the same stretch {} before",
+                span(self.periods_back(period, back))
+            )),
+            Recurrence::PeakMean(count) => self.relative(&format!(
+                "the mean highest CPU over the same stretch of the last {count} periods of {}",
+                duration(period)
+            )),
+            Recurrence::Error => {
+                let every = every(period);
+                self.known(&format!("how well {every} repeats"), || {
+                    format!("repeating {every} misses {}", self.ratio())
+                })
+            }
+        }
     }
-    let sign = if value < 0.0 { '-' } else { '+' };
-    format!(
-        "{percent} % of past {what} over {} were at most {sign}{}",
-        ahead(context),
-        context.unit.amount(value * context.scale)
-    )
-}
 
-fn ahead(context: &Context) -> String {
-    span(f64::from(context.horizon_minutes))
-}
-
-/// Minutes from the target back to the `back`-th whole period that lies in the past.
-fn periods_back(period: &str, back: &str, context: &Context) -> Option<f64> {
-    let (period, back) = (minutes(period)?, back.parse::<u32>().ok()?);
-    let skipped = context.horizon_minutes.div_ceil(period.max(1)).max(1) - 1;
-    Some(f64::from(period) * f64::from(skipped + back))
-}
-
-fn shifted(shift: &str) -> Option<f64> {
-    match shift.split_at_checked(1)? {
-        ("m", minutes) => Some(-minutes.parse::<f64>().ok()?),
-        ("p", minutes) => minutes.parse().ok(),
-        _ => None,
+    fn best(self, what: Best) -> String {
+        const NONE: &str = "the machine has no rhythm of its own";
+        match what {
+            Best::Value => self.relative("CPU at the same point of the machine's own rhythm"),
+            Best::Peak => {
+                self.relative("the highest CPU over the same stretch of the machine's own rhythm")
+            }
+            Best::Error | Best::PeriodMinutes if self.value.is_nan() => NONE.to_owned(),
+            Best::Error => format!("repeating the machine's own rhythm misses {}", self.ratio()),
+            Best::PeriodMinutes => format!("the machine's own rhythm is {}", span(self.value)),
+        }
     }
-}
 
-fn minutes(text: &str) -> Option<u32> {
-    text.strip_suffix('m')?.parse().ok()
-}
+    fn local(self, what: Local) -> String {
+        let pattern = "the machine's own pattern";
+        match what {
+            Local::Level => self.known(pattern, || {
+                format!("by {pattern} CPU will be {}", self.against_now())
+            }),
+            Local::Peak => self.known(pattern, || {
+                format!(
+                    "by {pattern} the highest CPU on the way will be {}",
+                    self.against_now()
+                )
+            }),
+            Local::LevelError | Local::PeakError => self
+                .known(&format!("how far {pattern} misses"), || {
+                    format!("{pattern} missed {} lately", self.ratio())
+                }),
+        }
+    }
 
-fn percent(text: &str) -> Option<&str> {
-    text.strip_prefix('q')
-}
+    /// `said`, or that `what` is not known.
+    fn known(self, what: &str, said: impl FnOnce() -> String) -> String {
+        match self.value.is_nan() {
+            true => format!("{what} is not known"),
+            false => said(),
+        }
+    }
 
-fn duration(text: &str) -> Option<String> {
-    Some(span(f64::from(minutes(text)?)))
-}
+    fn relative(self, what: &str) -> String {
+        self.known(what, || format!("{what} was {}", self.against_now()))
+    }
 
-/// "the last hour", "the last 2 hours".
-fn last(text: &str) -> Option<String> {
-    let span = duration(text)?;
-    Some(format!(
-        "the last {}",
-        span.strip_prefix("one ").unwrap_or(&span)
-    ))
-}
+    fn absolute(self, what: &str) -> String {
+        self.known(what, || {
+            format!("{what} was {}", self.context.unit.value(self.value))
+        })
+    }
 
-/// "every hour", "every 2 hours".
-fn every(text: &str) -> Option<String> {
-    let span = duration(text)?;
-    Some(format!(
-        "every {}",
-        span.strip_prefix("one ").unwrap_or(&span)
-    ))
-}
+    fn spread(self, when: &str) -> String {
+        self.known(&format!("how much CPU varied {when}"), || {
+            format!("CPU varied by {} {when}", self.amount())
+        })
+    }
 
-/// "one hour", "90 minutes", "2 days", "1 day 5 minutes".
-fn span(minutes: f64) -> String {
-    let whole = minutes.round().max(0.0) as u64;
-    let (size, name) = match whole {
-        week if week >= 10_080 => (10_080, "week"),
-        day if day >= 1_440 => (1_440, "day"),
-        hour if hour >= 60 && (hour % 60 == 0 || hour > 120) => (60, "hour"),
-        _ => (1, "minute"),
-    };
-    let (count, rest) = (whole / size, whole % size);
-    let counted = match count {
-        1 if rest == 0 => format!("one {name}"),
-        1 => format!("1 {name}"),
-        count => format!("{count} {name}s"),
-    };
-    match rest {
-        0 => counted,
-        rest => format!("{counted} {}", span(rest as f64).replace("one ", "1 ")),
+    fn moved(self, when: &str) -> String {
+        self.known(&format!("how CPU moved {when}"), || {
+            let way = if self.value < 0.0 { "fell" } else { "rose" };
+            format!("CPU {way} by {} {when}", self.amount())
+        })
+    }
+
+    /// A quantile of this history's own changes.
+    fn past(self, percent: u32, what: &str) -> String {
+        let ahead = self.ahead();
+        if self.value.is_nan() {
+            return format!("past {what} over {ahead} are not known");
+        }
+        let sign = if self.value < 0.0 { '-' } else { '+' };
+        format!(
+            "{percent} % of past {what} over {ahead} were at most {sign}{}",
+            self.amount()
+        )
+    }
+
+    /// A value that is an error over that of "as now".
+    fn ratio(self) -> String {
+        format!("{:.2} times as much as standing still", self.value)
+    }
+
+    /// A value that is divided by the scale, as an amount.
+    fn amount(self) -> String {
+        self.context.unit.amount(self.value * self.context.scale)
+    }
+
+    fn against_now(self) -> String {
+        match self.value * self.context.scale {
+            0.0 => "as now".to_owned(),
+            above if above > 0.0 => format!("{} above now", self.amount()),
+            _ => format!("{} below now", self.amount()),
+        }
+    }
+
+    fn ahead(self) -> String {
+        duration(self.context.horizon_minutes)
+    }
+
+    /// Minutes from the target back to the `back`-th whole period that lies in the past.
+    fn periods_back(self, period: u32, back: u32) -> f64 {
+        let skipped = self.context.horizon_minutes.div_ceil(period.max(1)).max(1) - 1;
+        f64::from(period) * f64::from(skipped + back)
     }
 }
 
@@ -394,11 +332,29 @@ mod tests {
                 1.0,
                 "90 % of past changes over 15 minutes were at most +4.0 points: +6.1",
             ),
+            (
+                "local_level_error",
+                0.5,
+                "the machine's own pattern missed 0.50 times as much as standing still lately: +6.1",
+            ),
+            (
+                "local_peak_error",
+                1.25,
+                "the machine's own pattern missed 1.25 times as much as standing still lately: +6.1",
+            ),
+            (
+                "local_peak_error",
+                nan,
+                "how far the machine's own pattern misses is not known: +6.1",
+            ),
             ("cpu_lag_5m", 12.0, "CPU 5 minutes ago was 12.0: +6.1"),
-            ("brand_new_7", 1.5, "brand_new_7 is 1.500: +6.1"),
-            ("lag_soon", nan, "lag_soon is not known: +6.1"),
         ] {
+            let feature = feature.parse().unwrap();
             assert_eq!(sentence(feature, value, 6.1, &PERCENT), expected);
+        }
+        // What has no words can't be asked for.
+        for unknown in ["brand_new_7", "lag_soon"] {
+            assert!(unknown.parse::<Feature>().is_err(), "{unknown}");
         }
     }
 
@@ -409,7 +365,7 @@ mod tests {
             ..PERCENT
         };
         assert_eq!(
-            sentence("lag_15m", 1.5, -0.12, &context),
+            sentence(Feature::Lag(15), 1.5, -0.12, &context),
             "CPU 15 minutes ago was 0.240 above now: -0.120"
         );
     }
@@ -417,9 +373,9 @@ mod tests {
     #[test]
     fn every_feature_of_the_library_has_words() {
         for feature in crate::features::default_features() {
-            let name = feature.to_string();
             for value in [0.5, f64::NAN] {
-                assert!(said(&name, value, &PERCENT).is_some(), "{name}");
+                let sentence = sentence(feature, value, 6.1, &PERCENT);
+                assert!(!sentence.contains('_'), "{feature}: {sentence}");
             }
         }
     }
