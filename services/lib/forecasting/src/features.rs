@@ -5,12 +5,12 @@
 //! whose history is missing are NaN, which the model knows as missing.
 
 mod name;
+mod own;
 mod view;
 
 pub use name::{Best, Feature, Local, Raw, Recurrence, default_features};
+pub use own::{Change, LocalForecast};
 pub use view::View;
-
-use crate::local::LocalForecast;
 
 /// The values of `features` at `view` for a horizon of `horizon_steps`, appended to `row`; `local` is what the series'
 /// own model says there.
@@ -82,7 +82,7 @@ pub fn append(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{local::Change, series::history::History};
+    use crate::series::history::History;
 
     /// The value of one feature 15 minutes ahead on a 300 s grid.
     fn value(name: &str, values: &[f32]) -> f32 {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use forecasting::{
     artifact::manifest::{Output, UsualChanges},
-    features::{self, Feature, View},
+    features::{self, Feature, LocalForecast, View},
     forecast::REBUILT_STRIDE_SECONDS,
-    local::{LocalForecast, LocalPass},
+    local::LocalPass,
     quantile,
     series::history::History,
 };

@@ -5,7 +5,13 @@
 
 use std::collections::VecDeque;
 
-use super::{Calibration, Duel, Pending, Points, Record, Sides, Targets, Track};
+use super::{
+    gate::{Points, Record},
+    peak_mix::{PeakForecasts, PeakMix},
+    state::Calibration,
+    targets::Targets,
+    track::{Pending, Track},
+};
 use crate::{artifact::manifest::Output, local::LocalModel};
 
 const MAGIC: &[u8; 4] = b"CAL3";
@@ -87,7 +93,7 @@ fn put_track(bytes: &mut Vec<u8>, track: &Track) {
     put_floats(bytes, &[record.outcomes, record.served_error]);
     put_floats(bytes, &record.errors);
     put_floats(bytes, &record.covered);
-    put_floats(bytes, track.duel.losses.as_flattened());
+    put_floats(bytes, track.peak_mix.losses.as_flattened());
     bytes.extend(track.settled_seconds.unwrap_or(i64::MIN).to_le_bytes());
     let skipped = track.pending.len().saturating_sub(MOST_PENDING);
     bytes.push((track.pending.len() - skipped) as u8);
@@ -157,7 +163,7 @@ fn take_track(reader: &mut Reader<'_>, targets: &Targets) -> Option<Track> {
         offsets,
         spreads,
         record,
-        duel: Duel { losses },
+        peak_mix: PeakMix { losses },
         settled_seconds,
         pending,
     })
@@ -174,7 +180,7 @@ fn take_pending(reader: &mut Reader<'_>, targets: &Targets) -> Option<Pending> {
         *value = reader.float()?;
     }
     let peaks = targets.of(Output::Peak).len();
-    let sides = Sides {
+    let sides = PeakForecasts {
         model: reader.finite_list(peaks)?,
         hold: (0..peaks).map(|_| reader.float()).collect::<Option<_>>()?,
     };
@@ -264,14 +270,14 @@ mod tests {
                 own: 2.5,
                 naive: [0.5, 1.0, 2.0, 4.0],
             },
-            peaks: Sides {
+            peaks: PeakForecasts {
                 model: vec![3.0],
                 hold: vec![3.5],
             },
             scale: 0.5,
             values: vec![1.0, 2.0],
         });
-        track.duel.losses[0] = [0.25, 0.5];
+        track.peak_mix.losses[0] = [0.25, 0.5];
         Calibration {
             step_seconds: 300,
             last_seconds: 1_700_000_000,
@@ -288,7 +294,7 @@ mod tests {
         assert_eq!(encode(&got, 7), bytes);
         assert_eq!(got.tracks[0].pending, wanted.tracks[0].pending);
         assert_eq!(got.tracks[0].offsets, wanted.tracks[0].offsets);
-        assert_eq!(got.tracks[0].duel, wanted.tracks[0].duel);
+        assert_eq!(got.tracks[0].peak_mix, wanted.tracks[0].peak_mix);
         assert_eq!(got.last_seconds, wanted.last_seconds);
         for (result, expected) in [
             (decode(&bytes, 8, 2, &targets(1)), Unusable::OtherModel),
@@ -308,7 +314,7 @@ mod tests {
             let pending = Pending {
                 origin_seconds: 0,
                 points: Points::default(),
-                peaks: Sides {
+                peaks: PeakForecasts {
                     model: vec![1.0; 8],
                     hold: vec![1.0; 8],
                 },

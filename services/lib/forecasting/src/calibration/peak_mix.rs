@@ -18,7 +18,7 @@ const LEAST_OUTCOMES: f64 = 8.0;
 
 /// What both said of the peak at one origin: a value for each quantile, ascending. Percent of capacity.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Sides {
+pub struct PeakForecasts {
     /// The model.
     pub model: Vec<f64>,
     /// Peak-hold; NaN where impossible.
@@ -27,12 +27,12 @@ pub struct Sides {
 
 /// Pinball losses of the recent past, fading: of the model and of peak-hold, for each quantile.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Duel {
+pub struct PeakMix {
     /// One pair for each quantile.
     pub losses: Vec<[f64; 2]>,
 }
 
-impl Duel {
+impl PeakMix {
     /// Of so many quantiles; nothing is known.
     pub fn new(quantiles: usize) -> Self {
         Self {
@@ -48,7 +48,7 @@ impl Duel {
     }
 
     /// Notes that `peak` came after `sides`. What peak-hold couldn't say counts as the model's.
-    pub fn note(&mut self, quantiles: &[f64], sides: &Sides, peak: f64) {
+    pub fn note(&mut self, quantiles: &[f64], sides: &PeakForecasts, peak: f64) {
         let said = sides.model.iter().zip(&sides.hold);
         for ((losses, q), (model, hold)) in self.losses.iter_mut().zip(quantiles).zip(said) {
             let hold = if hold.is_nan() { model } else { hold };
@@ -58,7 +58,7 @@ impl Duel {
     }
 
     /// Both sides, weighted by what `outcomes` (fading like the losses) showed.
-    pub fn mix(&self, sides: &Sides, outcomes: f64, one_step: bool) -> Vec<f64> {
+    pub fn mix(&self, sides: &PeakForecasts, outcomes: f64, one_step: bool) -> Vec<f64> {
         let handicap = if one_step {
             ONE_STEP_HANDICAP
         } else {
@@ -92,30 +92,30 @@ mod tests {
 
     #[test]
     fn the_better_side_gets_the_weight() {
-        let sides = Sides {
+        let sides = PeakForecasts {
             model: vec![50.0, 70.0],
             hold: vec![60.0, f64::NAN],
         };
-        let mut duel = Duel::new(2);
+        let mut peak_mix = PeakMix::new(2);
         assert_eq!(
-            duel.mix(&sides, 0.0, false),
+            peak_mix.mix(&sides, 0.0, false),
             [50.0, 70.0],
             "nothing is known"
         );
         for _ in 0..50 {
-            duel.note(&[0.5, 0.9], &sides, 60.0);
+            peak_mix.note(&[0.5, 0.9], &sides, 60.0);
         }
-        let mixed = duel.mix(&sides, 50.0, false);
+        let mixed = peak_mix.mix(&sides, 50.0, false);
         assert!((mixed[0] - 60.0).abs() < 0.1, "{mixed:?}");
         assert_eq!(mixed[1], 70.0, "what can't be said has no weight");
-        duel.fade(0.5);
-        assert_eq!(duel.losses[0], [125.0, 0.0]);
+        peak_mix.fade(0.5);
+        assert_eq!(peak_mix.losses[0], [125.0, 0.0]);
 
-        let mut duel = Duel::new(2);
+        let mut peak_mix = PeakMix::new(2);
         for _ in 0..50 {
-            duel.note(&[0.5, 0.9], &sides, 50.0);
+            peak_mix.note(&[0.5, 0.9], &sides, 50.0);
         }
-        let mixed = duel.mix(&sides, 50.0, false);
+        let mixed = peak_mix.mix(&sides, 50.0, false);
         assert!((mixed[0] - 50.0).abs() < 0.1, "{mixed:?}");
     }
 
@@ -128,12 +128,12 @@ mod tests {
 
     #[test]
     fn one_step_ahead_only_a_machine_that_stands_still_overrules_the_model() {
-        let sides = Sides {
+        let sides = PeakForecasts {
             model: vec![15.0],
             hold: vec![7.0],
         };
-        let mut still = Duel::new(1);
-        let mut moving = Duel::new(1);
+        let mut still = PeakMix::new(1);
+        let mut moving = PeakMix::new(1);
         for turn in 0..50 {
             still.note(&[0.99], &sides, 7.0);
             let jumped = if turn == 20 { 10.0 } else { 7.0 };

@@ -6,7 +6,12 @@
 
 use std::collections::VecDeque;
 
-use super::{Duel, Gate, Outcome, Points, RawForecast, Record, Sides, Target, Targets};
+use super::{
+    answer::{Outcome, RawForecast},
+    gate::{Gate, Points, Record},
+    peak_mix::{PeakForecasts, PeakMix},
+    targets::{Target, Targets},
+};
 use crate::{artifact::manifest::Output, local::LocalModel};
 
 /// How far one outcome moves an offset, in usual misses.
@@ -33,10 +38,10 @@ pub struct Pending {
     /// What the gate chose from.
     pub points: Points,
     /// What model and peak-hold said of the peak before they were mixed.
-    pub peaks: Sides,
+    pub peaks: PeakForecasts,
     /// The scale at the origin.
     pub scale: f64,
-    /// One value for each target, after gate and duel, before the offsets.
+    /// One value for each target, after gate and peak mix, before the offsets.
     pub values: Vec<f64>,
 }
 
@@ -54,7 +59,7 @@ pub struct Track {
     /// Who was right about the level.
     pub record: Record,
     /// Who was right about the peak.
-    pub duel: Duel,
+    pub peak_mix: PeakMix,
     /// Origin of the last settled forecast.
     pub settled_seconds: Option<i64>,
     /// Oldest first.
@@ -81,7 +86,7 @@ impl Track {
             offsets: vec![0.0; targets.len()],
             spreads: vec![FIRST_SPREAD; targets.len()],
             record: Record::default(),
-            duel: Duel::new(targets.of(Output::Peak).len()),
+            peak_mix: PeakMix::new(targets.of(Output::Peak).len()),
             settled_seconds: None,
             pending: VecDeque::new(),
         }
@@ -113,11 +118,11 @@ impl Track {
                 mixed[*peak] = mixed[*level];
             }
         }
-        let sides = Sides {
+        let sides = PeakForecasts {
             model: peaks.iter().map(|peak| mixed[*peak]).collect(),
             hold: answer.holds.clone(),
         };
-        let of_both = self.duel.mix(&sides, self.record.outcomes, one_step);
+        let of_both = self.peak_mix.mix(&sides, self.record.outcomes, one_step);
         for (peak, value) in peaks.iter().zip(of_both) {
             mixed[*peak] = value;
         }
@@ -190,9 +195,9 @@ impl Track {
         let keep = self.record.fade(minutes);
         let served = due.values[median];
         self.record.note(outcome.level, &due.points, served);
-        self.duel.fade(keep);
+        self.peak_mix.fade(keep);
         let quantiles = targets.quantiles(Output::Peak);
-        self.duel.note(quantiles, &due.peaks, outcome.peak);
+        self.peak_mix.note(quantiles, &due.peaks, outcome.peak);
         for (index, target) in targets.iter().enumerate() {
             let actual = outcome.of(target.output);
             let above = actual > self.lifted(due, index).clamp(0.0, 100.0);

@@ -4,10 +4,10 @@ mod sentence;
 mod span;
 mod unit;
 
+use super::{answer::Forecast, forecaster::Forecaster, prepared::Prepared, question::Question};
 use crate::{
     artifact::booster::{BoosterError, Rows},
     features,
-    forecast::{Forecast, Forecaster, Question, prepared::Prepared},
     series::Series,
 };
 use sentence::{Context, sentence};

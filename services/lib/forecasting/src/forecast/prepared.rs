@@ -1,9 +1,9 @@
 //! What is done to a series before the model is asked: the grid, and what is already known of its forecasts.
 
+use super::answer::Source;
 use crate::{
     artifact::{Artifact, manifest::Manifest},
     calibration::{self, Calibration, Outcome, Targets, Track},
-    forecast::Source,
     series::{Series, grid::Grid, history::History},
 };
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::forecast::{Basis, HorizonForecast, Trailing};
+use super::answer::{Basis, HorizonForecast, Trailing};
 
 /// Weight of the model below which its answer counts as naive, and above `1 -` which it counts as the model's.
 const NEGLIGIBLE_WEIGHT: f64 = 0.05;

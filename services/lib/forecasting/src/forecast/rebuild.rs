@@ -1,8 +1,12 @@
 //! Which questions one series asks of the model: its present, and where nothing is known yet, its past.
 
-use super::{Forecaster, Prepared, Question, prepared::outcome};
+use super::{
+    answer::Source,
+    prepared::{Prepared, outcome},
+    question::Question,
+};
 use crate::{
-    calibration::{RawForecast, Served, Track},
+    calibration::{RawForecast, Served, Targets, Track},
     features::View,
     local::{LocalModel, LocalPass},
     series::history::History,
@@ -43,7 +47,7 @@ pub fn ask<'a>(
     let steps = (horizon_seconds / step) as usize;
     let last = prepared.last();
     let track = &prepared.calibration.tracks[position];
-    let carried = prepared.source == super::Source::Carried;
+    let carried = prepared.source == Source::Carried;
     let (mut pass, past) = if carried {
         let stride = (CARRIED_STRIDE_SECONDS / step) as usize;
         let next = prepared.index_of_next(track.local_next_seconds);
@@ -89,12 +93,11 @@ impl Asked {
     /// not known.
     pub fn settle(
         self,
-        forecaster: &Forecaster,
+        targets: &Targets,
         prepared: &Prepared,
         track: &mut Track,
         answers: &[RawForecast],
     ) -> Option<Served> {
-        let targets = forecaster.targets();
         track.local = self.local;
         track.local_next_seconds = prepared.last_seconds
             + (self.local_next as i64 - prepared.last() as i64) * i64::from(prepared.step_seconds);

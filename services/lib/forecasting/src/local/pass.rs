@@ -1,8 +1,11 @@
 //! A walk through a history that teaches a local model what came, never more than was known at the time.
 
-use super::{CLIP, COLUMNS, Change, Coefficients, FEATURES, LocalForecast, LocalModel, Row};
+use super::{
+    columns::{CLIP, COLUMNS, Coefficients, FEATURES, Row},
+    model::LocalModel,
+};
 use crate::{
-    features::{self, View},
+    features::{self, Change, LocalForecast, View},
     series::history::History,
 };
 

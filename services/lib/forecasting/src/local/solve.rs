@@ -1,6 +1,6 @@
 //! Ridge regression from sums: Cholesky on a small symmetric matrix.
 
-use super::{COLUMNS, Coefficients, GRAM};
+use super::columns::{COLUMNS, Coefficients, GRAM};
 
 /// Solves `(gram + penalty × I) × w = moments` for both outputs; `None` when the matrix is not positive definite.
 pub fn ridge(

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{RefusedModel, list, number};
+use super::value::{RefusedModel, list, number};
 use crate::artifact::ubj::Writer;
 
 /// What the parent of the root is called.
