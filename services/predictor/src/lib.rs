@@ -1,14 +1,14 @@
 //! The predictor: a window of samples in, quantiles per horizon out.
 //!
-//! A request goes `grpc` (limits, conversion) → `forecasting` (grid, features, model, judgement by the recent past) and
+//! A request goes `api` (limits, conversion) → `forecasting` (grid, features, model, judgement by the recent past) and
 //! back. `store` swaps the model, `reload` says when.
 //!
-//! Invariant: messages are known to `grpc` only, and nothing but `store` keeps state.
+//! Invariant: messages are known to `api` only, and nothing but `store` keeps state.
 
+mod api;
 pub mod commands;
 mod config;
 mod drift;
-mod grpc;
 mod metrics;
 mod pool;
 mod reload;
@@ -73,7 +73,7 @@ pub async fn serve(
         }
         Err(why) => tracing::error!("{why}; not serving until a model loads"),
     }
-    let service = grpc::Service::new(
+    let service = api::Service::new(
         Arc::clone(&store),
         pool,
         config.max_calls,
