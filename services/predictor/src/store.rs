@@ -5,13 +5,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 use arc_swap::ArcSwapOption;
 use common::clock::SharedClock;
 use forecasting::{
-    artifact::{Artifact, Location},
+    artifact::{Artifact, Location, RefusedArtifact},
     forecast::Forecaster,
 };
 use jiff::Timestamp;
 use tokio::sync::{Mutex, watch};
 
-use crate::{metrics::Metrics, pool::Pool};
+use crate::{
+    metrics::Metrics,
+    pool::{Lost, Pool},
+};
 
 /// A verified model in service.
 #[derive(Debug)]
@@ -20,6 +23,27 @@ pub struct Loaded {
     pub forecaster: Forecaster,
     /// When this process loaded it.
     pub loaded_at: Timestamp,
+}
+
+/// No model is served.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no model is served: {0}")]
+pub struct NotServing(String);
+
+/// Why a model was not taken. One line: where it was read from, cause, and remedy.
+#[derive(Debug, thiserror::Error)]
+#[error("{location}: {cause}")]
+pub struct RefusedReload {
+    location: Location,
+    cause: Cause,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error(transparent)]
+    Artifact(#[from] RefusedArtifact),
+    #[error(transparent)]
+    Lost(#[from] Lost),
 }
 
 /// Holds the model that is served, if there is one.
@@ -59,15 +83,15 @@ impl ModelStore {
     ///
     /// # Errors
     /// Why there is none, in one line.
-    pub fn current(&self) -> Result<Arc<Loaded>, String> {
+    pub fn current(&self) -> Result<Arc<Loaded>, NotServing> {
         self.current.load_full().ok_or_else(|| {
             let refusal = self.refusal.read().unwrap_or_else(PoisonError::into_inner);
-            format!("no model is served: {refusal}")
+            NotServing(refusal.clone())
         })
     }
 
     /// `why` a reload was refused, and what that means.
-    pub fn with_consequence(&self, why: &str) -> String {
+    pub fn with_consequence(&self, why: &RefusedReload) -> String {
         let rest = match self.current.load().is_some() {
             true => "the old model serves on",
             false => "no model is served",
@@ -84,22 +108,23 @@ impl ModelStore {
     ///
     /// # Errors
     /// Why it was refused, in one line. What was served before still is.
-    pub async fn reload(&self) -> Result<(Arc<Loaded>, bool), String> {
+    pub async fn reload(&self) -> Result<(Arc<Loaded>, bool), RefusedReload> {
         let _one_at_a_time = self.reloading.lock().await;
         let location = self.location.clone();
         let opened = self
             .pool
             .run(move || Artifact::open(&location, 1).and_then(Forecaster::new))
             .await
-            .map_err(|lost| lost.to_string())
-            .and_then(|opened| opened.map_err(|refused| refused.to_string()));
+            .map_err(Cause::from)
+            .and_then(|opened| opened.map_err(Cause::from));
         let forecaster = match opened {
             Ok(forecaster) => forecaster,
-            Err(why) => {
-                let why = format!("{}: {why}", self.location);
+            Err(cause) => {
+                let location = self.location.clone();
+                let why = RefusedReload { location, cause };
                 self.metrics.refused();
                 let mut refusal = self.refusal.write().unwrap_or_else(PoisonError::into_inner);
-                refusal.clone_from(&why);
+                *refusal = why.to_string();
                 return Err(why);
             }
         };
