@@ -29,6 +29,9 @@ use crate::{
 use batch::Batches;
 pub use convert::Limits;
 
+/// Requests larger than this are refused before they are read.
+pub const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
+
 /// Answers of a stream that wait for a slow reader.
 const STREAM_BUFFER: usize = 2;
 
@@ -44,7 +47,7 @@ pub struct Service {
 impl Service {
     /// As the server's router takes it, with the limit on what it reads.
     pub fn into_server(self) -> PredictorServiceServer<Self> {
-        PredictorServiceServer::new(self).max_decoding_message_size(crate::MAX_REQUEST_BYTES)
+        PredictorServiceServer::new(self).max_decoding_message_size(MAX_REQUEST_BYTES)
     }
 
     /// At most `max_calls` forecasts wait or run at once.

@@ -25,12 +25,11 @@ use common::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub use api::MAX_REQUEST_BYTES;
 pub use config::Config;
 
 /// The full name of the gRPC service.
 pub const SERVICE: &str = "autoscaler.predictor.v1.PredictorService";
-/// Requests larger than this are refused before they are read.
-pub const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
 
 /// What the service needs from outside.
 #[derive(Clone)]
