@@ -23,7 +23,9 @@ pub fn on_signal() -> io::Result<CancellationToken> {
     let token = CancellationToken::new();
     let cancel = token.clone();
     tokio::spawn(async move {
-        tracing::info!("{}: finishing", signals.next().await);
+        // Not within the macro: where the level is off, what it is given is not waited for.
+        let name = signals.next().await;
+        tracing::info!("{name}: finishing");
         cancel.cancel();
         tokio::time::sleep(ONE_REQUEST).await;
         // New listeners: they know nothing of the signals so far.
