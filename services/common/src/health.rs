@@ -31,12 +31,12 @@ impl fmt::Display for Health {
 }
 
 impl Health {
-    /// Why it does not serve, as far as that can be told from outside; `None` when it serves.
-    pub fn why_not(&self) -> Option<String> {
+    /// Why `who` does not serve, as far as that can be told from outside; `None` when it serves.
+    pub fn why_not(&self, who: &str) -> Option<String> {
         match self {
             Self::Serving => None,
-            Self::NotServing => Some("it runs, but is not ready; its log says why".to_owned()),
-            Self::Unreachable(why) => Some(format!("it does not answer: {why}")),
+            Self::NotServing => Some(format!("{who} runs, but is not ready; its log says why")),
+            Self::Unreachable(why) => Some(format!("{who} does not answer: {why}")),
         }
     }
 }

@@ -266,7 +266,7 @@ impl Client {
         for (name, url, channel) in services {
             let health = health::check(channel.clone(), Duration::from_secs(3)).await;
             all_serve &= health == Health::Serving;
-            let detail = health.why_not().unwrap_or_default();
+            let detail = health.why_not("it").unwrap_or_default();
             rows.push([name.to_owned(), health.to_string(), url.clone(), detail]);
         }
         let standing = self.ask_standing().await;

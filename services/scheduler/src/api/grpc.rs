@@ -4,7 +4,6 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use common::{
     grpc::deadline,
-    health::Health,
     status::{self, FieldViolation},
     time::to_proto,
 };
@@ -140,13 +139,7 @@ fn service_health(service: &ServiceState) -> ServiceHealth {
     ServiceHealth {
         service: service.service.to_owned(),
         state: service.health.to_string(),
-        detail: match &service.health {
-            Health::Serving => String::new(),
-            Health::NotServing => {
-                format!("{} runs, but is not ready; its log says why", service.url)
-            }
-            Health::Unreachable(why) => format!("{} does not answer: {why}", service.url),
-        },
+        detail: service.health.why_not(&service.url).unwrap_or_default(),
     }
 }
 

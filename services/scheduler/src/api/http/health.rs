@@ -64,7 +64,7 @@ pub async fn health(State(app): State<App>) -> (StatusCode, Json<HealthBody>) {
                 service: service.service,
                 state: service.health.to_string(),
                 url: service.url,
-                detail: service.health.why_not(),
+                detail: service.health.why_not("it"),
             })
             .collect(),
         standing: standing.into(),
