@@ -14,7 +14,7 @@ COPY Cargo.toml Cargo.lock ./
 COPY proto/Cargo.toml proto/
 COPY services/actuator/Cargo.toml services/actuator/
 COPY services/autoscaler/Cargo.toml services/autoscaler/
-COPY services/common/Cargo.toml services/common/
+COPY services/lib/common/Cargo.toml services/lib/common/
 COPY services/decision/Cargo.toml services/decision/
 COPY services/lib/forecasting/Cargo.toml services/lib/forecasting/
 COPY services/lib/prometheus/Cargo.toml services/lib/prometheus/
@@ -32,7 +32,7 @@ RUN cargo build --release --locked --package predictor
 FROM predictor-dependencies AS predictor-build
 COPY proto proto
 COPY artifacts artifacts
-COPY services/common services/common
+COPY services/lib/common services/lib/common
 COPY services/lib/forecasting services/lib/forecasting
 COPY services/predictor services/predictor
 # The empty crates were compiled after these files were written: only a newer time makes cargo compile them again.

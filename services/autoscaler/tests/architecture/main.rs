@@ -142,7 +142,7 @@ fn forecasting_is_pure_and_who_serves_forecasts_holds_nothing_of_training() {
 fn proto_and_common_stand_below_the_services() {
     for (manifest, forbidden) in [
         ("proto/Cargo.toml", &["common"][..]),
-        ("services/common/Cargo.toml", &[]),
+        ("services/lib/common/Cargo.toml", &[]),
     ] {
         let dependencies = dependencies(manifest);
         for name in SERVICES.iter().chain(forbidden).chain(&PROGRAMS) {
@@ -154,7 +154,7 @@ fn proto_and_common_stand_below_the_services() {
     }
     // Common knows no message: of `proto` it takes the descriptors for reflection.
     for package in SERVICES {
-        let files = files_with("services/common/src", &format!("proto::{package}"));
+        let files = files_with("services/lib/common/src", &format!("proto::{package}"));
         assert!(files.is_empty(), "{files:?}");
     }
 }
@@ -163,7 +163,7 @@ fn proto_and_common_stand_below_the_services() {
 fn aws_stays_in_one_module_of_the_actuator_and_xgboost_in_one_file_of_forecasting() {
     for service in SERVICES
         .iter()
-        .chain(&["common", "trainer", "autoscaler"])
+        .chain(&["lib/common", "trainer", "autoscaler"])
         .chain(&["lib/forecasting", "lib/traces"])
     {
         let dependencies = dependencies(&format!("services/{service}/Cargo.toml"));
@@ -209,7 +209,7 @@ fn the_clock_is_read_in_one_file() {
     let mut files = files_with("services", "Timestamp::now()");
     files.extend(files_with("services", "SystemTime::now()"));
     files.retain(|name| name != "services/autoscaler/tests/architecture/main.rs");
-    assert_eq!(files, ["services/common/src/clock.rs"]);
+    assert_eq!(files, ["services/lib/common/src/clock.rs"]);
 }
 
 #[test]
