@@ -1,8 +1,6 @@
 //! One suite for every cloud: the fake, the SDK adapter over the fake's wire, and the SDK adapter over moto where moto
 //! allows. What they answer must be the same. Then the faults of the wire, as the SDK meets them.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
 use std::{net::SocketAddr, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 
 use actuator::{

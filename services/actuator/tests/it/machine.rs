@@ -1,7 +1,5 @@
 //! The pure state machine: transitions by table, and properties over random clouds and random events.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
 use std::time::Duration;
 
 use actuator::{

@@ -3,8 +3,6 @@
 //! The server is looked for in `$AUTOSCALER_TEST_SERVERS`, else in `.test-servers` of the workspace; without it the test
 //! says so and passes, except in CI.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
 use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},

@@ -2,8 +2,6 @@
 //!
 //! The numbers are those of the list of faults.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
 use std::{
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},

@@ -1,7 +1,5 @@
 //! The whole service over a fake cloud, through its gRPC interface.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
 mod bindings;
 mod calls;
 mod epochs;

@@ -1,12 +1,8 @@
 //! What an operator gets wrong: one clear line that names cause and remedy, no panic, nothing scaled.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
-mod support;
-
 use std::time::Duration;
 
-use support::{
+use crate::support::{
     autoscaler::Autoscaler,
     moto::Moto,
     prometheus::{Answer, Prometheus},

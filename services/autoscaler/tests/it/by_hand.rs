@@ -1,18 +1,14 @@
 //! `resize`, `preflight`, `kill-switch` and `limits` of the built binary, against running services whose EC2 is the fake
 //! over its wire.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
-mod support;
-
 use std::{process::Output, sync::Arc};
 
+use crate::support::{autoscaler::Autoscaler, process::Process};
 use actuator::{
     cloud::{InstanceState, Operation},
     fake::{Deed, FakeCloud, Moment, Timing, wire},
 };
 use common::clock::SystemClock;
-use support::{autoscaler::Autoscaler, process::Process};
 use tempfile::TempDir;
 
 const ID: &str = "i-0123456789abcdef0";

@@ -1,16 +1,12 @@
 //! What `make run` starts, as fast as it can: it ends by itself or at Ctrl-C, with its summary and exit code 0.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
-mod support;
-
 use std::{
     path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
 
-use support::process::Process;
+use crate::support::process::Process;
 
 /// The demo, on ports that no other test has.
 fn demo(folder: &Path, arguments: &[&str]) -> Command {

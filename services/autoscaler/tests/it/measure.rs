@@ -1,23 +1,19 @@
 //! Figures, not checks: `make measure` prints them. Cold start and resident memory of each service, time of a tick.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
-mod support;
-
 use std::time::{Duration, Instant};
 
-use common::{
-    grpc::{channel, outgoing},
-    health::{Health, check},
-};
-use proto::scheduler::v1::{RunTickRequest, scheduler_service_client::SchedulerServiceClient};
-use support::{
+use crate::support::{
     autoscaler::Autoscaler,
     moto::Moto,
     process::Process,
     prometheus::{Answer, Prometheus},
     test_servers,
 };
+use common::{
+    grpc::{channel, outgoing},
+    health::{Health, check},
+};
+use proto::scheduler::v1::{RunTickRequest, scheduler_service_client::SchedulerServiceClient};
 
 const SERVICES: [&str; 4] = ["predictor", "decision", "actuator", "scheduler"];
 const TICKS: u32 = 1_000;

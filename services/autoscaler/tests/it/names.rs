@@ -1,13 +1,9 @@
 //! A safety command for a name that nobody bears says so and stores nothing; one for a target works by each of its names,
 //! and with the scheduler down, too.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
-mod support;
-
 use std::process::Output;
 
-use support::autoscaler::Autoscaler;
+use crate::support::autoscaler::Autoscaler;
 
 const ID: &str = "i-0123456789abcdef0";
 const TARGETS: &str = "targets: [{id: web, instance_id: i-0123456789abcdef0}, {id: api, instance_id: i-0123456789abcdef1}]";

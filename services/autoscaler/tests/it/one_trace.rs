@@ -1,27 +1,23 @@
 //! One tick is one trace across the four services, seen by a small OTLP receiver.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
-mod support;
-
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
+use crate::support::{
+    autoscaler::Autoscaler,
+    moto::Moto,
+    prometheus::{Answer, Prometheus},
+    test_servers,
+};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{
         ExportTraceServiceRequest, ExportTraceServiceResponse,
         trace_service_server::{TraceService, TraceServiceServer},
     },
     common::v1::any_value::Value,
-};
-use support::{
-    autoscaler::Autoscaler,
-    moto::Moto,
-    prometheus::{Answer, Prometheus},
-    test_servers,
 };
 
 /// A span, as far as this test looks.

@@ -1,17 +1,13 @@
 //! The built binary in one process: whatever else can't run, the actuator brings up what is down, and says what is wrong.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
-mod support;
-
 use std::{fs, net::TcpListener, path::PathBuf, time::Duration};
 
+use crate::support::site::{ID, Running, SOON, Site, until};
 use actuator::{cloud::Operation, fake::Moment};
 use common::{
     grpc,
     health::{self, Health},
 };
-use support::site::{ID, Running, SOON, Site, until};
 
 const EXIT_FAILURE: i32 = 1;
 const EXIT_USAGE: i32 = 64;

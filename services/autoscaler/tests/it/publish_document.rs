@@ -1,23 +1,19 @@
 //! `publish-document` of the built binary, as the operator with the rights to set up runs it.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
-mod support;
-
 use std::process::Output;
 
+use crate::support::{
+    autoscaler::Autoscaler,
+    moto::Moto,
+    site::{ID, Site},
+    test_servers,
+};
 use actuator::{
     Cloud as _, Install,
     cloud::{Operation, Script, Standing},
     fake::FakeCloud,
 };
 use serde_json::Value;
-use support::{
-    autoscaler::Autoscaler,
-    moto::Moto,
-    site::{ID, Site},
-    test_servers,
-};
 
 const NAMES: [&str; 2] = [
     "CloudAutoscaler-SetupMonitoring",

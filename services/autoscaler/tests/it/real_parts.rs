@@ -1,9 +1,5 @@
 //! The whole loop on real parts: Debian's Prometheus and node exporter, this machine's own CPU, and moto as AWS.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
-mod support;
-
 use std::{
     path::Path,
     process::Command,
@@ -14,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use support::{
+use crate::support::{
     autoscaler::Autoscaler,
     moto::Moto,
     process::{Process, free_port},

@@ -1,9 +1,5 @@
 //! Two clients that know no proto file list and call every method by reflection: `buf curl`, and Python's grpcio.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
-mod support;
-
 use std::{
     collections::BTreeMap,
     path::Path,
@@ -11,13 +7,13 @@ use std::{
     time::Duration,
 };
 
-use serde_json::{Value, json};
-use support::{
+use crate::support::{
     autoscaler::Autoscaler,
     moto::Moto,
     prometheus::{Answer, Prometheus},
     test_servers,
 };
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 const LABEL: &str = "10.0.0.1:9100";
@@ -198,7 +194,7 @@ fn by_python(
     let mut child = Command::new(servers.join("venv/bin/python"))
         .arg(concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/tests/reflection_client.py"
+            "/tests/it/reflection_client.py"
         ))
         .args(ports.iter().map(|port| format!("127.0.0.1:{port}")))
         .stdin(Stdio::piped())

@@ -1,9 +1,5 @@
 //! The built binary while nobody reads what it says and a crowd holds its ports: a machine that is down comes up.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
-mod support;
-
 use std::{
     io::Write as _,
     net::TcpStream,
@@ -11,12 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::support::site::{ID, SOON, Site, until};
 use actuator::{
     cloud::{InstanceState, Operation},
     fake::{FakeCloud, Moment, Timing},
 };
 use common::grpc;
-use support::site::{ID, SOON, Site, until};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 /// Idle connections, a part of them greeted as HTTP/2.

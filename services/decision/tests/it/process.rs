@@ -1,7 +1,5 @@
 //! The built binary, where only a process will do: kill -9, a disk without room, exit codes.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},

@@ -1,7 +1,5 @@
 //! The service as its callers see it: over gRPC, on a port of its own, with a database of its own.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
 mod bounds;
 mod decide;
 mod epochs;

@@ -1,9 +1,5 @@
 //! Pages of strangers in a real browser, over plain http, where it says least of itself: none of them causes a tick.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
-mod support;
-
 use std::{
     path::{Path, PathBuf},
     process::Stdio,
@@ -11,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use support::{Scheduler, World};
+use crate::support::{Scheduler, World};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},

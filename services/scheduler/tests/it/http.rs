@@ -1,13 +1,9 @@
 //! The HTTP API: the seed's endpoints and fields, errors, documentation, exposition, and fault 63.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
-mod support;
-
+use crate::support::{Scheduler, World};
 use proto::actuator::v1::ResizePhase;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
-use support::{Scheduler, World};
 
 async fn get(scheduler: &Scheduler, path: &str) -> (StatusCode, Value) {
     let response = Client::new()
@@ -59,7 +55,7 @@ async fn autoscale_runs_a_tick_and_answers_as_the_seed_did() {
     assert!(body["timestamp"].as_str().unwrap().ends_with('Z'));
 
     world.actuator.finish(ResizePhase::Succeeded);
-    support::eventually("the end", || world.decision.pending() == 0).await;
+    crate::support::eventually("the end", || world.decision.pending() == 0).await;
     let response = Client::new()
         .post(format!("{}/autoscale?target=api", scheduler.url))
         .send()
@@ -212,7 +208,7 @@ async fn the_exposition_counts() {
     scheduler.tick().await;
     world
         .prometheus
-        .answer(|_| support::prometheus::status(500, ""));
+        .answer(|_| crate::support::prometheus::status(500, ""));
     scheduler.tick().await;
     let metrics = Client::new()
         .get(format!("{}/metrics", scheduler.url))

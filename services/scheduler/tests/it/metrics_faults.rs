@@ -1,12 +1,13 @@
 //! Faults 36 to 44 and 64: whatever is wrong with the metrics, the machine is held, the reason is said, and nothing
 //! reaches the actuator. Every target would be scaled if its metrics were known.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
-mod support;
-
 use std::{io::Write as _, time::Duration};
 
+use crate::support::{
+    WEB, World,
+    prometheus::{Query, fleet, json_body, labels, matrix, series, status, value},
+    result,
+};
 use axum::{
     body::Body,
     http::header,
@@ -16,11 +17,6 @@ use flate2::{Compression, write::GzEncoder};
 use proto::{decision::v1::ReasonCode, scheduler::v1::Tick};
 use scheduler::expressions;
 use serde_json::json;
-use support::{
-    WEB, World,
-    prometheus::{Query, fleet, json_body, labels, matrix, series, status, value},
-    result,
-};
 
 /// A world in which everything would be scaled.
 async fn eager() -> World {
@@ -495,7 +491,7 @@ async fn fault_44_hostile_labels_are_escaped() {
          targets:\n- id: web\n  instance_id: {WEB}\n  label: '{hostile}'\n\
          - id: api\n  instance_id: {}\n  label: '10.0.0.2:9100'",
         world.prometheus.url,
-        support::API,
+        crate::support::API,
     );
     let scheduler = world.scheduler(&lines).await;
     let tick = scheduler.tick().await;
@@ -560,7 +556,7 @@ async fn the_seeds_mode_asks_the_prometheus_on_the_instance() {
     let lines = format!(
         "prometheus: {{mode: on_instance, address: public, port: {port}, timeout_seconds: 1}}\n\
          targets: [{{id: web, instance_id: {WEB}}}, {{id: api, instance_id: {}}}]",
-        support::API
+        crate::support::API
     );
     let scheduler = world.scheduler(&lines).await;
     let tick = scheduler.tick().await;

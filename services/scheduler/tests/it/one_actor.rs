@@ -1,17 +1,13 @@
 //! Faults 52 to 55, restarts and shutdown: whatever happens to a scheduler, a machine is resized once.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
-mod support;
-
 use std::{sync::Arc, time::Duration};
 
+use crate::support::{Scheduler, WEB, World, actuator::Reply, eventually, result};
 use common::clock::{Clock as _, ManualClock, SystemClock};
 use proto::{
     actuator::v1::{InstanceState, ResizePhase},
     decision::v1::Outcome,
 };
-use support::{Scheduler, WEB, World, actuator::Reply, eventually, result};
 use tonic::{Code, Status};
 
 async fn eager() -> World {

@@ -1,17 +1,13 @@
 //! The built binary: its lines, its exit codes, SIGTERM.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
-mod support;
-
 use std::{
     path::Path,
     process::{Command, Output, Stdio},
     time::Duration,
 };
 
+use crate::support::World;
 use proto::scheduler::v1::{RunTickRequest, scheduler_service_client::SchedulerServiceClient};
-use support::World;
 
 fn binary(folder: &Path, yaml: &str) -> Command {
     let file = folder.join("autoscaler.yaml");

@@ -1,11 +1,8 @@
 //! What holds resizes back is shown wherever somebody looks, and a target is found by each of its names.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Scheduler, WEB, World, result};
 use common::{grpc::outgoing, time::to_proto};
 use proto::{
     actuator::v1::{CircuitBreaker, GetLimitsResponse, KillSwitch},
@@ -13,7 +10,6 @@ use proto::{
     scheduler::v1::{GetStatusRequest, Standing, WatchEventsRequest},
 };
 use serde_json::Value;
-use support::{Scheduler, WEB, World, result};
 use tonic::Code;
 
 async fn standing(scheduler: &Scheduler) -> Standing {

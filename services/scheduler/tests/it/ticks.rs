@@ -1,11 +1,8 @@
 //! The loop among sound and unsound neighbours: what a tick does, and what one bad target does to the others.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{WEB, World, eventually, prometheus, result};
 use common::grpc::outgoing;
 use proto::{
     actuator::v1::{InstanceState, ResizePhase},
@@ -14,7 +11,6 @@ use proto::{
         EventKind, GetStatusRequest, ListTargetsRequest, WatchEventsRequest, WatchEventsResponse,
     },
 };
-use support::{WEB, World, eventually, prometheus, result};
 use tonic::{Code, Status};
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use common::health::Health;
 use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
 use tonic::Code;
 
-use crate::support::{FROM, ID, Process, Site, TAG, TARGET};
+use super::support::{FROM, ID, Process, Site, TAG, TARGET};
 
 const OTHER: &str = "i-0fedcba9876543210";
 

@@ -14,7 +14,7 @@ use proto::actuator::v1::{ListResizesRequest, ResizePhase};
 use serde::Deserialize;
 use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
 
-use crate::support::{Site, TAG};
+use super::support::{Site, TAG};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/08c3a3d");
 

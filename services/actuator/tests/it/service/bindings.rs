@@ -9,7 +9,7 @@ use actuator::{
 };
 use proto::actuator::v1::{self as wire, PreflightVerdict, ResizePhase};
 
-use crate::support::{FROM, ID, LeapingClock, Stage, TARGET, config, metrics, request, running};
+use super::support::{FROM, ID, LeapingClock, Stage, TARGET, config, metrics, request, running};
 
 const WORDS: &str = "Unsupported: The requested configuration is currently not supported.";
 

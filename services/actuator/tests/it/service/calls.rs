@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::support::{FROM, ID, Stage, TARGET, config, refused, request, running};
+use super::support::{FROM, ID, Stage, TARGET, config, refused, request, running};
 use actuator::{
     Config,
     cloud::{ErrorKind, InstanceState, Operation},
@@ -371,7 +371,7 @@ async fn a_dry_run_checks_and_changes_nothing_whoever_asks_for_it() {
         assert_eq!(resize.phase(), ResizePhase::DryRun);
         assert!(resize.dry_run);
         assert_eq!(resize.running_instance_type, FROM);
-        assert_eq!(crate::support::names(&resize), ["preflight"]);
+        assert_eq!(super::support::names(&resize), ["preflight"]);
         assert_eq!(stage.fake.mutations(), 0);
         assert!(
             stage
@@ -633,7 +633,7 @@ async fn the_limit_on_resizes_at_once_makes_the_next_wait_and_then_refuses_it() 
         "{}",
         resize.error
     );
-    assert_eq!(crate::support::names(&resize)[0], "queue");
+    assert_eq!(super::support::names(&resize)[0], "queue");
     assert!(clock.now().as_second() >= 300);
 }
 
@@ -645,7 +645,7 @@ async fn the_service_is_ready_when_calls_can_be_signed() {
     while health != Health::Serving {
         health = health::check(grpc::channel(&url).unwrap(), Duration::from_secs(2)).await;
     }
-    let text = crate::support::metrics(&stage.metrics_url).await;
+    let text = super::support::metrics(&stage.metrics_url).await;
     assert!(text.contains("autoscaler_actuator_build_info"), "{text}");
 
     // Credentials that lack: it listens, says so, and is not ready.
@@ -681,7 +681,7 @@ async fn outcomes_are_counted() {
     let mut stage = Stage::new().await;
     stage.resize().await;
     assert_eq!(stage.fake.state(ID), Some(InstanceState::Running));
-    let text = crate::support::metrics(&stage.metrics_url).await;
+    let text = super::support::metrics(&stage.metrics_url).await;
     for line in [
         "autoscaler_actuator_resizes_total{outcome=\"succeeded\"} 1",
         "autoscaler_actuator_resizes_active 0",

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use proto::actuator::v1::{self as wire, ResizePhase};
 use tonic::Code;
 
-use crate::support::{FROM, ID, Stage, config, refused, request};
+use super::support::{FROM, ID, Stage, config, refused, request};
 
 const OTHER: &str = "i-0fedcba9876543210";
 const YEAR_SECONDS: i64 = 365 * 86_400;
@@ -142,7 +142,7 @@ async fn a_clock_that_was_a_year_ahead_leaves_no_fence_and_an_alert() {
         Code::InvalidArgument
     );
     stage.start(under("now", OTHER, now)).await.unwrap();
-    let text = crate::support::metrics(&stage.metrics_url).await;
+    let text = super::support::metrics(&stage.metrics_url).await;
     assert!(
         text.contains("autoscaler_actuator_fence_resets_total 1"),
         "{text}"

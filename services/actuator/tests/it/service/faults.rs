@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::support::{FROM, ID, Stage, TARGET, config, running};
+use super::support::{FROM, ID, Stage, TARGET, config, running};
 use actuator::{
     Config,
     cloud::{ErrorKind, InstanceState, Operation},
@@ -21,7 +21,7 @@ async fn a_resize_goes_through_all_steps_and_times_them() {
     assert_eq!(resize.error, "");
     assert_eq!(stage.runs(), running(TARGET));
     assert_eq!(
-        crate::support::names(&resize),
+        super::support::names(&resize),
         [
             "preflight",
             "mark",
@@ -87,7 +87,7 @@ async fn case_12_no_capacity_anywhere_for_an_hour_keeps_trying() {
     ] {
         stage.fake.set_capacity(&format!("t2.{size}"), false);
     }
-    stage.start(crate::support::request("r1")).await.unwrap();
+    stage.start(super::support::request("r1")).await.unwrap();
     // Time passes with every wait of the resize, so its calls tell when an hour is over.
     let first = loop {
         let calls = stage.fake.calls();
@@ -102,7 +102,7 @@ async fn case_12_no_capacity_anywhere_for_an_hour_keeps_trying() {
             _ => tokio::task::yield_now().await,
         }
     };
-    let metrics = crate::support::metrics(&stage.metrics_url).await;
+    let metrics = super::support::metrics(&stage.metrics_url).await;
     // Paged once, however often it has failed since.
     for line in [
         "autoscaler_actuator_resizes_need_a_person 1",
@@ -127,7 +127,7 @@ async fn case_12_no_capacity_anywhere_for_an_hour_keeps_trying() {
         (20..200).contains(&in_the_hour),
         "{in_the_hour} starts in an hour"
     );
-    let metrics = crate::support::metrics(&stage.metrics_url).await;
+    let metrics = super::support::metrics(&stage.metrics_url).await;
     assert!(
         metrics.contains("autoscaler_actuator_resizes_need_a_person 0"),
         "{metrics}"
@@ -148,8 +148,8 @@ async fn case_13_a_type_that_is_not_known_everywhere_is_waited_for() {
 async fn case_14_a_stop_that_hangs_changes_no_type() {
     let mut stage = Stage::new().await;
     stage.fake.set_stop_hangs(ID, true);
-    stage.start(crate::support::request("r1")).await.unwrap();
-    while !crate::support::metrics(&stage.metrics_url)
+    stage.start(super::support::request("r1")).await.unwrap();
+    while !super::support::metrics(&stage.metrics_url)
         .await
         .contains("resizes_need_a_person 1")
     {

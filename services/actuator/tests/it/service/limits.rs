@@ -12,7 +12,7 @@ use proto::actuator::v1::{self as wire, PreflightVerdict, ResizePhase};
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use crate::support::{FROM, ID, LeapingClock, Stage, TARGET, config, refused, request, running};
+use super::support::{FROM, ID, LeapingClock, Stage, TARGET, config, refused, request, running};
 
 async fn turn(stage: &mut Stage, on: bool) -> wire::KillSwitch {
     let request = wire::SetKillSwitchRequest {
@@ -412,7 +412,7 @@ async fn every_limit_has_a_code_of_its_own_and_shows_in_metrics_and_answers() {
     let status = stage.start(request("r3")).await.unwrap_err();
     assert_eq!(code(&status).as_deref(), Some("FLEET_BUDGET"));
     assert!(status.get_details_retry_info().is_some());
-    let text = crate::support::metrics(&stage.metrics_url).await;
+    let text = super::support::metrics(&stage.metrics_url).await;
     for line in [
         "actuator_objections_total{limit=\"circuit_breaker\"} 1",
         "actuator_objections_total{limit=\"fleet_budget\"} 1",

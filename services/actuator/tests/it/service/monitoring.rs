@@ -7,7 +7,7 @@ use actuator::{
 };
 use proto::actuator::v1::{self as wire, ResizePhase};
 
-use crate::support::{Stage, config};
+use super::support::{Stage, config};
 
 fn sent(stage: &Stage) -> Vec<String> {
     let calls = stage.fake.calls();

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::support::{FROM, ID, LeapingClock, Stage, TARGET, config, refused, request, running};
+use super::support::{FROM, ID, LeapingClock, Stage, TARGET, config, refused, request, running};
 use actuator::{
     Config,
     cloud::{InstanceState, Operation},
@@ -106,7 +106,7 @@ async fn case_28_shutdown_midway_is_prompt_and_the_next_process_goes_on() {
         interrupted.unwrap().detail.contains("ended here"),
         "{resize:?}"
     );
-    let text = crate::support::metrics(&stage.metrics_url).await;
+    let text = super::support::metrics(&stage.metrics_url).await;
     for line in [
         "autoscaler_actuator_resizes_unfinished_at_boot 1",
         "autoscaler_actuator_resizes_resumed_total 1",

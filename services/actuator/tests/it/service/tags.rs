@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::support::{FROM, ID, LeapingClock, Stage, TARGET, config, metrics, request, running};
+use super::support::{FROM, ID, LeapingClock, Stage, TARGET, config, metrics, request, running};
 use actuator::{
     Cloud as _, Config,
     cloud::{InstanceState, Operation},

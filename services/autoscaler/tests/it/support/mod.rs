@@ -1,5 +1,4 @@
 //! What the tests of the built binary share: processes that end with the test, a stand-in for AWS, a Prometheus of ours.
-#![expect(dead_code, reason = "each test binary uses its own part")]
 
 pub mod autoscaler;
 pub mod moto;

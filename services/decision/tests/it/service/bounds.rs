@@ -4,7 +4,7 @@ use proto::decision::v1::{Policy, Strategy, decision_service_client::DecisionSer
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::harness::{Server, World};
+use super::harness::{Server, World};
 
 fn waits(status: &Status) -> bool {
     status.code() == Code::ResourceExhausted

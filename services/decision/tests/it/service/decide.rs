@@ -1,7 +1,7 @@
 use proto::decision::v1::{Action, ListDecisionsRequest, Outcome, ReasonCode};
 use tonic::Code;
 
-use crate::harness::{World, wire};
+use super::harness::{World, wire};
 
 #[tokio::test]
 async fn a_decision_to_act_is_pending_until_its_outcome_and_starts_the_cooldown_there() {

@@ -3,7 +3,7 @@
 use proto::decision::v1::{Action, RenewLeaseRequest};
 use tonic::Code;
 
-use crate::{
+use super::{
     harness::{START, Server, World, epoch_of, request_at},
     restart::SettableClock,
 };

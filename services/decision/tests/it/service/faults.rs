@@ -10,7 +10,7 @@ use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use crate::harness::World;
+use super::harness::World;
 
 async fn connect(database: &Path) -> SqliteConnection {
     let options = SqliteConnectOptions::new().filename(database);

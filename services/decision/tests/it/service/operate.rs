@@ -7,7 +7,7 @@ use proto::decision::v1::{
 };
 use tonic::Code;
 
-use crate::harness::{World, epoch_of, wire};
+use super::harness::{World, epoch_of, wire};
 
 #[tokio::test]
 async fn pauses_hold_one_target_or_all_until_they_end() {

@@ -11,7 +11,7 @@ use proto::decision::v1::{
 };
 use tonic::Code;
 
-use crate::harness::{START, Server, World};
+use super::harness::{START, Server, World};
 
 /// When the recording ended.
 const RECORDED: i64 = START + 10_000;

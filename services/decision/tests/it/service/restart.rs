@@ -8,7 +8,7 @@ use proto::decision::v1::{
 };
 use tonic::Code;
 
-use crate::harness::{START, Server, World, epoch_of, request_at, wire};
+use super::harness::{START, Server, World, epoch_of, request_at, wire};
 
 /// Ends the service without closing anything, and starts it on the same database.
 async fn killed_and_started(world: &World, server: Server) -> Server {

@@ -8,7 +8,7 @@ use proto::decision::v1::{
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::harness::World;
+use super::harness::World;
 
 /// Names of the bad fields, in order.
 fn fields(status: &Status) -> Vec<String> {

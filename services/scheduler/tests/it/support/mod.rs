@@ -1,5 +1,4 @@
 //! A scheduler over real sockets, among the real decision service and small, stateful fakes of everything else it talks to.
-#![expect(dead_code, reason = "each test file uses a part")]
 
 pub mod actuator;
 pub mod decision;

@@ -1,0 +1,11 @@
+//! The actuator against clouds that are simulated, as a library and as the built binary.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
+mod adapter;
+mod iam;
+mod journal;
+mod machine;
+mod moto;
+mod process;
+mod service;

@@ -1,0 +1,17 @@
+//! The built binary as operators and other programs meet it.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
+mod bad_input;
+mod by_hand;
+mod demo;
+mod measure;
+mod names;
+mod one_trace;
+mod outlives;
+mod publish_document;
+mod readme;
+mod real_parts;
+mod reflection;
+mod siege;
+mod support;

@@ -1,0 +1,12 @@
+//! The scheduler over real sockets, and its built binary.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
+mod browser;
+mod http;
+mod metrics_faults;
+mod one_actor;
+mod process;
+mod standing;
+mod support;
+mod ticks;
