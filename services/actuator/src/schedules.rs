@@ -15,7 +15,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use common::clock::Clock;
+use common::clock::{ManualClock, SharedClock};
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use proptest::prelude::*;
@@ -45,22 +45,6 @@ const OUTAGE: Duration = Duration::from_secs(20);
 const LONG_OUTAGE: Duration = Duration::from_secs(3 * 86_400);
 /// A schedule that needs more journal lines doesn't end.
 const LINES_AT_MOST: u64 = 2_000;
-
-/// A clock that jumps over every wait.
-#[derive(Debug)]
-struct LeapingClock(Mutex<Timestamp>);
-
-#[async_trait]
-impl Clock for LeapingClock {
-    fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap()
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        *self.0.lock().unwrap() += duration;
-        tokio::task::yield_now().await;
-    }
-}
 
 /// Ends the process before and after chosen writes: point 0 is before the first, 1 after it, and so on.
 #[derive(Debug)]
@@ -171,7 +155,7 @@ impl Store for CrashingStore {
 
 /// One resize in a cloud of its own.
 struct Stage {
-    clock: Arc<LeapingClock>,
+    clock: SharedClock,
     fake: FakeCloud,
     inner: Arc<dyn Store>,
     store: Arc<CrashingStore>,
@@ -189,8 +173,8 @@ struct Ending {
 impl Stage {
     fn new(inner: Arc<dyn Store>, crash_at: &[u32]) -> Self {
         let start = "2026-03-01T12:00:00Z".parse().unwrap();
-        let clock = Arc::new(LeapingClock(Mutex::new(start)));
-        let fake = FakeCloud::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        let clock: SharedClock = Arc::new(ManualClock::leaping(start));
+        let fake = FakeCloud::new(Arc::clone(&clock));
         fake.add_instance(ID, FROM);
         let store = Arc::new(CrashingStore::new(Arc::clone(&inner), crash_at));
         Self {
@@ -214,7 +198,7 @@ impl Stage {
         let journal = Arc::new(Journal::new(Arc::clone(&self.store) as Arc<dyn Store>));
         let executor = Executor::new(
             Arc::new(self.fake.clone()),
-            Arc::clone(&self.clock) as Arc<dyn Clock>,
+            Arc::clone(&self.clock),
             config,
             Arc::clone(&journal),
             Metrics::register(&mut Registry::default()),

@@ -353,10 +353,10 @@ async fn opened(folder: &Path) -> (tempfile::TempDir, SqlStore) {
 }
 
 /// The cloud as it was left, once it is `now` there.
-async fn cloud(machine: &Machine, now: Timestamp) -> (Arc<LeapingClock>, FakeCloud) {
+async fn cloud(machine: &Machine, now: Timestamp) -> (SharedClock, FakeCloud) {
     let before = now - jiff::SignedDuration::from_secs(100);
-    let clock = Arc::new(LeapingClock(Mutex::new(before)));
-    let fake = FakeCloud::new(Arc::clone(&clock) as Arc<dyn Clock>);
+    let clock: SharedClock = Arc::new(ManualClock::leaping(before));
+    let fake = FakeCloud::new(Arc::clone(&clock));
     let id = &machine.instance_id;
     fake.add_instance(id, &machine.instance_type);
     if let Some(tag) = &machine.tag {

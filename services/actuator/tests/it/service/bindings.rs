@@ -7,9 +7,10 @@ use actuator::{
     cloud::{ErrorKind, Instance, Operation},
     fake::{Deed, Effect, FakeCloud},
 };
+use common::clock::ManualClock;
 use proto::actuator::v1::{self as wire, PreflightVerdict, ResizePhase};
 
-use super::support::{FROM, ID, LeapingClock, Stage, TARGET, config, metrics, request, running};
+use super::support::{FROM, ID, Stage, TARGET, config, metrics, request, running};
 
 const WORDS: &str = "Unsupported: The requested configuration is currently not supported.";
 
@@ -188,7 +189,7 @@ async fn a_type_refused_for_good_is_one_outage_and_a_restart_remembers_it() {
         ..config()
     };
     let start = "2026-03-01T12:00:00Z".parse().unwrap();
-    let clock = Arc::new(LeapingClock::at(start));
+    let clock = Arc::new(ManualClock::leaping(start));
     let fake = FakeCloud::new(clock.clone());
     fake.set_refused(TARGET, Some(WORDS));
     let mut stage = Stage::over(config.clone(), clock.clone(), fake.clone()).await;

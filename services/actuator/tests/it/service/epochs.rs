@@ -1,58 +1,20 @@
 //! Lease epochs of anybody's making: the one actor is never shut out, and a stale one never let in.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
 
-use common::clock::{Clock, ManualClock};
-use jiff::Timestamp;
+use common::clock::{Clock as _, ManualClock};
+use jiff::SignedDuration;
 use proto::actuator::v1::{self as wire, ResizePhase};
 use tonic::Code;
 
 use super::support::{FROM, ID, Stage, config, refused, request};
 
 const OTHER: &str = "i-0fedcba9876543210";
-const YEAR_SECONDS: i64 = 365 * 86_400;
+const YEAR: SignedDuration = SignedDuration::from_hours(365 * 24);
 
-/// A wall clock that can be set, over waits that don't notice.
-struct SettableClock {
-    monotonic: ManualClock,
-    offset_seconds: AtomicI64,
-}
-
-impl SettableClock {
-    fn new() -> Arc<Self> {
-        let start: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
-        Arc::new(Self {
-            monotonic: ManualClock::new(start),
-            offset_seconds: AtomicI64::new(0),
-        })
-    }
-
-    fn set_by(&self, seconds: i64) {
-        self.offset_seconds.fetch_add(seconds, Ordering::SeqCst);
-    }
-
-    /// What a decision service with the same clock gives out now.
-    fn epoch(&self) -> u64 {
-        self.now().as_millisecond().unsigned_abs()
-    }
-}
-
-#[async_trait::async_trait]
-impl Clock for SettableClock {
-    fn now(&self) -> Timestamp {
-        let offset = self.offset_seconds.load(Ordering::SeqCst);
-        Timestamp::from_second(self.monotonic.now().as_second() + offset).unwrap()
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        self.monotonic.sleep(duration).await;
-    }
+/// What a decision service with the same clock gives out now.
+fn epoch(clock: &ManualClock) -> u64 {
+    clock.now().as_millisecond().unsigned_abs()
 }
 
 fn under(id: &str, instance_id: &str, epoch: u64) -> wire::StartResizeRequest {
@@ -63,10 +25,10 @@ fn under(id: &str, instance_id: &str, epoch: u64) -> wire::StartResizeRequest {
     }
 }
 
-async fn stage() -> (Arc<SettableClock>, Stage) {
+async fn stage() -> (ManualClock, Stage) {
     // Time stands still, so resizes stay where they are.
-    let clock = SettableClock::new();
-    let stage = Stage::on(config(), clock.clone()).await;
+    let clock = ManualClock::new("2026-03-01T12:00:00Z".parse().unwrap());
+    let stage = Stage::on(config(), Arc::new(clock.clone())).await;
     stage.fake.add_instance(OTHER, FROM);
     (clock, stage)
 }
@@ -78,7 +40,7 @@ async fn an_epoch_of_the_future_is_refused_and_shuts_nobody_out() {
     for epoch in [
         u64::MAX,
         i64::MAX.unsigned_abs(),
-        clock.epoch() + minutes(11),
+        epoch(&clock) + minutes(11),
     ] {
         for dry_run in [true, false] {
             let poison = wire::StartResizeRequest {
@@ -90,14 +52,14 @@ async fn an_epoch_of_the_future_is_refused_and_shuts_nobody_out() {
             assert!(message.starts_with("lease_epoch: "), "{message}");
         }
     }
-    let resize = stage.start(under("r1", ID, clock.epoch())).await.unwrap();
+    let resize = stage.start(under("r1", ID, epoch(&clock))).await.unwrap();
     assert_eq!(resize.phase(), ResizePhase::Preflight);
 }
 
 #[tokio::test]
 async fn dry_runs_and_refused_requests_move_no_fence() {
     let (clock, mut stage) = stage().await;
-    let epoch = clock.epoch();
+    let epoch = epoch(&clock);
     let rehearsal = wire::StartResizeRequest {
         dry_run: true,
         ..under("rehearsal", OTHER, epoch + 1_000)
@@ -131,11 +93,11 @@ async fn dry_runs_and_refused_requests_move_no_fence() {
 #[tokio::test]
 async fn a_clock_that_was_a_year_ahead_leaves_no_fence_and_an_alert() {
     let (clock, mut stage) = stage().await;
-    clock.set_by(YEAR_SECONDS);
-    let ahead = clock.epoch();
+    clock.set_by(YEAR);
+    let ahead = epoch(&clock);
     stage.start(under("ahead", ID, ahead)).await.unwrap();
-    clock.set_by(-YEAR_SECONDS);
-    let now = clock.epoch();
+    clock.set_by(-YEAR);
+    let now = epoch(&clock);
     // Who has the epoch of the future has no part in this any more.
     assert_eq!(
         refused(stage.start(under("again", OTHER, ahead)).await).0,
@@ -165,7 +127,7 @@ async fn epochs_from_before_they_were_times_are_older_than_any_time() {
         Code::FailedPrecondition
     );
     stage
-        .start(under("new", OTHER, clock.epoch()))
+        .start(under("new", OTHER, epoch(&clock)))
         .await
         .unwrap();
 }

@@ -7,12 +7,12 @@ use actuator::{
     cloud::{InstanceState, Operation},
     fake::{Deed, FakeCloud, Moment},
 };
-use common::clock::SharedClock;
+use common::clock::{ManualClock, SharedClock};
 use proto::actuator::v1::{self as wire, PreflightVerdict, ResizePhase};
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use super::support::{FROM, ID, LeapingClock, Stage, TARGET, config, refused, request, running};
+use super::support::{FROM, ID, Stage, TARGET, config, refused, request, running};
 
 async fn turn(stage: &mut Stage, on: bool) -> wire::KillSwitch {
     let request = wire::SetKillSwitchRequest {
@@ -193,7 +193,9 @@ async fn the_circuit_breaker_opens_on_roll_backs_and_a_person_closes_it() {
 
 #[tokio::test]
 async fn a_shortage_is_remembered_for_some_minutes() {
-    let clock: SharedClock = Arc::new(LeapingClock::at("2026-03-01T12:00:00Z".parse().unwrap()));
+    let clock: SharedClock = Arc::new(ManualClock::leaping(
+        "2026-03-01T12:00:00Z".parse().unwrap(),
+    ));
     let mut stage = Stage::on(config(), Arc::clone(&clock)).await;
     stage.fake.set_capacity(TARGET, false);
     let resize = resize(&mut stage, 1).await;

@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::support::{FROM, ID, LeapingClock, Stage, TARGET, config, refused, request, running};
+use super::support::{FROM, ID, Stage, TARGET, config, refused, request, running};
 use actuator::{
     Config,
     cloud::{InstanceState, Operation},
     fake::{Deed, FakeCloud, Moment},
 };
 use common::{
-    clock::SharedClock,
+    clock::{ManualClock, SharedClock},
     grpc,
     health::{self, Health},
 };
@@ -30,7 +30,7 @@ struct Site {
 impl Site {
     fn new() -> Self {
         let start: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
-        let clock: SharedClock = Arc::new(LeapingClock::at(start));
+        let clock: SharedClock = Arc::new(ManualClock::leaping(start));
         let fake = FakeCloud::new(Arc::clone(&clock));
         fake.add_instance(ID, FROM);
         Self {
@@ -400,7 +400,9 @@ async fn a_user_who_stops_it_days_after_a_stop_that_was_lost_is_left_alone() {
 #[tokio::test]
 async fn a_resize_of_the_future_stops_nothing_either() {
     let site = Site::new();
-    let ahead = Arc::new(LeapingClock::at("2026-03-02T12:00:00Z".parse().unwrap()));
+    let ahead = Arc::new(ManualClock::leaping(
+        "2026-03-02T12:00:00Z".parse().unwrap(),
+    ));
     let hold = site.fake.hold(Operation::Stop, 1, Moment::Before);
     let config = Config {
         shutdown_grace_seconds: 0,

@@ -1,14 +1,10 @@
 //! The actuator's service on port 0, over a fake cloud whose time passes as fast as somebody waits for it.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::Arc;
 
 use actuator::{Config, Deps, cloud::InstanceState, fake::FakeCloud};
-use async_trait::async_trait;
 use common::{
-    clock::{Clock, SharedClock},
+    clock::{ManualClock, SharedClock},
     grpc,
     listen::Listeners,
 };
@@ -21,28 +17,6 @@ use tonic::{Code, Status, transport::Channel};
 pub const ID: &str = "i-0123456789abcdef0";
 pub const FROM: &str = "t2.small";
 pub const TARGET: &str = "t2.medium";
-
-/// A clock that jumps over every wait. For one resize at a time: with several, each would pay for the others' waits.
-#[derive(Debug)]
-pub struct LeapingClock(Mutex<Timestamp>);
-
-impl LeapingClock {
-    pub fn at(start: Timestamp) -> Self {
-        Self(Mutex::new(start))
-    }
-}
-
-#[async_trait]
-impl Clock for LeapingClock {
-    fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap()
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        *self.0.lock().unwrap() += duration;
-        tokio::task::yield_now().await;
-    }
-}
 
 pub struct Stage {
     pub fake: FakeCloud,
@@ -71,7 +45,7 @@ impl Stage {
 
     pub async fn with(config: Config) -> Self {
         let start: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
-        Self::on(config, Arc::new(LeapingClock::at(start))).await
+        Self::on(config, Arc::new(ManualClock::leaping(start))).await
     }
 
     pub async fn on(config: Config, clock: SharedClock) -> Self {

@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::support::{FROM, ID, LeapingClock, Stage, TARGET, config, metrics, request, running};
+use super::support::{FROM, ID, Stage, TARGET, config, metrics, request, running};
 use actuator::{
     Cloud as _, Config,
     cloud::{InstanceState, Operation},
     fake::{Deed, FakeCloud, Moment},
 };
 use common::{
-    clock::SharedClock,
+    clock::{ManualClock, SharedClock},
     grpc,
     health::{self, Health},
 };
@@ -27,7 +27,7 @@ struct Site {
 impl Site {
     fn new() -> Self {
         let start = "2026-03-01T12:00:00Z".parse().unwrap();
-        let clock: SharedClock = Arc::new(LeapingClock::at(start));
+        let clock: SharedClock = Arc::new(ManualClock::leaping(start));
         let fake = FakeCloud::new(Arc::clone(&clock));
         fake.add_instance(ID, FROM);
         fake.add_instance(OTHER, FROM);

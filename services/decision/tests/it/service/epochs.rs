@@ -1,14 +1,13 @@
 //! Lease epochs: nobody's made-up one decides or shuts the one actor out, and a database without memory is no harm.
 
+use common::clock::Clock as _;
+use jiff::SignedDuration;
 use proto::decision::v1::{Action, RenewLeaseRequest};
 use tonic::Code;
 
-use super::{
-    harness::{START, Server, World, epoch_of, request_at},
-    restart::SettableClock,
-};
+use super::harness::{START, Server, World, epoch_of, request_at};
 
-const YEAR_SECONDS: i64 = 365 * 86_400;
+const YEAR: SignedDuration = SignedDuration::from_hours(365 * 24);
 
 async fn decide_under(
     server: &Server,
@@ -94,14 +93,14 @@ async fn a_lost_database_gives_out_higher_epochs_and_a_restored_one_too() {
 #[tokio::test]
 async fn a_clock_that_was_a_year_ahead_is_got_over_with_an_alert() {
     let world = World::new();
-    let clock = SettableClock::new();
-    let server = world.start_with(clock.clone()).await;
-    clock.set_by(YEAR_SECONDS);
+    let clock = world.clock.clone();
+    let server = world.start().await;
+    clock.set_by(YEAR);
     let ahead = server.acquire("a", 60).await.unwrap().epoch;
-    assert_eq!(ahead, epoch_of(START + YEAR_SECONDS));
-    clock.set_by(-YEAR_SECONDS);
+    assert_eq!(ahead, epoch_of(START + YEAR.as_secs()));
+    clock.set_by(-YEAR);
     // Its holder is sent to acquire again, whatever it asks for.
-    let status = decide_under(&server, clock.second(), "tick-1", ahead)
+    let status = decide_under(&server, clock.now().as_second(), "tick-1", ahead)
         .await
         .unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument, "{status}");
@@ -115,7 +114,7 @@ async fn a_clock_that_was_a_year_ahead_is_got_over_with_an_alert() {
     assert_eq!(status.code(), Code::Aborted, "{status}");
     let now = server.acquire("a", 60).await.unwrap().epoch;
     assert_eq!(now, epoch_of(START));
-    decide_under(&server, clock.second(), "tick-2", now)
+    decide_under(&server, clock.now().as_second(), "tick-2", now)
         .await
         .unwrap();
     let text = server.scrape().await;
@@ -131,16 +130,16 @@ async fn a_clock_that_was_a_year_ahead_is_got_over_with_an_alert() {
 #[tokio::test]
 async fn a_clock_that_is_set_back_by_minutes_gives_one_more_than_the_last() {
     let world = World::new();
-    let clock = SettableClock::new();
-    let server = world.start_with(clock.clone()).await;
+    let clock = world.clock.clone();
+    let server = world.start().await;
     let first = server.acquire("a", 30).await.unwrap().epoch;
-    clock.set_by(-300);
+    clock.set_by(SignedDuration::from_mins(-5));
     let status = server.acquire("b", 30).await.unwrap_err();
     assert_eq!(status.code(), Code::Aborted, "{status}");
-    clock.monotonic.advance(std::time::Duration::from_secs(30));
+    clock.advance(std::time::Duration::from_secs(30));
     let second = server.acquire("b", 30).await.unwrap().epoch;
     assert_eq!(second, first + 1);
-    let status = decide_under(&server, clock.second(), "tick-1", first)
+    let status = decide_under(&server, clock.now().as_second(), "tick-1", first)
         .await
         .unwrap_err();
     assert_eq!(status.code(), Code::FailedPrecondition);

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use common::{
-    clock::{Clock, ManualClock},
+    clock::{Clock as _, ManualClock, SharedClock},
     grpc::{channel, local_url, outgoing},
     listen::Listeners,
 };
@@ -50,10 +50,7 @@ impl World {
     }
 
     pub async fn start(&self) -> Server {
-        self.start_with(Arc::new(self.clock.clone())).await
-    }
-
-    pub async fn start_with(&self, clock: Arc<dyn Clock>) -> Server {
+        let clock: SharedClock = Arc::new(self.clock.clone());
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let listeners = Listeners::bind(any, Some(any)).await.unwrap();
         let address = listeners.grpc.local_addr().unwrap();

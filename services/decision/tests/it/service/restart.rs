@@ -1,14 +1,14 @@
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use common::{clock::ManualClock, grpc::outgoing};
-use jiff::Timestamp;
+use common::grpc::outgoing;
+use jiff::SignedDuration;
 use proto::decision::v1::{
     Action, ApplyPolicyRequest, GetPolicyRequest, Outcome, Policy, ReasonCode, RenewLeaseRequest,
     Strategy,
 };
 use tonic::Code;
 
-use super::harness::{START, Server, World, epoch_of, request_at, wire};
+use super::harness::{START, Server, World, epoch_of, wire};
 
 /// Ends the service without closing anything, and starts it on the same database.
 async fn killed_and_started(world: &World, server: Server) -> Server {
@@ -156,63 +156,22 @@ async fn an_applied_policy_wins_over_the_configuration_until_the_next() {
     server.stop().await;
 }
 
-/// A wall clock that can be set, over waits that don't notice.
-pub struct SettableClock {
-    pub monotonic: ManualClock,
-    offset_seconds: std::sync::atomic::AtomicI64,
-}
-
-impl SettableClock {
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self {
-            monotonic: ManualClock::new(Timestamp::from_second(START).unwrap()),
-            offset_seconds: 0.into(),
-        })
-    }
-
-    pub fn set_by(&self, seconds: i64) {
-        self.offset_seconds
-            .fetch_add(seconds, std::sync::atomic::Ordering::SeqCst);
-    }
-
-    pub fn second(&self) -> i64 {
-        common::clock::Clock::now(self).as_second()
-    }
-}
-
-#[tonic::async_trait]
-impl common::clock::Clock for SettableClock {
-    fn now(&self) -> Timestamp {
-        let offset = self
-            .offset_seconds
-            .load(std::sync::atomic::Ordering::SeqCst);
-        Timestamp::from_second(self.monotonic.now().as_second() + offset).unwrap()
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        self.monotonic.sleep(duration).await;
-    }
-}
-
 #[tokio::test]
 async fn fault_48_a_clock_that_is_set_neither_loses_nor_prolongs_a_cooldown() {
     for jump in [-7 * 86_400, -3_600, -10, 10, 3_600, 7 * 86_400] {
         let world = World::new();
-        let clock = SettableClock::new();
-        let server = world.start_with(clock.clone()).await;
-        let decision = server
-            .decide(request_at(clock.second(), "tick-1", 90.0))
-            .await
-            .unwrap();
+        let clock = world.clock.clone();
+        let server = world.start().await;
+        let decision = server.decide(world.request("tick-1", 90.0)).await.unwrap();
         server
             .report(&decision, Outcome::Succeeded, None)
             .await
             .unwrap();
-        clock.monotonic.advance(Duration::from_secs(300));
-        clock.set_by(jump);
+        clock.advance(Duration::from_secs(300));
+        clock.set_by(SignedDuration::from_secs(jump));
         let code = |seconds: u64, tick: &'static str| {
-            clock.monotonic.advance(Duration::from_secs(seconds));
-            let request = request_at(clock.second(), tick, 90.0);
+            clock.advance(Duration::from_secs(seconds));
+            let request = world.request(tick, 90.0);
             async { server.decide(request).await.unwrap().reason_code() }
         };
         // Half the cooldown has really passed: not lost.
@@ -231,29 +190,20 @@ async fn fault_48_a_clock_that_is_set_neither_loses_nor_prolongs_a_cooldown() {
 #[tokio::test]
 async fn fault_48_set_back_and_started_again_is_not_endless() {
     let world = World::new();
-    let clock = SettableClock::new();
-    let server = world.start_with(clock.clone()).await;
-    let decision = server
-        .decide(request_at(clock.second(), "tick-1", 90.0))
-        .await
-        .unwrap();
+    let clock = world.clock.clone();
+    let server = world.start().await;
+    let decision = server.decide(world.request("tick-1", 90.0)).await.unwrap();
     server
         .report(&decision, Outcome::Succeeded, None)
         .await
         .unwrap();
     server.kill().await;
-    clock.set_by(-86_400);
-    let server = world.start_with(clock.clone()).await;
-    let held = server
-        .decide(request_at(clock.second(), "tick-2", 90.0))
-        .await
-        .unwrap();
+    clock.set_by(SignedDuration::from_hours(-24));
+    let server = world.start().await;
+    let held = server.decide(world.request("tick-2", 90.0)).await.unwrap();
     assert_eq!(held.reason_code(), ReasonCode::Cooldown);
-    clock.monotonic.advance(Duration::from_secs(600));
-    let decision = server
-        .decide(request_at(clock.second(), "tick-3", 90.0))
-        .await
-        .unwrap();
+    clock.advance(Duration::from_secs(600));
+    let decision = server.decide(world.request("tick-3", 90.0)).await.unwrap();
     assert_eq!(decision.action(), Action::ScaleUp);
     server.kill().await;
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use common::{
-    clock::{Clock, SystemClock},
+    clock::{Clock, Moment, SystemClock},
     grpc::{deadline, outgoing},
     time::to_proto,
 };
@@ -50,6 +50,14 @@ impl Clock for ShiftedClock {
 
     async fn sleep(&self, duration: Duration) {
         SystemClock.sleep(duration).await;
+    }
+
+    fn monotonic(&self) -> Moment {
+        SystemClock.monotonic()
+    }
+
+    fn new_id(&self) -> String {
+        SystemClock.new_id()
     }
 }
 
