@@ -8,7 +8,7 @@ use std::sync::Arc;
 use common::clock::SharedClock;
 
 use crate::{
-    cloud::{Cloud, CloudError},
+    cloud::{CloudError, Machines},
     config::Config,
     journal::{Admission, Journal, Record, Refusal, Request, StoreError},
     leave::Leave,
@@ -18,7 +18,7 @@ use crate::{
 
 /// What admitting takes.
 pub struct Gate {
-    pub cloud: Arc<dyn Cloud>,
+    pub cloud: Arc<dyn Machines>,
     pub clock: SharedClock,
     pub config: Arc<Config>,
     pub journal: Arc<Journal>,

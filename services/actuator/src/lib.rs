@@ -14,7 +14,7 @@ mod journal;
 mod leave;
 mod metrics;
 pub mod monitoring;
-pub mod preflight;
+mod preflight;
 mod rails;
 mod recovery;
 pub mod resize;

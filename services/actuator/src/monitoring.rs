@@ -8,7 +8,7 @@ use common::clock::SharedClock;
 use thiserror::Error;
 
 use crate::{
-    cloud::{Cloud, CloudError, CommandStatus, Delivery, Document, ErrorKind, Script, Standing},
+    cloud::{CloudError, CommandStatus, Commands, Delivery, Document, ErrorKind, Script, Standing},
     config::MonitoringConfig,
     resize::Monitoring,
 };
@@ -54,7 +54,7 @@ impl SetUp {
 /// Sends the script and follows it, and again when it fails. It never fails: what goes wrong is "degraded", with the
 /// reason.
 pub async fn set_up(
-    cloud: &dyn Cloud,
+    cloud: &dyn Commands,
     clock: &SharedClock,
     config: &MonitoringConfig,
     instance_id: &str,
@@ -78,7 +78,7 @@ pub async fn set_up(
 }
 
 async fn once(
-    cloud: &dyn Cloud,
+    cloud: &dyn Commands,
     clock: &SharedClock,
     config: &MonitoringConfig,
     instance_id: &str,
@@ -153,7 +153,7 @@ struct Ready {
 /// Sends it as soon as the agent has registered, which takes a while after a boot: as our own document, in the version
 /// that is this program's script and no other. AWS's shell is taken only where the configuration asks for it.
 async fn send(
-    cloud: &dyn Cloud,
+    cloud: &dyn Commands,
     clock: &SharedClock,
     config: &MonitoringConfig,
     instance_id: &str,
@@ -201,7 +201,7 @@ async fn send(
 }
 
 async fn send_document(
-    cloud: &dyn Cloud,
+    cloud: &dyn Commands,
     script: Script<'_>,
     ready: &mut Option<Ready>,
     instance_id: &str,
@@ -229,7 +229,7 @@ async fn send_document(
 
 /// Our document as this program's script. The default policy doesn't allow to publish it; where the role may, it is made
 /// or brought up to date.
-async fn prepare(cloud: &dyn Cloud, script: Script<'_>) -> Result<Ready, Unsent> {
+async fn prepare(cloud: &dyn Commands, script: Script<'_>) -> Result<Ready, Unsent> {
     let standing = match cloud.look_at_script(script).await? {
         Standing::Current(document) => {
             return Ok(Ready {

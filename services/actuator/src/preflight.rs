@@ -3,7 +3,6 @@
 mod bound;
 mod fit;
 mod judge;
-mod quota;
 
 use std::time::Duration;
 
@@ -12,14 +11,13 @@ use jiff::Timestamp;
 use crate::{
     cloud::{
         Cloud, CloudError, ErrorKind, GroupMember, Instance, InstanceStatus, InstanceType,
-        Mutation, VcpuUse, family,
+        Mutation, VcpuUse, family, quota,
     },
     config::{Config, UnknownChecks},
     journal::{Refused, StoreError},
 };
 
 pub use self::judge::required_tag;
-pub use self::quota::{by_code as quota_by_code, of as quota_of};
 
 /// What a check says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

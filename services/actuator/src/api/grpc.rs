@@ -124,7 +124,7 @@ impl Service {
         let request = convert::request(message)?;
         convert::check_epoch(request.lease_epoch, self.clock.now())?;
         let gate = Gate {
-            cloud: Arc::clone(&self.cloud),
+            cloud: self.cloud.clone(),
             clock: Arc::clone(&self.clock),
             config: Arc::clone(&self.config),
             journal: Arc::clone(&self.journal),

@@ -7,18 +7,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::{FakeCloud, catalogue};
 use crate::cloud::{
-    Cloud, CloudError, CommandStatus, Delivery, Document, ErrorKind, GroupMember, Instance,
-    InstanceStatus, InstanceType, Mutation, Operation, Script, Standing, VcpuQuota, VcpuUse,
-    family,
+    Account, CloudError, CommandStatus, Commands, Delivery, Document, ErrorKind, GroupMember,
+    Instance, InstanceStatus, InstanceType, Machines, Mutation, Operation, Script, Standing, Types,
+    VcpuQuota, VcpuUse, family,
 };
 
 #[async_trait]
-impl Cloud for FakeCloud {
-    async fn ready(&self) -> Result<(), CloudError> {
-        self.call(Operation::Ready, "", "", false, |_, _| Ok(()))
-            .await
-    }
-
+impl Machines for FakeCloud {
     async fn describe_instance(&self, instance_id: &str) -> Result<Instance, CloudError> {
         self.call(
             Operation::DescribeInstance,
@@ -44,40 +39,10 @@ impl Cloud for FakeCloud {
         .await
     }
 
-    async fn describe_types(&self, names: &[String]) -> Result<Vec<InstanceType>, CloudError> {
-        self.call(
-            Operation::DescribeTypes,
-            "",
-            &names.join(","),
-            false,
-            |_, _| {
-                Ok(catalogue::all()
-                    .into_iter()
-                    .filter(|found| names.contains(&found.name))
-                    .collect())
-            },
-        )
-        .await
-    }
-
-    async fn offered_types(
-        &self,
-        wanted: &str,
-        availability_zone: &str,
-    ) -> Result<Vec<String>, CloudError> {
-        self.call(
-            Operation::OfferedTypes,
-            "",
-            availability_zone,
-            false,
-            |_, _| {
-                Ok(catalogue::all()
-                    .into_iter()
-                    .map(|found| found.name)
-                    .filter(|name| family(name) == wanted)
-                    .collect())
-            },
-        )
+    async fn find_tagged(&self, key: &str) -> Result<Vec<Instance>, CloudError> {
+        self.call(Operation::FindTagged, "", key, false, |world, now| {
+            Ok(world.tagged(now, key))
+        })
         .await
     }
 
@@ -150,31 +115,6 @@ impl Cloud for FakeCloud {
         .await
     }
 
-    async fn find_tagged(&self, key: &str) -> Result<Vec<Instance>, CloudError> {
-        self.call(Operation::FindTagged, "", key, false, |world, now| {
-            Ok(world.tagged(now, key))
-        })
-        .await
-    }
-
-    async fn group_member(&self, instance_id: &str) -> Result<Option<GroupMember>, CloudError> {
-        let operation = Operation::GroupMember;
-        self.call(operation, instance_id, "", false, |world, _| {
-            world.allowed(operation)?;
-            Ok(world.machine(operation, instance_id)?.group.clone())
-        })
-        .await
-    }
-
-    async fn vcpu_use(&self, quota: VcpuQuota) -> Result<VcpuUse, CloudError> {
-        let operation = Operation::VcpuUse;
-        self.call(operation, "", quota.code, false, |world, now| {
-            world.allowed(operation)?;
-            Ok(world.vcpu_use(now, quota))
-        })
-        .await
-    }
-
     async fn credit_mode(&self, instance_id: &str) -> Result<Option<String>, CloudError> {
         let operation = Operation::CreditMode;
         self.call(operation, instance_id, "", false, |world, now| {
@@ -193,11 +133,80 @@ impl Cloud for FakeCloud {
         })
         .await
     }
+}
+
+#[async_trait]
+impl Types for FakeCloud {
+    async fn describe_types(&self, names: &[String]) -> Result<Vec<InstanceType>, CloudError> {
+        self.call(
+            Operation::DescribeTypes,
+            "",
+            &names.join(","),
+            false,
+            |_, _| {
+                Ok(catalogue::all()
+                    .into_iter()
+                    .filter(|found| names.contains(&found.name))
+                    .collect())
+            },
+        )
+        .await
+    }
+
+    async fn offered_types(
+        &self,
+        wanted: &str,
+        availability_zone: &str,
+    ) -> Result<Vec<String>, CloudError> {
+        self.call(
+            Operation::OfferedTypes,
+            "",
+            availability_zone,
+            false,
+            |_, _| {
+                Ok(catalogue::all()
+                    .into_iter()
+                    .map(|found| found.name)
+                    .filter(|name| family(name) == wanted)
+                    .collect())
+            },
+        )
+        .await
+    }
+
+    async fn vcpu_use(&self, quota: VcpuQuota) -> Result<VcpuUse, CloudError> {
+        let operation = Operation::VcpuUse;
+        self.call(operation, "", quota.code, false, |world, now| {
+            world.allowed(operation)?;
+            Ok(world.vcpu_use(now, quota))
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Account for FakeCloud {
+    async fn ready(&self) -> Result<(), CloudError> {
+        self.call(Operation::Ready, "", "", false, |_, _| Ok(()))
+            .await
+    }
 
     async fn own_instance_id(&self) -> Option<String> {
         self.world().own_instance_id.clone()
     }
 
+    async fn group_member(&self, instance_id: &str) -> Result<Option<GroupMember>, CloudError> {
+        let operation = Operation::GroupMember;
+        self.call(operation, instance_id, "", false, |world, _| {
+            world.allowed(operation)?;
+            Ok(world.machine(operation, instance_id)?.group.clone())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Commands for FakeCloud {
     async fn ssm_online(&self, instance_id: &str) -> Result<bool, CloudError> {
         self.call(
             Operation::SsmOnline,

@@ -260,7 +260,7 @@ impl World {
             );
         }
         let needed = catalogue::find(name).map_or(0, |found| found.vcpus);
-        if let Some(quota) = crate::preflight::quota_of(name) {
+        if let Some(quota) = crate::cloud::quota::of(name) {
             let used = self.vcpu_use(now, quota);
             if used.running + needed > used.limit {
                 return refuse(

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cloud::{Cloud, CloudError, Document, Script, Standing};
+use crate::cloud::{CloudError, Commands, Document, Script, Standing};
 
 /// The script, as it can be run by hand. It takes no parameters over SSM, so nothing is ever spliced into it.
 pub const SCRIPT: &str = include_str!("../../../../deploy/setup-monitoring.sh");
@@ -70,7 +70,7 @@ pub struct Publication {
 /// # Errors
 /// When AWS refuses, or doesn't answer.
 pub async fn publish(
-    cloud: &dyn Cloud,
+    cloud: &dyn Commands,
     name: &str,
     install: Install,
     dry_run: bool,

@@ -1,8 +1,8 @@
 //! Does the machine fit the type it is to have? And which types would do in an emergency. Pure.
 
-use super::{Answers, Check, Memory, Subject, Verdict, bound, quota};
+use super::{Answers, Check, Memory, Subject, Verdict, bound};
 use crate::{
-    cloud::{ErrorKind, Instance, InstanceType, family},
+    cloud::{ErrorKind, Instance, InstanceType, family, quota},
     config::Config,
     journal,
 };

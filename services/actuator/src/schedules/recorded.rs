@@ -360,7 +360,7 @@ async fn cloud(machine: &Machine, now: Timestamp) -> (SharedClock, FakeCloud) {
     let id = &machine.instance_id;
     fake.add_instance(id, &machine.instance_type);
     if let Some(tag) = &machine.tag {
-        use crate::cloud::Cloud as _;
+        use crate::cloud::Machines as _;
         fake.set_tag(id, Breadcrumb::TAG, tag).await.unwrap();
     }
     match machine.state {

@@ -6,11 +6,11 @@ use std::{net::SocketAddr, path::PathBuf, process::Stdio, sync::Arc, time::Durat
 use actuator::{
     AwsTimeouts, Cloud, Config,
     cloud::{
-        Bindings, Checks, CommandStatus, Delivery, ErrorKind, GroupMember, InstanceState, Mutation,
-        Operation, Script, Standing, aws, requests,
+        Bindings, Checks, CommandStatus, Commands as _, Delivery, ErrorKind, GroupMember,
+        InstanceState, Machines as _, Mutation, Operation, Script, Standing, Types as _, aws,
+        quota, requests,
     },
     fake::{Deed, Effect, FakeCloud, Fault, Moment, Timing, wire},
-    preflight::quota_of,
 };
 use common::clock::SystemClock;
 use tokio::net::TcpListener;
@@ -140,7 +140,10 @@ async fn the_rest(cloud: &dyn Cloud, fake: &FakeCloud) {
         lifecycle: "Standby".to_owned(),
     };
     assert_eq!(cloud.group_member(ID).await.unwrap(), Some(member));
-    let used = cloud.vcpu_use(quota_of("t2.small").unwrap()).await.unwrap();
+    let used = cloud
+        .vcpu_use(quota::of("t2.small").unwrap())
+        .await
+        .unwrap();
     assert_eq!((used.limit, used.running), (1_000, 2));
     fake.set_credit_mode_of(ID, "unlimited");
     assert_eq!(
@@ -201,7 +204,7 @@ async fn the_fake_keeps_the_contract() {
     let fake = fake();
     a_machine_is_resized_and_found_again(&fake, ID).await;
     // The fake publishes whatever it is given; over the wire the adapter looks first.
-    let used = fake.vcpu_use(quota_of("t2.small").unwrap()).await.unwrap();
+    let used = fake.vcpu_use(quota::of("t2.small").unwrap()).await.unwrap();
     assert_eq!((used.limit, used.running), (1_000, 2));
 }
 
@@ -593,6 +596,6 @@ async fn pages_and_repetitions_are_counted_as_aws_counts_them() {
     assert_eq!(further, 2);
     assert!(pauses >= 3, "{pauses}");
     // A quota is one request and all that runs, over pages.
-    let (_, further, _) = counted(cloud.vcpu_use(quota_of("t2.small").unwrap())).await;
+    let (_, further, _) = counted(cloud.vcpu_use(quota::of("t2.small").unwrap())).await;
     assert_eq!(further, 3);
 }

@@ -30,9 +30,12 @@ const CALLS: [(&str, &str); 21] = [
     ("ssm", "send_command"),
 ];
 
-const SOURCES: [&str; 3] = [
+const SOURCES: [&str; 6] = [
     include_str!("../../src/cloud/aws.rs"),
-    include_str!("../../src/cloud/aws/ssm.rs"),
+    include_str!("../../src/cloud/aws/account.rs"),
+    include_str!("../../src/cloud/aws/commands.rs"),
+    include_str!("../../src/cloud/aws/machines.rs"),
+    include_str!("../../src/cloud/aws/types.rs"),
     include_str!("../../src/cloud/aws/read.rs"),
 ];
 

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use actuator::{
-    Cloud as _, Config, Install,
-    cloud::{CloudError, ErrorKind, aws},
+    Config, Install,
+    cloud::{Account as _, CloudError, ErrorKind, aws},
     monitoring::documents::{self, Change, Publication},
 };
 use common::config::Settings;

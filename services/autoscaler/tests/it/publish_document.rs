@@ -9,8 +9,8 @@ use crate::support::{
     test_servers,
 };
 use actuator::{
-    Cloud as _, Install,
-    cloud::{Operation, Script, Standing},
+    Install,
+    cloud::{Commands as _, Operation, Script, Standing},
     fake::FakeCloud,
 };
 use serde_json::Value;

@@ -7,7 +7,10 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use common::text::chain;
 
-use crate::cloud::{CloudError, ErrorKind, Operation};
+use crate::cloud::{
+    error::{CloudError, ErrorKind},
+    operation::Operation,
+};
 
 /// The one place where AWS's error codes get a meaning.
 pub(super) fn failure<E, R>(operation: Operation, error: SdkError<E, R>) -> CloudError
@@ -20,34 +23,24 @@ where
         SdkError::ServiceError(service) => {
             let code = service.err().code().unwrap_or("no error code");
             let message = service.err().message().unwrap_or("no message");
-            (
-                kind_of(operation, code, message),
-                format!("{code}: {message}"),
-            )
+            let kind = kind_of(operation, code, message);
+            return CloudError::new(operation, kind, one_line(&format!("{code}: {message}")));
         }
-        SdkError::TimeoutError(_) => (
-            ErrorKind::LostReply,
-            format!("no answer in time ({causes})"),
-        ),
-        SdkError::ResponseError(_) => (
-            ErrorKind::LostReply,
-            format!("the answer can't be read ({causes})"),
-        ),
+        SdkError::TimeoutError(_) => (ErrorKind::LostReply, "no answer in time"),
+        SdkError::ResponseError(_) => (ErrorKind::LostReply, "the answer can't be read"),
         // Signing is a part of dispatch, so credentials and settings that lack surface here.
         _ if causes.contains("Missing Region") => {
-            (ErrorKind::NotConfigured, "no AWS region is set".to_owned())
+            let message = "no AWS region is set";
+            return CloudError::new(operation, ErrorKind::NotConfigured, message);
         }
         _ if causes.to_lowercase().contains("credential") => (
             ErrorKind::CredentialsMissing,
-            format!("there are no usable AWS credentials ({causes})"),
+            "there are no usable AWS credentials",
         ),
-        SdkError::DispatchFailure(_) => (
-            ErrorKind::LostReply,
-            format!("no answer from AWS ({causes})"),
-        ),
-        _ => (ErrorKind::Invalid, causes),
+        SdkError::DispatchFailure(_) => (ErrorKind::LostReply, "no answer from AWS"),
+        _ => return CloudError::new(operation, ErrorKind::Invalid, one_line(&causes)),
     };
-    CloudError::new(operation, kind, one_line(&message))
+    CloudError::new(operation, kind, message).because(one_line(&causes))
 }
 
 fn kind_of(operation: Operation, code: &str, message: &str) -> ErrorKind {

@@ -3,7 +3,11 @@
 use aws_sdk_ec2::types as ec2;
 use jiff::Timestamp;
 
-use crate::cloud::{Abilities, Bindings, Instance, InstanceState, InstanceType};
+use crate::cloud::{
+    bindings::{Abilities, Bindings},
+    instance::{Instance, InstanceState},
+    types::InstanceType,
+};
 
 /// The instances of a reservation, which is what knows their account.
 pub(super) fn reservation(found: &ec2::Reservation) -> impl Iterator<Item = Instance> {

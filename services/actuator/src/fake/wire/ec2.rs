@@ -6,7 +6,8 @@ use super::{
 };
 use crate::{
     cloud::{
-        Bindings, Checks, Cloud as _, CloudError, Instance, InstanceState, InstanceType, Mutation,
+        Account as _, Bindings, Checks, CloudError, Instance, InstanceState, InstanceType,
+        Machines as _, Mutation, Types as _,
     },
     fake::FakeCloud,
 };

@@ -7,9 +7,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Reply, errors};
 use crate::{
-    cloud::{Cloud as _, CloudError, CommandStatus, Delivery, ErrorKind, Operation},
+    cloud::{
+        CloudError, CommandStatus, Commands as _, Delivery, ErrorKind, Operation, Types as _, quota,
+    },
     fake::FakeCloud,
-    preflight,
 };
 
 /// Answers a message; `None` when the answer is lost.
@@ -36,7 +37,7 @@ async fn act(fake: &FakeCloud, action: &str, input: &Value) -> Result<Value, Clo
     match action {
         "GetServiceQuota" => {
             let code = text("QuotaCode");
-            let quota = preflight::quota_by_code(code).ok_or_else(|| {
+            let quota = quota::by_code(code).ok_or_else(|| {
                 CloudError::new(Operation::VcpuUse, ErrorKind::NotFound, "no such quota")
             })?;
             let used = fake.vcpu_use(quota).await?;

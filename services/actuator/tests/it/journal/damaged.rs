@@ -149,7 +149,7 @@ async fn one_bad_row_does_not_hold_the_good_ones_up() {
     .await;
     // Without its tag only the journal tells what was done to it.
     {
-        use actuator::Cloud as _;
+        use actuator::cloud::Machines as _;
         site.fake.remove_tag(ID, TAG).await.unwrap();
     }
     site.set("AUTOSCALER__ACTUATOR__SETTLE_SECONDS", "1");

@@ -6,8 +6,7 @@ use std::{
 };
 
 use actuator::{
-    Cloud as _,
-    cloud::InstanceState,
+    cloud::{InstanceState, Machines as _},
     fake::{Deed, Timing},
 };
 use proto::actuator::v1::{ListResizesRequest, ResizePhase};

@@ -1,8 +1,8 @@
 //! The set-up of monitoring: by our SSM document, as it is published, and by nothing else that wasn't asked for.
 
 use actuator::{
-    Cloud as _, Config, Install, MonitoringConfig,
-    cloud::{ErrorKind, Operation, Script},
+    Config, Install, MonitoringConfig,
+    cloud::{Commands as _, ErrorKind, Operation, Script},
     fake::Effect,
 };
 use proto::actuator::v1::{self as wire, ResizePhase};

@@ -239,7 +239,7 @@ async fn an_instance_that_a_user_stopped_is_never_started() {
         stage.watch("r1").await;
         end(stage).await;
         if let Some(value) = value {
-            use actuator::Cloud as _;
+            use actuator::cloud::Machines as _;
             site.fake.set_tag(ID, TAG, value).await.unwrap();
         }
         let starts = site.fake.count(Operation::Start);

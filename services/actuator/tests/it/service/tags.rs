@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use super::support::{FROM, ID, Stage, TARGET, config, metrics, request, running};
 use actuator::{
-    Cloud as _, Config,
-    cloud::{InstanceState, Operation},
+    Config,
+    cloud::{InstanceState, Machines as _, Operation},
     fake::{Deed, FakeCloud, Moment},
 };
 use common::{

@@ -1,7 +1,33 @@
 //! Which quota of running vCPUs an instance type counts against.
 
-use crate::cloud::VcpuQuota;
+use super::types::family;
 
+/// A quota of running vCPUs, which families share.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct VcpuQuota {
+    /// In Service Quotas, such as `L-1216C47A`.
+    pub code: &'static str,
+    /// What families that count begin with, before the first digit or hyphen, such as `["t", "m"]`.
+    pub families: &'static [&'static str],
+}
+
+impl VcpuQuota {
+    /// Whether an instance of this type counts.
+    pub fn counts(&self, instance_type: &str) -> bool {
+        let letters: &str = family(instance_type)
+            .split(|character: char| !character.is_ascii_lowercase())
+            .next()
+            .unwrap_or_default();
+        self.families.contains(&letters)
+    }
+}
+
+/// A quota, and what is used of it now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct VcpuUse {
+    pub limit: u32,
+    pub running: u32,
+}
 /// On-demand quotas: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-on-demand-instances.html
 const QUOTAS: [VcpuQuota; 10] = [
     VcpuQuota {

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use aws_sdk_ssm::{Client, types as ssm};
 use common::text::chain;
 use sha2::{Digest as _, Sha256};
 
-use super::{count::Count, failure::failure};
+use super::{AwsCloud, count::Count, failure::failure};
 use crate::cloud::{
-    CloudError, CommandStatus, Delivery, Document, ErrorKind, Operation, Script, Standing,
+    commands::{CommandStatus, Commands, Delivery, Document, Script, Standing},
+    error::{CloudError, ErrorKind},
+    operation::Operation,
 };
 
 /// A command may run this long on the instance, whatever the actuator waits for: one that hangs must not stay for ever.
@@ -34,7 +37,27 @@ impl Ssm {
         }
     }
 
-    pub(super) async fn online(&self, instance_id: &str) -> Result<bool, CloudError> {
+    async fn published(&self, name: &str, at: Option<&str>) -> Result<Document, CloudError> {
+        let answer = self
+            .client
+            .describe_document()
+            .name(name)
+            .set_document_version(at.map(str::to_owned))
+            .send()
+            .await
+            .map_err(|error| failure(Operation::LookAtScript, error))?;
+        let found = answer.document();
+        let sha256 = found.and_then(ssm::DocumentDescription::hash);
+        Ok(Document {
+            sha256: sha256.unwrap_or_default().to_owned(),
+            version: version(found),
+        })
+    }
+}
+
+#[async_trait]
+impl Commands for AwsCloud {
+    async fn ssm_online(&self, instance_id: &str) -> Result<bool, CloudError> {
         let operation = Operation::SsmOnline;
         let filter = ssm::InstanceInformationStringFilter::builder()
             .key("InstanceIds")
@@ -42,6 +65,7 @@ impl Ssm {
             .build()
             .map_err(|error| CloudError::new(operation, ErrorKind::Invalid, chain(&error)))?;
         let answer = self
+            .ssm
             .client
             .describe_instance_information()
             .filters(filter)
@@ -54,9 +78,9 @@ impl Ssm {
             .any(|agent| agent.ping_status() == Some(&ssm::PingStatus::Online)))
     }
 
-    pub(super) async fn look(&self, script: Script<'_>) -> Result<Standing, CloudError> {
+    async fn look_at_script(&self, script: Script<'_>) -> Result<Standing, CloudError> {
         let sha256 = hex::encode(Sha256::digest(document(script.text)));
-        match self.published(script.name, None).await {
+        match self.ssm.published(script.name, None).await {
             Ok(found) if found.sha256.eq_ignore_ascii_case(&sha256) => Ok(Standing::Current(found)),
             Ok(found) => Ok(Standing::Other(found)),
             Err(error) if error.kind == ErrorKind::NotFound => Ok(Standing::Absent),
@@ -65,15 +89,16 @@ impl Ssm {
     }
 
     /// Looks first, so that the rights to write are needed only when there is something new.
-    pub(super) async fn publish(&self, script: Script<'_>) -> Result<Document, CloudError> {
+    async fn publish_script(&self, script: Script<'_>) -> Result<Document, CloudError> {
         let operation = Operation::PublishScript;
         let content = document(script.text);
         let sha256 = hex::encode(Sha256::digest(content.as_bytes()));
-        match self.look(script).await? {
+        match self.look_at_script(script).await? {
             Standing::Current(found) => return Ok(found),
             Standing::Other(_) => {}
             Standing::Absent => {
                 let answer = self
+                    .ssm
                     .once
                     .create_document()
                     .name(script.name)
@@ -91,11 +116,12 @@ impl Ssm {
             }
         }
         // An update that was interrupted left the new version behind, not yet the default.
-        let latest = self.published(script.name, Some("$LATEST")).await?;
+        let latest = self.ssm.published(script.name, Some("$LATEST")).await?;
         let version = if latest.sha256.eq_ignore_ascii_case(&sha256) {
             latest.version
         } else {
             let answer = self
+                .ssm
                 .once
                 .update_document()
                 .name(script.name)
@@ -107,7 +133,8 @@ impl Ssm {
                 .map_err(|error| failure(operation, error))?;
             version(answer.document_description())
         };
-        self.once
+        self.ssm
+            .once
             .update_document_default_version()
             .name(script.name)
             .document_version(&version)
@@ -117,30 +144,14 @@ impl Ssm {
         Ok(Document { sha256, version })
     }
 
-    async fn published(&self, name: &str, at: Option<&str>) -> Result<Document, CloudError> {
-        let answer = self
-            .client
-            .describe_document()
-            .name(name)
-            .set_document_version(at.map(str::to_owned))
-            .send()
-            .await
-            .map_err(|error| failure(Operation::LookAtScript, error))?;
-        let found = answer.document();
-        let sha256 = found.and_then(ssm::DocumentDescription::hash);
-        Ok(Document {
-            sha256: sha256.unwrap_or_default().to_owned(),
-            version: version(found),
-        })
-    }
-
-    pub(super) async fn send(
+    async fn send_script(
         &self,
         instance_id: &str,
         delivery: Delivery<'_>,
         limit: Duration,
     ) -> Result<String, CloudError> {
         let call = self
+            .ssm
             .once
             .send_command()
             .instance_ids(instance_id)
@@ -175,12 +186,13 @@ impl Ssm {
             })
     }
 
-    pub(super) async fn poll(
+    async fn poll_command(
         &self,
         instance_id: &str,
         command_id: &str,
     ) -> Result<CommandStatus, CloudError> {
         let answer = self
+            .ssm
             .client
             .get_command_invocation()
             .instance_id(instance_id)
