@@ -10,9 +10,9 @@ use common::clock::SharedClock;
 use crate::{
     cloud::{CloudError, Machines},
     config::Config,
+    guard::Guard,
     journal::{Admission, Journal, Record, Refusal, Request, StoreError},
     leave::Leave,
-    rails::Guard,
     resize::Resize,
 };
 

@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Cloud, Config, Deps,
     api::grpc::Service,
+    cloud::limited::GuardedCloud,
     executor::Executor,
+    guard::Guard,
     journal::{Journal, Store},
     leave::Leave,
     metrics::Metrics,
-    rails::Guard,
     recovery::boot::{self, Look, Opened},
     recovery::stranded::Finder,
 };
@@ -62,8 +63,12 @@ impl Hands {
         }
         let guard = Arc::new(Guard::new(&config, Arc::clone(&journal)));
         let clock = deps.clock;
-        let cloud: Arc<dyn Cloud> =
-            Arc::new(guard.stand_before(deps.cloud, Arc::clone(&clock), &config));
+        let cloud: Arc<dyn Cloud> = Arc::new(GuardedCloud::new(
+            Arc::clone(&guard),
+            deps.cloud,
+            Arc::clone(&clock),
+            &config.limits,
+        ));
         let seal = boot::seal(&config).await;
         let unfinished = journal.unfinished().await?;
         metrics

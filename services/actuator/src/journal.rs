@@ -35,9 +35,9 @@ pub use self::{
     record::{Kind, Line, Record, RefusedType, Request, StepRecord},
     refused::{Memory, Refused, recall, spreads},
     sql::{OpenError, SqlStore, shown},
-    store::{Rails, Recent, Store, StoreError},
+    store::{Rails, Store, StoreError},
 };
-use crate::rails::Objection;
+use crate::rails::{Objection, Recent};
 
 /// A write that takes longer has failed.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);

@@ -9,6 +9,7 @@ pub mod cloud;
 mod config;
 mod executor;
 pub mod fake;
+mod guard;
 mod hands;
 mod journal;
 mod leave;

@@ -180,8 +180,8 @@ impl Metrics {
         self.kill_switch
             .set(i64::from(standings.kill_switch.is_some()));
         self.breaker_open
-            .set(i64::from(standings.breaker.open_until.is_some()));
-        self.fleet_used.set(i64::from(standings.fleet.used));
+            .set(i64::from(standings.breaker.until.is_some()));
+        self.fleet_used.set(i64::from(standings.fleet.count));
         self.fleet_limit.set(i64::from(standings.fleet.limit));
     }
 

@@ -29,10 +29,11 @@ use crate::{
     executor::Executor,
     fake::{Effect, FakeCloud},
     journal::{
-        Admission, Journal, Kind, Line, Rails, Recent, Record, Refusal, Refused, Request, SqlStore,
-        Store, StoreError, memory::MemoryStore,
+        Admission, Journal, Kind, Line, Rails, Record, Refusal, Refused, Request, SqlStore, Store,
+        StoreError, memory::MemoryStore,
     },
     metrics::Metrics,
+    rails::Recent,
     resize::{Breadcrumb, Outcome, Resize},
     seal::Seal,
 };

@@ -17,7 +17,7 @@ use crate::{
     journal::{Record, Refusal, Refused, Request, StepRecord, StoreError, fence},
     monitoring::SetUp,
     preflight::{Check, Verdict},
-    rails::{KillSwitch, Objection, Rail, Standings, Used},
+    rails::{KillSwitch, Objection, Reading, Standings},
     recovery::stranded::{Standing, Stranded},
     resize::{Monitoring, Outcome, Phase},
 };
@@ -191,10 +191,10 @@ pub fn not_admitted(no: &NotAdmitted, now: Timestamp) -> Status {
 /// What speaks against a resize now: which limit it is stands in the details, as `PreconditionFailure` for what a person
 /// decided, else as `ErrorInfo` beside the time when it passes.
 fn objection(objection: &Objection, now: Timestamp) -> Status {
-    let code = objection.rail.code();
+    let code = objection.rail.to_uppercase();
     let message = objection.reason.as_str();
-    if objection.rail == Rail::KillSwitch {
-        return failed_precondition(code, "actuator", message);
+    if objection.is_by_hand {
+        return failed_precondition(&code, "actuator", message);
     }
     let mut details = ErrorDetails::new();
     details.set_error_info(code, DOMAIN, HashMap::new());
@@ -228,17 +228,17 @@ pub fn limits(standings: Standings, config: &Config) -> wire::GetLimitsResponse 
     wire::GetLimitsResponse {
         kill_switch: Some(kill_switch(switch)),
         breaker: Some(wire::CircuitBreaker {
-            failures: breaker.failures,
-            limit: config.limits.breaker_failures,
-            open_until: breaker.open_until.map(to_proto),
+            failures: breaker.count,
+            limit: breaker.limit,
+            open_until: breaker.until.map(to_proto),
         }),
         fleet: Some(budget(fleet)),
         instances: instances
             .into_iter()
             .take(TOLD)
-            .map(|(instance_id, used)| wire::InstanceBudget {
+            .map(|(instance_id, reading)| wire::InstanceBudget {
                 instance_id,
-                budget: Some(budget(used)),
+                budget: Some(budget(reading)),
             })
             .collect(),
         instance_limit: config.limits.instance_per_day,
@@ -250,11 +250,11 @@ pub fn limits(standings: Standings, config: &Config) -> wire::GetLimitsResponse 
     }
 }
 
-fn budget(used: Used) -> wire::Budget {
+fn budget(reading: Reading) -> wire::Budget {
     wire::Budget {
-        used: used.used,
-        limit: used.limit,
-        frees_at: used.frees_at.filter(|_| used.is_up()).map(to_proto),
+        used: reading.count,
+        limit: reading.limit,
+        frees_at: reading.until.map(to_proto),
     }
 }
 

@@ -18,12 +18,13 @@ use crate::{
     cloud::{Cloud, CloudError, DESCRIBED_AT_ONCE},
     config::Config,
     executor::Executor,
+    guard::{Guard, NotDecided},
     journal::{Admission, Journal, Record, Refusal},
     leave::Leave,
     metrics::Metrics,
     monitoring::SetUp,
     preflight::{self, Subject},
-    rails::{Guard, KillSwitch, NotDecided, Standings},
+    rails::{KillSwitch, Standings},
     recovery::stranded::{Apply, Finder},
 };
 
@@ -134,7 +135,7 @@ impl Service {
         let admission = gate.admit(request).await;
         let admission = admission.map_err(|no| {
             if let NotAdmitted::Refused(Refusal::Objection(objection)) = &no {
-                self.metrics.objected(objection.rail.label());
+                self.metrics.objected(objection.rail);
             }
             convert::not_admitted(&no, self.clock.now())
         })?;

@@ -27,7 +27,7 @@ use self::{
 use crate::{
     cloud::{Cloud, CloudError, ErrorKind, Operation, requests},
     config::LimitsConfig,
-    rails::Guard,
+    guard::Guard,
 };
 
 /// A cloud behind a [`Guard`].

@@ -11,11 +11,11 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 
 use super::{
-    Admission, Journal, Kind, OpenError, Rails, Recent, Record, Refusal, Refused, Request,
-    SqlStore, Store, StoreError, memory::MemoryStore,
+    Admission, Journal, Kind, OpenError, Rails, Record, Refusal, Refused, Request, SqlStore, Store,
+    StoreError, memory::MemoryStore,
 };
 use crate::{
-    rails::{KillSwitch, Objection, Rail},
+    rails::{KillSwitch, Objection, Recent},
     resize::{Event, Limits, Outcome, Resize, Step},
 };
 
@@ -211,7 +211,8 @@ async fn memory(store: &dyn Store) {
 
 fn no() -> Option<Objection> {
     Some(Objection {
-        rail: Rail::FleetBudget,
+        rail: "fleet_budget",
+        is_by_hand: false,
         reason: "enough for today".to_owned(),
         until: None,
     })
@@ -624,7 +625,7 @@ async fn a_guard_on(server: &Postgres) {
     };
     let file = config.safety_file().unwrap();
     let journal = Arc::new(Journal::new(Arc::new(store) as Arc<dyn Store>));
-    let guard = crate::rails::Guard::new(&config, Arc::clone(&journal));
+    let guard = crate::guard::Guard::new(&config, Arc::clone(&journal));
     let on = |reason: &str| {
         Some(KillSwitch {
             reason: reason.to_owned(),

@@ -13,8 +13,9 @@ use jiff::Timestamp;
 
 use super::{
     Admission, Line, Record, Refusal, Refused, fence,
-    store::{Rails, Recent, Store, StoreError},
+    store::{Rails, Store, StoreError},
 };
+use crate::rails::Recent;
 
 /// Clones share one content.
 #[derive(Clone, Debug)]

@@ -24,8 +24,9 @@ use super::{
     hold::{Watched, lock_file, lock_path},
     refused,
     salvage::{self, Found, Salvaged},
-    store::{Rails, Recent, Store, StoreError},
+    store::{Rails, Store, StoreError},
 };
+use crate::rails::Recent;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{Admission, Line, Record, Refusal, Refused};
-use crate::{rails::Objection, resize::Outcome};
+use crate::rails::{Objection, Recent};
 
 /// Why a call on the store failed. Nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -22,18 +22,6 @@ pub enum StoreError {
         "the resize journal is damaged: {0}; move it away and start again: stopped instances are then found by their tag"
     )]
     Damaged(String),
-}
-
-/// What counts for budgets of one resize.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Recent {
-    pub instance_id: String,
-    pub created_at: Timestamp,
-    /// `None` while it runs.
-    pub finished_at: Option<Timestamp>,
-    pub outcome: Option<Outcome>,
-    /// What kept it from its target was a refusal for good, of this instance on this type: no sign of trouble elsewhere.
-    pub refused_for_good: bool,
 }
 
 /// Says what speaks against a resize, given the history and what persons decided ([`Store::decisions`]).

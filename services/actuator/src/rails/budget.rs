@@ -1,111 +1,59 @@
-//! How many resizes may begin in 24 hours, for one instance and for all. Pure: history and time come in.
+//! How many resizes may begin in 24 hours, counted alike for one instance and for all.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Objection, Rail};
-use crate::{journal::Recent, resize::Outcome};
+use super::{
+    case::Case,
+    history::Recent,
+    reading::{Reading, Verdict},
+};
+use crate::resize::Outcome;
 
 /// The stretch that is counted; it rolls, so that midnight is no loophole.
 pub const WINDOW: Duration = Duration::from_secs(24 * 3_600);
 
-/// Resizes that may begin within [`WINDOW`]; 0 is no limit.
-#[derive(Clone, Copy, Debug)]
-pub struct Budgets {
-    pub instance: u32,
-    pub fleet: u32,
-}
+/// The check that all budgets are.
+pub(super) const CHECK: &str = "budget";
 
-/// What is used of a budget.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Used {
-    pub used: u32,
-    pub limit: u32,
-    /// When one of it comes free again; `None` when nothing is used.
-    pub frees_at: Option<Timestamp>,
-}
-
-impl Used {
-    fn count<'a>(begun: impl Iterator<Item = &'a Recent>, limit: u32) -> Self {
-        let mut used = 0;
-        let mut oldest: Option<Timestamp> = None;
-        for resize in begun {
-            used += 1;
-            oldest = Some(oldest.map_or(resize.created_at, |time| time.min(resize.created_at)));
-        }
-        Self {
-            used,
-            limit,
-            frees_at: oldest.and_then(|time| time.checked_add(WINDOW).ok()),
-        }
-    }
-
-    /// True when nothing is left of it.
-    pub fn is_up(&self) -> bool {
-        self.limit != 0 && self.used >= self.limit
-    }
-}
-
-/// The fleet's budget. Refused resizes stopped nothing and don't count; those under way do.
-pub fn fleet(recent: &[Recent], budgets: Budgets, now: Timestamp) -> Used {
-    Used::count(counted(recent, now), budgets.fleet)
-}
-
-/// One instance's budget.
-pub fn instance(recent: &[Recent], id: &str, budgets: Budgets, now: Timestamp) -> Used {
-    let of_it = counted(recent, now).filter(|resize| resize.instance_id == id);
-    Used::count(of_it, budgets.instance)
-}
-
-/// The budget of every instance that used something of its own, the fullest first.
-pub fn instances(recent: &[Recent], budgets: Budgets, now: Timestamp) -> Vec<(String, Used)> {
-    let mut of_each: BTreeMap<&str, Vec<&Recent>> = BTreeMap::new();
-    for resize in counted(recent, now) {
-        of_each.entry(&resize.instance_id).or_default().push(resize);
-    }
-    let mut all: Vec<(String, Used)> = of_each
-        .into_iter()
-        .map(|(id, begun)| {
-            (
-                id.to_owned(),
-                Used::count(begun.into_iter(), budgets.instance),
-            )
-        })
-        .collect();
-    all.sort_by_key(|(_, used)| std::cmp::Reverse(used.used));
-    all
-}
-
-/// Says no when a budget is used up, and for how long.
-pub fn objection(
-    recent: &[Recent],
-    id: &str,
-    budgets: Budgets,
-    now: Timestamp,
-) -> Option<Objection> {
-    let of_it = instance(recent, id, budgets, now);
-    let of_all = fleet(recent, budgets, now);
-    let (used, whose, key, rail) = if of_it.is_up() {
-        (of_it, id, "instance_per_day", Rail::InstanceBudget)
-    } else if of_all.is_up() {
-        (of_all, "the fleet", "fleet_per_day", Rail::FleetBudget)
-    } else {
-        return None;
-    };
-    Some(Objection {
-        rail,
-        reason: format!(
-            "{whose} was resized {} times in 24 hours, which is its budget (actuator.limits.{key})",
-            used.used
+/// Reads a budget of `limit` that these resizes use. `whose` and `key` are for the sentence.
+pub(super) fn read<'a>(
+    begun: impl Iterator<Item = &'a Recent>,
+    limit: u32,
+    whose: &str,
+    key: &str,
+) -> Reading {
+    let begun: Vec<Timestamp> = begun.map(|resize| resize.created_at).collect();
+    let count = u32::try_from(begun.len()).unwrap_or(u32::MAX);
+    let frees_at = || begun.iter().min()?.checked_add(WINDOW).ok();
+    let (verdict, until, sentence) = match limit != 0 && count >= limit {
+        true => (
+            Verdict::Block,
+            frees_at(),
+            format!(
+                "{whose} was resized {count} times in 24 hours, which is its budget (actuator.limits.{key})"
+            ),
         ),
-        until: used.frees_at,
-    })
+        false => (
+            Verdict::Pass,
+            None,
+            "the day's budgets are not used up".to_owned(),
+        ),
+    };
+    Reading {
+        verdict,
+        count,
+        limit,
+        until,
+        sentence,
+    }
 }
 
-fn counted(recent: &[Recent], now: Timestamp) -> impl Iterator<Item = &Recent> {
-    let since = now.saturating_sub(WINDOW).unwrap_or(Timestamp::MIN);
-    recent.iter().filter(move |resize| {
+/// What counts. Refused resizes stopped nothing and don't; those under way do.
+pub(super) fn counted<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a Recent> {
+    let since = case.now.saturating_sub(WINDOW).unwrap_or(Timestamp::MIN);
+    case.recent.iter().filter(move |resize| {
         resize.created_at > since
             && !matches!(resize.outcome, Some(Outcome::Refused | Outcome::DryRun))
     })
@@ -114,6 +62,7 @@ fn counted(recent: &[Recent], now: Timestamp) -> impl Iterator<Item = &Recent> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rails::{self, Decisions, Limits, Objection};
 
     fn begun(id: &str, hour: i64, outcome: Option<Outcome>) -> Recent {
         Recent {
@@ -129,10 +78,23 @@ mod tests {
         Timestamp::from_second(hour * 3_600).unwrap()
     }
 
-    const BUDGETS: Budgets = Budgets {
-        instance: 2,
-        fleet: 4,
+    const BUDGETS: Limits = Limits {
+        instance_per_day: 2,
+        fleet_per_day: 4,
+        breaker_failures: 0,
+        breaker_window: Duration::ZERO,
+        breaker_pause: Duration::ZERO,
     };
+
+    fn objection(recent: &[Recent], id: &str, limits: Limits, now: Timestamp) -> Option<Objection> {
+        rails::objection(&Case {
+            instance_id: id,
+            recent,
+            decisions: &Decisions::default(),
+            limits,
+            now,
+        })
+    }
 
     #[test]
     fn an_instance_has_its_own_budget_and_it_rolls() {
@@ -162,9 +124,10 @@ mod tests {
     #[test]
     fn zero_is_no_limit() {
         let recent: Vec<Recent> = (0..100).map(|_| begun("i-1", 1, None)).collect();
-        let none = Budgets {
-            instance: 0,
-            fleet: 0,
+        let none = Limits {
+            instance_per_day: 0,
+            fleet_per_day: 0,
+            ..BUDGETS
         };
         assert_eq!(objection(&recent, "i-1", none, at(2)), None);
     }

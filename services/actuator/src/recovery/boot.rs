@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
+    guard::Guard,
     journal::{Journal, OpenError, SqlStore, Store, shown},
     leave::Leave,
     metrics::Metrics,
-    rails::Guard,
     recovery::stranded::{Apply, Finder, Standing},
     seal::Seal,
 };

@@ -21,7 +21,7 @@ const WITHOUT_CIRCLES: [&str; 7] = [
 const PURE: [(&str, &[&str]); 4] = [
     ("decision", &["decide", "fleet", "policy"]),
     ("scheduler", &["domain", "samples"]),
-    ("actuator", &["resize"]),
+    ("actuator", &["resize", "rails"]),
     (
         "lib/forecasting",
         &[
