@@ -16,7 +16,7 @@ use crate::{
     executor::Executor,
     journal::{Admission, Journal, Record, Refusal, Request},
     metrics::Metrics,
-    preflight::{Verdict, required_tag},
+    preflight::lacks_required_tag,
     resize::{Breadcrumb, Outcome, Resize},
     seal::Seal,
 };
@@ -170,8 +170,7 @@ impl Finder {
         if protected.contains(&instance.instance_id) {
             return Some("it is in actuator.protected_instances".to_owned());
         }
-        let opted_in = required_tag(&self.config, instance);
-        (opted_in.verdict != Verdict::Pass).then_some(opted_in.detail)
+        lacks_required_tag(&self.config, instance)
     }
 
     async fn take_up(
