@@ -21,6 +21,7 @@ COPY services/lib/prometheus/Cargo.toml services/lib/prometheus/
 COPY services/lib/traces/Cargo.toml services/lib/traces/
 COPY services/predictor/Cargo.toml services/predictor/
 COPY services/scheduler/Cargo.toml services/scheduler/
+COPY services/simulator/Cargo.toml services/simulator/
 COPY services/trainer/Cargo.toml services/trainer/
 RUN find proto services -name Cargo.toml -execdir mkdir src \; -execdir touch src/lib.rs \; \
     && mkdir services/predictor/benches \

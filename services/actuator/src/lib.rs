@@ -8,7 +8,6 @@ mod api;
 pub mod cloud;
 mod config;
 mod executor;
-pub mod fake;
 mod guard;
 mod hands;
 mod journal;
@@ -22,6 +21,13 @@ pub mod resize;
 #[cfg(test)]
 mod schedules;
 mod seal;
+
+#[cfg(test)]
+extern crate self as actuator;
+/// The simulated cloud, with this crate's own types: the crate `simulator` was built against another build of this one.
+#[cfg(test)]
+#[path = "../../simulator/src/cloud/mod.rs"]
+pub mod fake;
 
 use std::{fmt, sync::Arc};
 

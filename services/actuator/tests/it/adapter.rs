@@ -10,9 +10,12 @@ use actuator::{
         InstanceState, Machines as _, Mutation, Operation, Script, Standing, Types as _, aws,
         quota, requests,
     },
-    fake::{Deed, Effect, FakeCloud, Fault, Moment, Timing, wire},
 };
 use common::clock::SystemClock;
+use simulator::{
+    cloud::{Deed, Effect, FakeCloud, Fault, Moment, Timing},
+    wire,
+};
 use tokio::net::TcpListener;
 
 const ID: &str = "i-0123456789abcdef0";
@@ -221,7 +224,7 @@ async fn the_adapter_reads_off_the_wire_what_the_fake_holds() {
     let fake = fake();
     fake.somebody(
         ID,
-        actuator::fake::Deed::Edit(|instance| {
+        simulator::cloud::Deed::Edit(|instance| {
             instance.public_ip = Some("203.0.113.7".to_owned());
             instance.elastic_ip = true;
             instance.volumes = 3;

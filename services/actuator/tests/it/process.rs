@@ -9,10 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actuator::{
-    cloud::{ErrorKind, InstanceState, Operation},
-    fake::{Effect, FakeCloud, Hold, Moment, Timing, wire},
-};
+use actuator::cloud::{ErrorKind, InstanceState, Operation};
 use common::{
     clock::SystemClock,
     grpc,
@@ -21,6 +18,10 @@ use common::{
 use proto::actuator::v1::{
     MonitoringState, Resize, ResizePhase, StartResizeRequest, WatchResizeRequest,
     actuator_service_client::ActuatorServiceClient,
+};
+use simulator::{
+    cloud::{Effect, FakeCloud, Hold, Moment, Timing},
+    wire,
 };
 use tempfile::TempDir;
 use tokio::net::TcpListener;

@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use actuator::{cloud::InstanceState, fake::FakeCloud};
+use actuator::cloud::InstanceState;
 use anyhow::Context as _;
 use common::{
     clock::{Clock as _, ManualClock},
@@ -33,6 +33,7 @@ use proto::scheduler::v1::{
     EventKind, RunTickRequest, TargetResult, WatchEventsRequest, WatchEventsResponse,
     scheduler_service_client::SchedulerServiceClient,
 };
+use simulator::cloud::FakeCloud;
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;

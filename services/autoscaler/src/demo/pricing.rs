@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn the_demo_knows_every_type_that_the_fake_sells() {
-        let sold = actuator::fake::catalogue::all();
+        let sold = simulator::cloud::catalogue::all();
         assert_eq!(sold.len(), TYPES.len());
         for sold in sold {
             let known = machine_type(&sold.name).unwrap();

@@ -15,6 +15,8 @@ use std::{
 const SERVICES: [&str; 4] = ["predictor", "decision", "actuator", "scheduler"];
 /// Programs that nothing is built on.
 const PROGRAMS: [&str; 2] = ["trainer", "autoscaler"];
+/// What is simulated around the services. Production is built without it.
+const SIMULATOR: &str = "simulator";
 /// What services are made of.
 const LIBRARIES: [&str; 3] = ["forecasting", "prometheus", "traces"];
 
@@ -91,7 +93,7 @@ fn files_with(folder: &str, needle: &str) -> Vec<String> {
 fn services_never_import_each_other() {
     for service in SERVICES.iter().chain(&["trainer"]) {
         let dependencies = dependencies(&format!("services/{service}/Cargo.toml"));
-        for other in SERVICES.iter().chain(&PROGRAMS) {
+        for other in SERVICES.iter().chain(&PROGRAMS).chain(&[SIMULATOR]) {
             assert!(
                 !dependencies.iter().any(|dependency| dependency == other),
                 "{service} depends on {other}"
@@ -105,12 +107,21 @@ fn libraries_stand_below_the_services() {
     for library in LIBRARIES {
         let manifest = format!("services/lib/{library}/Cargo.toml");
         let dependencies = dependencies(&manifest);
-        for name in SERVICES.iter().chain(&PROGRAMS) {
+        for name in SERVICES.iter().chain(&PROGRAMS).chain(&[SIMULATOR]) {
             assert!(
                 !dependencies.iter().any(|dependency| dependency == name),
                 "{manifest} depends on {name}"
             );
         }
+    }
+}
+
+#[test]
+fn services_are_built_without_what_simulates_their_world() {
+    for service in SERVICES {
+        let compiled = compiled_for(service);
+        assert!(compiled.contains("common"), "{service}: {compiled:?}");
+        assert!(!compiled.contains(SIMULATOR), "{service}");
     }
 }
 
@@ -145,7 +156,12 @@ fn proto_and_common_stand_below_the_services() {
         ("services/lib/common/Cargo.toml", &[]),
     ] {
         let dependencies = dependencies(manifest);
-        for name in SERVICES.iter().chain(forbidden).chain(&PROGRAMS) {
+        for name in SERVICES
+            .iter()
+            .chain(forbidden)
+            .chain(&PROGRAMS)
+            .chain(&[SIMULATOR])
+        {
             assert!(
                 !dependencies.iter().any(|dependency| dependency == name),
                 "{manifest} depends on {name}"
@@ -163,7 +179,7 @@ fn proto_and_common_stand_below_the_services() {
 fn aws_stays_in_one_module_of_the_actuator_and_xgboost_in_one_file_of_forecasting() {
     for service in SERVICES
         .iter()
-        .chain(&["lib/common", "trainer", "autoscaler"])
+        .chain(&["lib/common", "trainer", "autoscaler", SIMULATOR])
         .chain(&["lib/forecasting", "lib/traces"])
     {
         let dependencies = dependencies(&format!("services/{service}/Cargo.toml"));

@@ -4,11 +4,12 @@
 use std::{process::Output, sync::Arc};
 
 use crate::support::{autoscaler::Autoscaler, process::Process};
-use actuator::{
-    cloud::{InstanceState, Operation},
-    fake::{Deed, FakeCloud, Moment, Timing, wire},
-};
+use actuator::cloud::{InstanceState, Operation};
 use common::clock::SystemClock;
+use simulator::{
+    cloud::{Deed, FakeCloud, Moment, Timing},
+    wire,
+};
 use tempfile::TempDir;
 
 const ID: &str = "i-0123456789abcdef0";

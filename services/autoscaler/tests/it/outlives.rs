@@ -3,11 +3,12 @@
 use std::{fs, net::TcpListener, path::PathBuf, time::Duration};
 
 use crate::support::site::{ID, Running, SOON, Site, until};
-use actuator::{cloud::Operation, fake::Moment};
+use actuator::cloud::Operation;
 use common::{
     grpc,
     health::{self, Health},
 };
+use simulator::cloud::Moment;
 
 const EXIT_FAILURE: i32 = 1;
 const EXIT_USAGE: i32 = 64;

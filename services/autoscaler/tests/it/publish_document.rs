@@ -11,9 +11,9 @@ use crate::support::{
 use actuator::{
     Install,
     cloud::{Commands as _, Operation, Script, Standing},
-    fake::FakeCloud,
 };
 use serde_json::Value;
+use simulator::cloud::FakeCloud;
 
 const NAMES: [&str; 2] = [
     "CloudAutoscaler-SetupMonitoring",

@@ -8,11 +8,9 @@ use std::{
 };
 
 use crate::support::site::{ID, SOON, Site, until};
-use actuator::{
-    cloud::{InstanceState, Operation},
-    fake::{FakeCloud, Moment, Timing},
-};
+use actuator::cloud::{InstanceState, Operation};
 use common::grpc;
+use simulator::cloud::{FakeCloud, Moment, Timing};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 /// Idle connections, a part of them greeted as HTTP/2.

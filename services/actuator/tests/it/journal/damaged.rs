@@ -281,7 +281,7 @@ async fn removed_or_replaced_while_it_is_used_it_takes_nothing_on() {
 
 #[tokio::test]
 async fn what_is_under_way_when_it_is_removed_comes_to_its_end() {
-    use actuator::fake::Moment;
+    use simulator::cloud::Moment;
     let site = Site::new().await;
     site.fake.add_instance(ID, FROM);
     let hold = site.fake.hold(Operation::ModifyType, 1, Moment::Before);

@@ -7,10 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actuator::{
-    cloud::{InstanceState, Operation},
-    fake::{FakeCloud, Hold, Moment, Timing, wire},
-};
+use actuator::cloud::{InstanceState, Operation};
 use common::{
     clock::SystemClock,
     grpc,
@@ -18,6 +15,10 @@ use common::{
 };
 use proto::actuator::v1::{
     GetLimitsRequest, StartResizeRequest, actuator_service_client::ActuatorServiceClient,
+};
+use simulator::{
+    cloud::{FakeCloud, Hold, Moment, Timing},
+    wire,
 };
 use tempfile::TempDir;
 use tokio::net::TcpListener;

@@ -5,12 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actuator::{
-    cloud::{InstanceState, Machines as _},
-    fake::{Deed, Timing},
-};
+use actuator::cloud::{InstanceState, Machines as _};
 use proto::actuator::v1::{ListResizesRequest, ResizePhase};
 use serde::Deserialize;
+use simulator::cloud::{Deed, Timing};
 use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
 
 use super::support::{Site, TAG};

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use actuator::{
     Config, LimitsConfig, StackMembers, UnknownChecks,
     cloud::{ErrorKind, Instance, Operation},
-    fake::{Deed, Effect, FakeCloud},
 };
 use common::clock::ManualClock;
 use proto::actuator::v1::{self as wire, PreflightVerdict, ResizePhase};
+use simulator::cloud::{Deed, Effect, FakeCloud};
 
 use super::support::{FROM, ID, Stage, TARGET, config, metrics, request, running};
 

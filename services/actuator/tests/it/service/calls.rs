@@ -6,7 +6,6 @@ use super::support::{FROM, ID, Stage, TARGET, config, refused, request, running}
 use actuator::{
     Config,
     cloud::{ErrorKind, InstanceState, Operation},
-    fake::Effect,
 };
 use common::{
     clock::{Clock as _, ManualClock},
@@ -15,6 +14,7 @@ use common::{
 };
 use jiff::Timestamp;
 use proto::actuator::v1::{self as wire, MonitoringState, PreflightVerdict, ResizePhase};
+use simulator::cloud::Effect;
 use tonic::Code;
 
 #[tokio::test]
@@ -651,7 +651,7 @@ async fn the_service_is_ready_when_calls_can_be_signed() {
     // Credentials that lack: it listens, says so, and is not ready.
     let config = config();
     let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
-    let fake = actuator::fake::FakeCloud::new(clock.clone());
+    let fake = simulator::cloud::FakeCloud::new(clock.clone());
     fake.inject_calls(
         Operation::Ready,
         1..=1_000,

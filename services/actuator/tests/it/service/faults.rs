@@ -7,9 +7,9 @@ use super::support::{FROM, ID, Stage, TARGET, config, running};
 use actuator::{
     Config,
     cloud::{ErrorKind, InstanceState, Operation},
-    fake::{Deed, Effect},
 };
 use proto::actuator::v1::{self as actuator_wire, MonitoringState, ResizePhase};
+use simulator::cloud::{Deed, Effect};
 
 #[tokio::test]
 async fn a_resize_goes_through_all_steps_and_times_them() {

@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use actuator::{
     Config, LimitsConfig,
     cloud::{InstanceState, Operation},
-    fake::{Deed, FakeCloud, Moment},
 };
 use common::clock::{ManualClock, SharedClock};
 use proto::actuator::v1::{self as wire, PreflightVerdict, ResizePhase};
+use simulator::cloud::{Deed, FakeCloud, Moment};
 use tonic::Code;
 use tonic_types::StatusExt as _;
 

@@ -3,9 +3,9 @@
 use actuator::{
     Config, Install, MonitoringConfig,
     cloud::{Commands as _, ErrorKind, Operation, Script},
-    fake::Effect,
 };
 use proto::actuator::v1::{self as wire, ResizePhase};
+use simulator::cloud::Effect;
 
 use super::support::{Stage, config};
 

@@ -6,7 +6,6 @@ use super::support::{FROM, ID, Stage, TARGET, config, refused, request, running}
 use actuator::{
     Config,
     cloud::{InstanceState, Operation},
-    fake::{Deed, FakeCloud, Moment},
 };
 use common::{
     clock::{ManualClock, SharedClock},
@@ -15,6 +14,7 @@ use common::{
 };
 use jiff::Timestamp;
 use proto::actuator::v1::{self as wire, ResizePhase};
+use simulator::cloud::{Deed, FakeCloud, Moment};
 use tempfile::TempDir;
 use tonic::Code;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actuator::{Config, Deps, cloud::InstanceState, fake::FakeCloud};
+use actuator::{Config, Deps, cloud::InstanceState};
 use common::{
     clock::{ManualClock, SharedClock},
     grpc,
@@ -10,6 +10,7 @@ use common::{
 };
 use jiff::Timestamp;
 use proto::actuator::v1::{self as wire, actuator_service_client::ActuatorServiceClient};
+use simulator::cloud::FakeCloud;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, transport::Channel};

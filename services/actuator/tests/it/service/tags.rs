@@ -6,7 +6,6 @@ use super::support::{FROM, ID, Stage, TARGET, config, metrics, request, running}
 use actuator::{
     Config,
     cloud::{InstanceState, Machines as _, Operation},
-    fake::{Deed, FakeCloud, Moment},
 };
 use common::{
     clock::{ManualClock, SharedClock},
@@ -14,6 +13,7 @@ use common::{
     health::{self, Health},
 };
 use proto::actuator::v1::{self as wire, ResizePhase, TagStanding};
+use simulator::cloud::{Deed, FakeCloud, Moment};
 
 const TAG: &str = "autoscaler:resize";
 const OTHER: &str = "i-0fedcba9876543210";

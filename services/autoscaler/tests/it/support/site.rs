@@ -7,14 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actuator::{
-    cloud::InstanceState,
-    fake::{FakeCloud, Timing, wire},
-};
+use actuator::cloud::InstanceState;
 use common::{
     clock::SystemClock,
     grpc,
     health::{self, Health},
+};
+use simulator::{
+    cloud::{FakeCloud, Timing},
+    wire,
 };
 use tempfile::TempDir;
 

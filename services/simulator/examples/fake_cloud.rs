@@ -5,9 +5,12 @@
 
 use std::sync::Arc;
 
-use actuator::fake::{FakeCloud, Timing, wire};
 use anyhow::Context as _;
 use common::clock::SystemClock;
+use simulator::{
+    cloud::{FakeCloud, Timing},
+    wire,
+};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use async_trait::async_trait;
-use sha2::{Digest as _, Sha256};
-
-use super::{FakeCloud, catalogue};
-use crate::cloud::{
+use actuator::cloud::{
     Account, CloudError, CommandStatus, Commands, Delivery, Document, ErrorKind, GroupMember,
     Instance, InstanceStatus, InstanceType, Machines, Mutation, Operation, Script, Standing, Types,
     VcpuQuota, VcpuUse, family,
 };
+use async_trait::async_trait;
+use sha2::{Digest as _, Sha256};
+
+use super::{FakeCloud, catalogue};
 
 #[async_trait]
 impl Machines for FakeCloud {

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
+use actuator::cloud::{
+    CloudError, CommandStatus, Commands as _, Delivery, ErrorKind, Operation, Types as _, quota,
+};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Reply, errors};
-use crate::{
-    cloud::{
-        CloudError, CommandStatus, Commands as _, Delivery, ErrorKind, Operation, Types as _, quota,
-    },
-    fake::FakeCloud,
-};
+use crate::cloud::FakeCloud;
 
 /// Answers a message; `None` when the answer is lost.
 pub async fn answer(fake: &FakeCloud, target: &str, body: &[u8]) -> Option<Reply> {

@@ -5,16 +5,17 @@ use std::{
     time::Duration,
 };
 
+use actuator::cloud::{
+    Checks, CloudError, CommandStatus, Delivery, Document, ErrorKind, Instance, InstanceState,
+    InstanceStatus, Mutation, Operation, VcpuQuota, VcpuUse,
+};
 use jiff::Timestamp;
 
 use super::{
-    Timing, catalogue,
+    catalogue,
     faults::Deed,
     machine::{Machine, plus},
-};
-use crate::cloud::{
-    Checks, CloudError, CommandStatus, Delivery, Document, ErrorKind, Instance, InstanceState,
-    InstanceStatus, Mutation, Operation, VcpuQuota, VcpuUse,
+    timing::Timing,
 };
 
 #[derive(Debug)]
@@ -260,7 +261,7 @@ impl World {
             );
         }
         let needed = catalogue::find(name).map_or(0, |found| found.vcpus);
-        if let Some(quota) = crate::cloud::quota::of(name) {
+        if let Some(quota) = actuator::cloud::quota::of(name) {
             let used = self.vcpu_use(now, quota);
             if used.running + needed > used.limit {
                 return refuse(

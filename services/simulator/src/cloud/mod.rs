@@ -1,12 +1,14 @@
 //! A simulated EC2 and SSM: real states that take real time (of the given clock), a memory of every call, and faults on
 //! demand. For tests, and for the demo.
+//!
+//! The unit tests of the actuator compile these files, too: as part of it, so that they see its own types.
 
+mod answers;
 pub mod catalogue;
-mod cloud;
 mod faults;
 mod hold;
 mod machine;
-pub mod wire;
+mod timing;
 mod world;
 
 use std::{
@@ -16,6 +18,9 @@ use std::{
     time::Duration,
 };
 
+use actuator::cloud::{
+    CloudError, Document, ErrorKind, GroupMember, Instance, InstanceState, Operation,
+};
 use common::clock::SharedClock;
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -24,54 +29,8 @@ use self::{faults::Faults, hold::Verdict, machine::Machine, world::World};
 pub use self::{
     faults::{Call, Deed, Effect, Fault},
     hold::{Hold, Moment},
+    timing::Timing,
 };
-use crate::cloud::{
-    CloudError, Document, ErrorKind, GroupMember, Instance, InstanceState, Operation,
-};
-
-/// How long things take.
-#[derive(Clone, Debug)]
-pub struct Timing {
-    /// From stop accepted to stopped.
-    pub stop: Duration,
-    /// From start accepted to running.
-    pub start: Duration,
-    /// From running to the status checks' verdict.
-    pub checks: Duration,
-    /// From running to the SSM agent's registration.
-    pub agent: Duration,
-    /// A command.
-    pub command: Duration,
-}
-
-impl Default for Timing {
-    /// What a small Linux instance takes.
-    fn default() -> Self {
-        Self {
-            stop: Duration::from_secs(35),
-            start: Duration::from_secs(15),
-            checks: Duration::from_secs(75),
-            agent: Duration::from_secs(30),
-            command: Duration::from_secs(20),
-        }
-    }
-}
-
-impl Timing {
-    /// The same, so many times as fast.
-    #[must_use]
-    pub fn faster(factor: u32) -> Self {
-        let usual = Self::default();
-        let factor = factor.max(1);
-        Self {
-            stop: usual.stop / factor,
-            start: usual.start / factor,
-            checks: usual.checks / factor,
-            agent: usual.agent / factor,
-            command: usual.command / factor,
-        }
-    }
-}
 
 /// The fake cloud. Clones share one world.
 #[derive(Clone)]
@@ -338,7 +297,7 @@ impl FakeCloud {
     }
 
     /// An SSM document's default version.
-    async fn document(&self, name: &str) -> Result<Document, CloudError> {
+    pub(crate) async fn document(&self, name: &str) -> Result<Document, CloudError> {
         let operation = Operation::LookAtScript;
         self.call(operation, "", name, false, |world, _| {
             world.allowed(operation)?;
@@ -350,7 +309,11 @@ impl FakeCloud {
         .await
     }
 
-    async fn set_document(&self, name: &str, sha256: &str) -> Result<Document, CloudError> {
+    pub(crate) async fn set_document(
+        &self,
+        name: &str,
+        sha256: &str,
+    ) -> Result<Document, CloudError> {
         let operation = Operation::PublishScript;
         self.call(operation, "", name, false, |world, _| {
             world.allowed(operation)?;

@@ -1,16 +1,15 @@
 //! EC2's query protocol, and Auto Scaling's.
 
+use actuator::cloud::{
+    Account as _, Bindings, Checks, CloudError, Instance, InstanceState, InstanceType,
+    Machines as _, Mutation, Types as _,
+};
+
 use super::{
     Form, Reply, errors, is_lost,
     xml::{leaf, leaf_of, list, node, texts},
 };
-use crate::{
-    cloud::{
-        Account as _, Bindings, Checks, CloudError, Instance, InstanceState, InstanceType,
-        Machines as _, Mutation, Types as _,
-    },
-    fake::FakeCloud,
-};
+use crate::cloud::FakeCloud;
 
 /// Answers a form; `None` when the answer is lost.
 pub async fn answer(fake: &FakeCloud, form: &Form) -> Option<Reply> {
@@ -87,7 +86,9 @@ async fn act(
         "DescribeInstanceTypeOfferings" => {
             let names = filter(form, "instance-type");
             let zone = filter(form, "location").pop().unwrap_or_default();
-            let family = names.first().map_or("", |name| crate::cloud::family(name));
+            let family = names
+                .first()
+                .map_or("", |name| actuator::cloud::family(name));
             fake.offered_types(family, &zone).await.map(|types| {
                 let offers = types.iter().map(|name| {
                     leaf("instanceType", name)

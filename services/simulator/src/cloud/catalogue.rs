@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cloud::{Abilities, Bindings, Instance, InstanceState, InstanceType};
+use actuator::cloud::{Abilities, Bindings, Instance, InstanceState, InstanceType};
 
 struct Family {
     name: &'static str,

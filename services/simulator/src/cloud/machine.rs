@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use actuator::cloud::{GroupMember, Instance, InstanceState};
 use jiff::Timestamp;
 
-use super::{Timing, catalogue};
-use crate::cloud::{GroupMember, Instance, InstanceState};
+use super::{catalogue, timing::Timing};
 
 /// A stretch of a machine's life; it ends where the next begins.
 #[derive(Clone, Debug)]

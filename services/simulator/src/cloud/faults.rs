@@ -2,10 +2,10 @@
 
 use std::{collections::HashMap, collections::VecDeque, ops::RangeInclusive, time::Duration};
 
+use actuator::cloud::{ErrorKind, Instance, Operation};
 use jiff::Timestamp;
 
 use super::hold::{Gate, Hold, Moment};
-use crate::cloud::{ErrorKind, Instance, Operation};
 
 /// Calls that are remembered; a simulation of weeks makes millions.
 const REMEMBERED: usize = 20_000;

@@ -1,6 +1,6 @@
 //! Our kinds of errors as AWS's codes and HTTP statuses: the way back from `aws/failure.rs`.
 
-use crate::cloud::{CloudError, ErrorKind, Operation};
+use actuator::cloud::{CloudError, ErrorKind, Operation};
 
 /// The code and HTTP status that EC2 answers; `None` for an answer that is lost.
 pub fn ec2(error: &CloudError) -> Option<(&'static str, u16)> {

@@ -10,6 +10,7 @@ mod xml;
 
 use std::{collections::HashMap, io};
 
+use actuator::cloud::{CloudError, ErrorKind};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
     Request, Response, StatusCode,
@@ -21,8 +22,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-use super::FakeCloud;
-use crate::cloud::{CloudError, ErrorKind};
+use crate::cloud::FakeCloud;
 
 /// Answers on `listener` until the future is dropped, or the listener breaks.
 ///
