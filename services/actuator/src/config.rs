@@ -8,8 +8,8 @@ use std::{
 
 use common::{
     config::{ConfigError, Settings, invalid},
+    ec2::is_instance_id,
     environment::aws,
-    names::is_instance_id,
 };
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,8 @@
 //! Between the contract's messages and the values inside.
 
 use common::{
-    status::{FieldViolation, failed_precondition, invalid_argument, unavailable},
+    request::Fields,
+    status::{failed_precondition, unavailable},
     time::to_proto,
 };
 use jiff::Timestamp;
@@ -27,78 +28,11 @@ const DOMAIN: &str = "autoscaler.actuator";
 /// Instances whose budget is told.
 const TOLD: usize = 100;
 
-/// Collects what is wrong with a request.
-#[derive(Debug, Default)]
-pub struct Fields(Vec<FieldViolation>);
-
-impl Fields {
-    /// `i-` and 8 or 17 hexadecimal digits, lower case, as EC2 writes them.
-    pub fn instance_id(&mut self, field: &str, value: &str) {
-        let digits = value.strip_prefix("i-").unwrap_or_default();
-        let hexadecimal = digits
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-        if !(matches!(digits.len(), 8 | 17) && hexadecimal) {
-            self.no(field, "must be `i-` and 8 or 17 hexadecimal digits");
-        }
-    }
-
-    /// Between one and `most` of `what`, each of which passes `check`.
-    pub fn each(
-        &mut self,
-        field: &str,
-        values: &[String],
-        (most, what): (usize, &str),
-        check: impl Fn(&mut Self, &str, &str),
-    ) {
-        if !(1..=most).contains(&values.len()) {
-            self.no(field, &format!("must hold 1 to {most} {what}"));
-        }
-        for (index, value) in values.iter().enumerate().take(most) {
-            check(self, &format!("{field}[{index}]"), value);
-        }
-    }
-
-    /// A family, a dot and a size, such as `m6i.2xlarge`.
-    pub fn instance_type(&mut self, field: &str, value: &str) {
-        let word = |part: &str| {
-            !part.is_empty()
-                && part
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        };
-        let well_formed = value.len() <= 40
-            && value
-                .split_once('.')
-                .is_some_and(|(family, size)| word(family) && word(size));
-        if !well_formed {
-            self.no(field, "must be an instance type such as `t3.small`");
-        }
-    }
-
-    /// 1 to 64 letters, digits and hyphens.
-    pub fn resize_id(&mut self, value: &str) {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        if !((1..=64).contains(&value.len()) && value.bytes().all(allowed)) {
-            self.no("resize_id", "must be 1 to 64 letters, digits and hyphens");
-        }
-    }
-
-    /// One more violation.
-    pub fn no(&mut self, field: &str, description: &str) {
-        self.0.push(FieldViolation::new(field, description));
-    }
-
-    /// Ok when nothing is wrong.
-    ///
-    /// # Errors
-    /// INVALID_ARGUMENT with everything that is.
-    pub fn check(self) -> Result<(), Status> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(invalid_argument(&self.0))
-        }
+/// The id of a resize: 1 to 64 letters, digits and hyphens.
+pub fn resize_id(fields: &mut Fields, value: &str) {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if !((1..=64).contains(&value.len()) && value.bytes().all(allowed)) {
+        fields.bad("resize_id", "must be 1 to 64 letters, digits and hyphens");
     }
 }
 
@@ -108,18 +42,18 @@ impl Fields {
 /// INVALID_ARGUMENT.
 pub fn request(message: wire::StartResizeRequest) -> Result<Request, Status> {
     let mut fields = Fields::default();
-    fields.resize_id(&message.resize_id);
+    resize_id(&mut fields, &message.resize_id);
     fields.instance_id("instance_id", &message.instance_id);
     fields.instance_type("target_instance_type", &message.target_instance_type);
     fields.instance_type("expected_instance_type", &message.expected_instance_type);
     if message.target_instance_type == message.expected_instance_type {
-        fields.no(
+        fields.bad(
             "target_instance_type",
             "must differ from expected_instance_type",
         );
     }
     if message.reason.len() > 1_000 {
-        fields.no("reason", "must have at most 1,000 bytes");
+        fields.bad("reason", "must have at most 1,000 bytes");
     }
     fields.check()?;
     Ok(Request {
@@ -140,7 +74,7 @@ pub fn request(message: wire::StartResizeRequest) -> Result<Request, Status> {
 pub fn check_epoch(epoch: u64, now: Timestamp) -> Result<(), Status> {
     let mut fields = Fields::default();
     if fence::is_ahead(epoch, now) {
-        fields.no(
+        fields.bad(
             "lease_epoch",
             &format!(
                 "{epoch} is the time in milliseconds of a moment more than {} minutes ahead of this machine's clock, {}; \

@@ -2,7 +2,7 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use common::clock::SharedClock;
+use common::{clock::SharedClock, request::Fields};
 use proto::actuator::v1::{
     self as wire,
     actuator_service_server::{ActuatorService, ActuatorServiceServer},
@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     admission::{Gate, NotAdmitted},
-    api::convert::{self, Fields},
+    api::convert,
     cloud::{Cloud, CloudError, DESCRIBED_AT_ONCE},
     config::Config,
     executor::Executor,
@@ -176,7 +176,7 @@ impl Service {
         let mut fields = Fields::default();
         let length = message.reason.trim().chars().count();
         if message.on && !(1..=500).contains(&length) {
-            fields.no("reason", "say why, in 1 to 500 characters");
+            fields.bad("reason", "say why, in 1 to 500 characters");
         }
         fields.check()?;
         let to = message.on.then(|| KillSwitch {
@@ -248,7 +248,7 @@ impl Service {
 
     async fn watch(&self, resize_id: &str) -> Result<watch::Receiver<Arc<Record>>, Status> {
         let mut fields = Fields::default();
-        fields.resize_id(resize_id);
+        convert::resize_id(&mut fields, resize_id);
         fields.check()?;
         let record = self.journal.watch(resize_id).await;
         record
@@ -258,7 +258,7 @@ impl Service {
 
     async fn get(&self, resize_id: &str) -> Answer<wire::GetResizeResponse> {
         let mut fields = Fields::default();
-        fields.resize_id(resize_id);
+        convert::resize_id(&mut fields, resize_id);
         fields.check()?;
         let record = self.journal.get(resize_id).await;
         let record = record.map_err(|error| convert::store_error(&error))?;
@@ -274,7 +274,7 @@ impl Service {
             fields.instance_id("instance_id", &message.instance_id);
         }
         if message.page_size > 1_000 {
-            fields.no("page_size", "must be at most 1,000");
+            fields.bad("page_size", "must be at most 1,000");
         }
         fields.check()?;
         let limit = match message.page_size {

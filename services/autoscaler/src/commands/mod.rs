@@ -16,7 +16,7 @@ use std::{fmt, future::Future, process::ExitCode};
 
 pub use client::Client;
 use common::service::EXIT_USAGE;
-use common::text::chain;
+use common::text::{chain, root_cause};
 use owo_colors::OwoColorize as _;
 use tonic::{Code, Status};
 
@@ -56,8 +56,8 @@ impl Failure {
             _ => 1,
         };
         // A transport error hides its cause in the source chain.
-        let cause = std::error::Error::source(status)
-            .map(root_cause)
+        let cause = root_cause(status)
+            .map(|cause| format!(" ({cause})"))
             .unwrap_or_default();
         let message = match status.code() {
             // What it answered itself has no cause on this side.
@@ -95,14 +95,6 @@ impl Failure {
             code: EXIT_REFUSED,
         }
     }
-}
-
-fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    format!(" ({cause})")
 }
 
 impl From<anyhow::Error> for Failure {

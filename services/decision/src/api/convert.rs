@@ -4,10 +4,10 @@ pub mod fields;
 mod forecast;
 mod from_domain;
 
-use common::status::FieldViolation;
+use common::{request::Fields, status::FieldViolation};
 use proto::{decision::v1 as proto_decision, predictor::v1::SeriesForecast};
 
-use self::fields::{Fields, one_line};
+use self::fields::one_line;
 pub use self::from_domain::{
     decision, input, lease, pause, policy, policy_violations, target_state,
 };
@@ -37,11 +37,9 @@ pub fn decide_request(
         message.unknown_reason_code,
     );
     // Where the instance could not be described, nobody knows its type.
-    let instance_type = if message.instance_type.is_empty() && unknown.is_some() {
-        message.instance_type
-    } else {
-        fields.instance_type("instance_type", message.instance_type)
-    };
+    if !message.instance_type.is_empty() || unknown.is_none() {
+        fields.instance_type("instance_type", &message.instance_type);
+    }
     if message.instance_types.len() > MAX_INSTANCE_TYPES {
         fields.bad(
             "instance_types",
@@ -56,13 +54,14 @@ pub fn decide_request(
         .into_iter()
         .take(MAX_INSTANCE_TYPES)
         .enumerate()
-        .map(|(index, size)| InstanceType {
-            instance_type: fields.instance_type(
-                &format!("instance_types[{index}].instance_type"),
-                size.instance_type,
-            ),
-            vcpus: size.vcpus,
-            memory_mib: size.memory_mib,
+        .map(|(index, size)| {
+            let field = format!("instance_types[{index}].instance_type");
+            fields.instance_type(&field, &size.instance_type);
+            InstanceType {
+                instance_type: size.instance_type,
+                vcpus: size.vcpus,
+                memory_mib: size.memory_mib,
+            }
         })
         .collect();
     for violation in ladder_violations("ladder", &message.ladder) {
@@ -72,7 +71,7 @@ pub fn decide_request(
         tick_id: fields.id("tick_id", message.tick_id),
         target_id: fields.id("target_id", message.target_id),
         instance_id: fields.id("instance_id", message.instance_id),
-        instance_type,
+        instance_type: message.instance_type,
         observation: message
             .observation
             .and_then(|seen| observation(&mut fields, seen)),
@@ -81,7 +80,7 @@ pub fn decide_request(
             .and_then(|forecast: SeriesForecast| forecast::read(&mut fields, forecast)),
         unknown,
         dry_run: message.dry_run,
-        lease_epoch: fields.epoch("lease_epoch", message.lease_epoch),
+        lease_epoch: fields::epoch(&mut fields, "lease_epoch", message.lease_epoch),
         instance_types,
         ladder: message.ladder,
         notes: message
@@ -138,7 +137,7 @@ fn observation(fields: &mut Fields, message: proto_decision::Observation) -> Opt
         fields.bad("observation.observed_at", "is missing");
     }
     let mut optional = |field: &str, value: Option<f64>, high| {
-        value.map(|value| fields.finite(&format!("observation.{field}"), value, 0.0, high))
+        value.map(|value| fields.number(&format!("observation.{field}"), value, 0.0, high))
     };
     let memory_percent = optional("memory_percent", message.memory_percent, 100.0);
     let memory_peak_mib = optional("memory_peak_mib", message.memory_peak_mib, f64::MAX);
@@ -152,7 +151,7 @@ fn observation(fields: &mut Fields, message: proto_decision::Observation) -> Opt
         message.cpu_peak_last_hour_percent,
         f64::MAX,
     );
-    let cpu_percent = fields.finite("observation.cpu_percent", message.cpu_percent, 0.0, 100.0);
+    let cpu_percent = fields.number("observation.cpu_percent", message.cpu_percent, 0.0, 100.0);
     Some(Observation {
         observed_at: observed_at?,
         cpu_percent,

@@ -8,6 +8,7 @@ use std::{
 use common::{
     exposition::CallMetrics,
     grpc::{GrpcServer, caller, deadline},
+    request::Fields,
     status::{self, FieldViolation},
     text::chain,
 };
@@ -20,10 +21,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use tracing::Instrument as _;
 
 use crate::{
-    api::convert::{
-        self,
-        fields::{self, Fields},
-    },
+    api::convert::{self, fields},
     decide::explain,
     fleet::lease::LeaseError,
     service::{Service, error::ServiceError, pauses::Paused},
@@ -176,13 +174,13 @@ impl DecisionService for Api {
             .observe("ReportOutcome", async {
                 let request = request.into_inner();
                 let mut fields = Fields::default();
-                let decision_id = fields.decision_id(&request.decision_id);
-                let outcome = fields.outcome(request.outcome);
+                let decision_id = fields::decision_id(&mut fields, &request.decision_id);
+                let outcome = fields::outcome(&mut fields, request.outcome);
                 let instance_type = fields.id_or_empty("instance_type", request.instance_type);
                 let finished_at = fields.time("finished_at", request.finished_at);
                 let detail = fields::one_line(&request.detail);
                 let for_good = request.refused_for_good;
-                fields.finish(()).map_err(invalid)?;
+                fields.check()?;
                 let decision = self
                     .write(deadline, move |service| {
                         let (id, instance_type, detail) =
@@ -214,7 +212,7 @@ impl DecisionService for Api {
         self.calls
             .observe("GetDecision", async {
                 let mut fields = Fields::default();
-                let id = fields.decision_id(&request.into_inner().decision_id);
+                let id = fields::decision_id(&mut fields, &request.into_inner().decision_id);
                 let id = fields.finish(id).map_err(invalid)?;
                 let decision = self.read(self.service.get(&id)).await?;
                 Ok(Response::new(message::GetDecisionResponse {
@@ -237,8 +235,8 @@ impl DecisionService for Api {
                     target_id: Some(target_id).filter(|id| !id.is_empty()),
                     pending_only: request.pending_only,
                     actions_only: request.actions_only,
-                    before: fields.page_token(&request.page_token),
-                    limit: fields.page_size(request.page_size),
+                    before: fields::page_token(&mut fields, &request.page_token),
+                    limit: fields::page_size(&mut fields, request.page_size),
                 };
                 let filter = fields.finish(filter).map_err(invalid)?;
                 let page = self.read(self.service.list(&filter)).await?;
@@ -257,7 +255,7 @@ impl DecisionService for Api {
         self.calls
             .observe("ExplainDecision", async {
                 let mut fields = Fields::default();
-                let id = fields.decision_id(&request.into_inner().decision_id);
+                let id = fields::decision_id(&mut fields, &request.into_inner().decision_id);
                 let id = fields.finish(id).map_err(invalid)?;
                 let stored = self.read(self.service.get_stored(&id)).await?;
                 Ok(Response::new(message::ExplainDecisionResponse {
@@ -303,7 +301,7 @@ impl DecisionService for Api {
         self.calls
             .observe("ApplyPolicy", async {
                 let mut fields = Fields::default();
-                let policy = fields.policy(request.into_inner().policy);
+                let policy = fields::policy(&mut fields, request.into_inner().policy);
                 let policy = fields.finish(policy).map_err(invalid)?;
                 let applied = convert::policy(&policy);
                 let version = self
@@ -332,7 +330,7 @@ impl DecisionService for Api {
                     return Err(invalid(vec![FieldViolation::new("policy", "is missing")]));
                 }
                 let mut fields = Fields::default();
-                let policy = fields.policy(request.policy);
+                let policy = fields::policy(&mut fields, request.policy);
                 let violations = fields.finish(policy).err().unwrap_or_default();
                 Ok(Response::new(message::ValidatePolicyResponse {
                     violations: convert::policy_violations(violations),
@@ -351,11 +349,11 @@ impl DecisionService for Api {
                 let request = request.into_inner();
                 let mut fields = Fields::default();
                 let target_id = fields.id_or_empty("target_id", request.target_id);
-                let direction = fields.direction(request.direction);
-                let end = fields.pause_end(request.until, request.lasting);
+                let direction = fields::direction(&mut fields, request.direction);
+                let end = fields::pause_end(&mut fields, request.until, request.lasting);
                 let by = fields.id_or_empty("by", request.by);
                 let reason = fields::one_line(&request.reason);
-                fields.finish(()).map_err(invalid)?;
+                fields.check()?;
                 let Paused { pause, replaced } = self
                     .write(deadline, move |service| {
                         let (target_id, reason) = (target_id.clone(), reason.clone());
@@ -407,9 +405,9 @@ impl DecisionService for Api {
             .observe("ListPauses", async {
                 let request = request.into_inner();
                 let mut fields = Fields::default();
-                let after = fields.pause_token(&request.page_token);
-                let limit = fields.pauses_page_size(request.page_size);
-                fields.finish(()).map_err(invalid)?;
+                let after = fields::pauses_page_token(&mut fields, &request.page_token);
+                let limit = fields::pauses_page_size(&mut fields, request.page_size);
+                fields.check()?;
                 let pauses = self
                     .read(self.service.pauses(after.as_deref(), limit))
                     .await?;
@@ -451,8 +449,8 @@ impl DecisionService for Api {
                 let mut fields = Fields::default();
                 let resource = fields.id("resource", request.resource);
                 let holder = fields.id("holder", request.holder);
-                let ttl = fields.ttl(request.ttl_seconds);
-                fields.finish(()).map_err(invalid)?;
+                let ttl = fields::ttl(&mut fields, request.ttl_seconds);
+                fields.check()?;
                 let lease = self
                     .write(deadline, move |service| {
                         let (resource, holder) = (resource.clone(), holder.clone());
@@ -477,9 +475,9 @@ impl DecisionService for Api {
                 let mut fields = Fields::default();
                 let resource = fields.id("resource", request.resource);
                 let holder = fields.id("holder", request.holder);
-                let epoch = fields.epoch("epoch", request.epoch);
-                let ttl = fields.ttl(request.ttl_seconds);
-                fields.finish(()).map_err(invalid)?;
+                let epoch = fields::epoch(&mut fields, "epoch", request.epoch);
+                let ttl = fields::ttl(&mut fields, request.ttl_seconds);
+                fields.check()?;
                 let lease = self
                     .write(deadline, move |service| {
                         let (resource, holder) = (resource.clone(), holder.clone());
@@ -504,8 +502,8 @@ impl DecisionService for Api {
                 let mut fields = Fields::default();
                 let resource = fields.id("resource", request.resource);
                 let holder = fields.id("holder", request.holder);
-                let epoch = fields.epoch("epoch", request.epoch);
-                fields.finish(()).map_err(invalid)?;
+                let epoch = fields::epoch(&mut fields, "epoch", request.epoch);
+                fields.check()?;
                 let released = self
                     .write(deadline, move |service| {
                         let (resource, holder) = (resource.clone(), holder.clone());

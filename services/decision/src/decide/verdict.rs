@@ -1,12 +1,14 @@
 //! What a decision says: the action, why, and every check on the way there.
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use crate::fleet::direction::Direction;
 
 /// What to do with the machine.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, IntoStaticStr, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Action {
     /// Leave it as it is.
     Hold,
@@ -28,11 +30,7 @@ impl Action {
 
     /// As stored and as a metric label.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Hold => "hold",
-            Self::ScaleUp => "scale_up",
-            Self::ScaleDown => "scale_down",
-        }
+        self.into()
     }
 }
 
@@ -46,8 +44,9 @@ impl From<Direction> for Action {
 }
 
 /// Why a decision is what it is; the sentence beside it has the numbers.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, IntoStaticStr, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum ReasonCode {
     /// The forecast is above the up threshold.
     ForecastAboveUpThreshold,
@@ -90,32 +89,14 @@ pub enum ReasonCode {
 impl ReasonCode {
     /// As stored and as a metric label.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::ForecastAboveUpThreshold => "forecast_above_up_threshold",
-            Self::ForecastBelowDownThreshold => "forecast_below_down_threshold",
-            Self::ForecastInRange => "forecast_in_range",
-            Self::ConfidenceTooLow => "confidence_too_low",
-            Self::Cooldown => "cooldown",
-            Self::ActionPending => "action_pending",
-            Self::Paused => "paused",
-            Self::AtMaxRung => "at_max_rung",
-            Self::AtMinRung => "at_min_rung",
-            Self::TypeOutsideLadder => "type_outside_ladder",
-            Self::MetricsUnknown => "metrics_unknown",
-            Self::MemoryGuard => "memory_guard",
-            Self::ForecastUnavailable => "forecast_unavailable",
-            Self::InstanceUnavailable => "instance_unavailable",
-            Self::Saturated => "saturated",
-            Self::EvidenceTooShort => "evidence_too_short",
-            Self::PresentTooHigh => "present_too_high",
-            Self::LadderUnordered => "ladder_unordered",
-        }
+        self.into()
     }
 }
 
 /// How a check ended.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, IntoStaticStr, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum CheckVerdict {
     /// It allows the action.
     Pass,
@@ -128,11 +109,7 @@ pub enum CheckVerdict {
 impl CheckVerdict {
     /// Four or five letters for a table.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Block => "block",
-            Self::Skip => "skip",
-        }
+        self.into()
     }
 }
 

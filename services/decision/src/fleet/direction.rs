@@ -1,10 +1,12 @@
 //! The two ways to go on a ladder.
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 /// Up or down: an action without Hold.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, IntoStaticStr, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Direction {
     /// To a larger type.
     Up,
@@ -18,9 +20,6 @@ impl Direction {
 
     /// As stored, and in sentences.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Down => "down",
-        }
+        self.into()
     }
 }

@@ -2,10 +2,12 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 /// How the action of a decision ended.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, IntoStaticStr, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// Running on the new type.
     Succeeded,
@@ -26,15 +28,7 @@ pub enum Outcome {
 impl Outcome {
     /// As stored and as a metric label.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::RolledBack => "rolled_back",
-            Self::FellBack => "fell_back",
-            Self::Gone => "gone",
-            Self::Refused => "refused",
-            Self::DryRun => "dry_run",
-            Self::NotStarted => "not_started",
-        }
+        self.into()
     }
 
     /// In a sentence.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 /// An operator's veto.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -35,8 +36,9 @@ pub enum PauseEnd {
 }
 
 /// What a pause forbids.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, IntoStaticStr, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum PauseDirection {
     /// Every action.
     Both,

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use common::ec2::instance_type_problem;
+
 use crate::policy::document::Policy;
 
 /// Longest times that a policy may name, in seconds: a week of cooldown, a day of looking ahead.
@@ -11,8 +13,6 @@ const MAX_LOOKAHEAD_SECONDS: u32 = 86_400;
 const MAX_HISTORY_SECONDS: u32 = 38 * 86_400;
 /// Rungs of a ladder.
 const MAX_RUNGS: usize = 64;
-/// Characters of an instance type.
-const MAX_TYPE_CHARS: usize = 64;
 
 /// A value that makes a policy unusable.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -124,7 +124,7 @@ pub fn ladder_violations(field: &str, ladder: &[String]) -> Vec<Violation> {
     }
     let mut seen = HashSet::new();
     for (index, name) in ladder.iter().enumerate() {
-        if let Some(problem) = type_name_problem(name) {
+        if let Some(problem) = instance_type_problem(name) {
             found.push(Violation::new(format!("{field}[{index}]"), problem));
         } else if !seen.insert(name) {
             found.push(Violation::new(
@@ -134,18 +134,6 @@ pub fn ladder_violations(field: &str, ladder: &[String]) -> Vec<Violation> {
         }
     }
     found
-}
-
-/// Why `name` can't be an EC2 instance type such as `t3a.2xlarge`, `u-6tb1.metal` or `m5d.metal-48xl`.
-pub fn type_name_problem(name: &str) -> Option<String> {
-    let shaped = name.len() <= MAX_TYPE_CHARS
-        && name.split_once('.').is_some_and(|(family, size)| {
-            !family.is_empty() && !size.is_empty() && !size.contains('.')
-        })
-        && name
-            .chars()
-            .all(|character| matches!(character, 'a'..='z' | '0'..='9' | '.' | '-'));
-    (!shaped).then(|| format!("{name:?} is not an instance type; one looks like \"t2.small\""))
 }
 
 #[cfg(test)]
@@ -237,7 +225,7 @@ mod tests {
             "mac2-m2pro.metal",
             "m7i.metal-48xl",
         ] {
-            assert_eq!(type_name_problem(name), None, "{name}");
+            assert_eq!(instance_type_problem(name), None, "{name}");
         }
     }
 }

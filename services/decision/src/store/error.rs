@@ -2,11 +2,14 @@
 
 use std::error::Error;
 
+use strum::IntoStaticStr;
+
 /// The failure of whatever stands behind a store.
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Why a call on the store failed. Nothing was written.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum StoreError {
     /// It passes by itself.
     #[error("the decision database is busy: another process holds it")]
@@ -25,11 +28,6 @@ pub enum StoreError {
 impl StoreError {
     /// As a metric label.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Busy(_) => "busy",
-            Self::Unwritable(_) => "unwritable",
-            Self::Damaged(_) => "damaged",
-            Self::Statement(_) => "statement",
-        }
+        self.into()
     }
 }

@@ -1,6 +1,6 @@
 //! Asks a service how it is, over `grpc.health.v1`.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use tonic::transport::Channel;
 use tonic_health::pb::{
@@ -10,7 +10,8 @@ use tonic_health::pb::{
 use crate::text::chain_from;
 
 /// What a service says of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "snake_case")]
 pub enum Health {
     /// It answers calls.
     Serving,
@@ -18,16 +19,6 @@ pub enum Health {
     NotServing,
     /// It does not answer: why.
     Unreachable(String),
-}
-
-impl fmt::Display for Health {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Serving => "serving",
-            Self::NotServing => "not_serving",
-            Self::Unreachable(_) => "unreachable",
-        })
-    }
 }
 
 impl Health {

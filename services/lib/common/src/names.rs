@@ -53,16 +53,6 @@ pub fn hint(name: &str, known: &[&str]) -> String {
     }
 }
 
-/// True for `i-` and 8 or 17 hexadecimal digits.
-pub fn is_instance_id(text: &str) -> bool {
-    text.strip_prefix("i-").is_some_and(|digits| {
-        matches!(digits.len(), 8 | 17)
-            && digits
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,6 +20,13 @@ pub fn one_line(text: &str) -> String {
     shortened(printable.trim())
 }
 
+/// Words with one blank between them, whatever stood there.
+pub fn words(text: &str) -> String {
+    let blank = |character: char| character.is_whitespace() || character.is_control();
+    let words: Vec<&str> = text.split(blank).filter(|word| !word.is_empty()).collect();
+    words.join(" ")
+}
+
 /// Of bounded length.
 pub fn shortened(text: &str) -> String {
     match text.char_indices().nth(MOST_REPEATED) {
@@ -69,7 +76,16 @@ pub fn chain_from(first: String, cause: Option<&(dyn Error + 'static)>) -> Strin
         }
         next = cause.source();
     }
-    line.split_whitespace().collect::<Vec<_>>().join(" ")
+    words(&line)
+}
+
+/// The innermost cause of an error; `None` when it names none.
+pub fn root_cause(error: &dyn Error) -> Option<String> {
+    let mut cause = error.source()?;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    Some(cause.to_string())
 }
 
 #[cfg(test)]
@@ -102,6 +118,8 @@ mod tests {
         let said = link("open x: no space", Some(link("no space", None)));
         assert_eq!(chain(&said), "open x: no space");
         assert_eq!(chain(&link("alone", None)), "alone");
+        assert_eq!(root_cause(&deep).unwrap(), "no space");
+        assert_eq!(root_cause(&link("alone", None)), None);
     }
 
     #[test]

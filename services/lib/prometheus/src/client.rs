@@ -1,8 +1,8 @@
 //! `query_range` of Prometheus's HTTP API, by POST, with bounds on time and size. Redirects and proxies are not followed.
 
-use std::{error::Error as _, time::Duration};
+use std::time::Duration;
 
-use common::text::{chain, one_line};
+use common::text::{chain, one_line, root_cause};
 use reqwest::{
     ClientBuilder, StatusCode,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION},
@@ -214,13 +214,8 @@ pub fn shown(url: &Url) -> String {
 
 /// The innermost cause of an error: the outer ones repeat the URL, which may hold a password.
 fn innermost(error: &reqwest::Error) -> String {
-    let mut cause = error.source();
-    let mut last = None;
-    while let Some(inner) = cause {
-        last = Some(inner.to_string());
-        cause = inner.source();
-    }
-    one_line(&last.unwrap_or_else(|| "the connection failed".to_owned()))
+    let cause = root_cause(error);
+    one_line(&cause.unwrap_or_else(|| "the connection failed".to_owned()))
 }
 
 #[cfg(test)]

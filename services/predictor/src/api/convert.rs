@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use common::{status::FieldViolation, time};
+use common::{request::Fields, status::FieldViolation, time};
 use forecasting::{
     artifact::{Artifact, manifest::Manifest},
     forecast::{Basis, Contribution, Forecast, Source},
@@ -63,24 +63,6 @@ pub struct Question {
 /// Values that exceed the capacity by less than this share of it are rounding, and clipped.
 const ROUNDING: f64 = 1e-6;
 
-/// Collects violations up to a limit.
-struct Violations {
-    found: Vec<FieldViolation>,
-    most: usize,
-}
-
-impl Violations {
-    fn add(&mut self, field: impl Into<String>, what: impl Into<String>) {
-        if !self.full() {
-            self.found.push(FieldViolation::new(field, what));
-        }
-    }
-
-    fn full(&self) -> bool {
-        self.found.len() >= self.most
-    }
-}
-
 /// Checks `request` against `limits` and what the model can answer.
 ///
 /// # Errors
@@ -90,10 +72,7 @@ pub fn question(
     artifact: &Artifact,
     limits: &Limits,
 ) -> Result<Question, Vec<FieldViolation>> {
-    let mut violations = Violations {
-        found: Vec::new(),
-        most: limits.violations,
-    };
+    let mut violations = Fields::at_most(limits.violations);
     let manifest = &artifact.manifest;
     let horizons_seconds = horizons(&request.horizons_seconds, manifest, &mut violations);
     let quantiles = quantiles(&request.quantiles, manifest, &mut violations);
@@ -102,48 +81,45 @@ pub fn question(
             "is {}, send at most {}",
             request.explain_top, limits.contributions
         );
-        violations.add("explain_top", what);
+        violations.bad("explain_top", what);
     }
     let count = request.series.len();
     if count == 0 {
-        violations.add("series", "is empty, send 1 to 1000");
+        violations.bad("series", "is empty, send 1 to 1000");
     } else if count > limits.series {
         let what = format!("has {count} entries, send at most {}", limits.series);
-        violations.add("series", what);
+        violations.bad("series", what);
     }
     let mut ids = HashSet::new();
     let mut series = Vec::with_capacity(count.min(limits.series));
     for (index, message) in request.series.into_iter().take(limits.series).enumerate() {
         let path = format!("series[{index}]");
-        let before = violations.found.len();
+        let before = violations.count();
         let checked = check(&path, message, limits, &mut violations);
-        if violations.found.len() == before && !ids.insert(checked.id.clone()) {
-            violations.add(format!("{path}.series_id"), "is in the request twice");
+        if violations.count() == before && !ids.insert(checked.id.clone()) {
+            violations.bad(format!("{path}.series_id"), "is in the request twice");
         }
-        if violations.full() {
+        if violations.is_full() {
             break;
         }
         series.push(checked);
     }
-    match violations.found.is_empty() {
-        true => Ok(Question {
-            series,
-            horizons_seconds,
-            quantiles,
-            explain_top: request.explain_top as usize,
-        }),
-        false => Err(violations.found),
-    }
+    violations.finish(Question {
+        series,
+        horizons_seconds,
+        quantiles,
+        explain_top: request.explain_top as usize,
+    })
 }
 
-fn horizons(asked: &[u32], manifest: &Manifest, violations: &mut Violations) -> Vec<u32> {
+fn horizons(asked: &[u32], manifest: &Manifest, violations: &mut Fields) -> Vec<u32> {
     let known = &manifest.horizons_seconds;
     if asked.is_empty() {
         return known.clone();
     }
     for (index, horizon) in asked.iter().enumerate() {
         if !known.contains(horizon) {
-            violations.add(
+            violations.bad(
                 format!("horizons_seconds[{index}]"),
                 format!("is {horizon}, the model knows {known:?}"),
             );
@@ -156,7 +132,7 @@ fn horizons(asked: &[u32], manifest: &Manifest, violations: &mut Violations) -> 
         .collect()
 }
 
-fn quantiles(asked: &[f64], manifest: &Manifest, violations: &mut Violations) -> Vec<f64> {
+fn quantiles(asked: &[f64], manifest: &Manifest, violations: &mut Fields) -> Vec<f64> {
     let known = &manifest.quantiles;
     if asked.is_empty() {
         return known.clone();
@@ -164,7 +140,7 @@ fn quantiles(asked: &[f64], manifest: &Manifest, violations: &mut Violations) ->
     let same = |left: f64, right: f64| (left - right).abs() < 1e-9;
     for (index, q) in asked.iter().enumerate() {
         if !known.iter().any(|known| same(*known, *q)) {
-            violations.add(
+            violations.bad(
                 format!("quantiles[{index}]"),
                 format!("is {q}, the model knows {known:?}"),
             );
@@ -177,15 +153,10 @@ fn quantiles(asked: &[f64], manifest: &Manifest, violations: &mut Violations) ->
         .collect()
 }
 
-fn check(
-    path: &str,
-    message: SeriesMessage,
-    limits: &Limits,
-    violations: &mut Violations,
-) -> Series {
+fn check(path: &str, message: SeriesMessage, limits: &Limits, violations: &mut Fields) -> Series {
     let characters = message.series_id.chars().count();
     if characters == 0 || characters > limits.id_characters {
-        violations.add(
+        violations.bad(
             format!("{path}.series_id"),
             format!(
                 "has {characters} characters, send 1 to {}",
@@ -200,18 +171,18 @@ fn check(
     };
     if !(1e-6..=1e9).contains(&capacity) {
         let what = format!("is {capacity}, send 0 for percent or the vCPU count");
-        violations.add(format!("{path}.capacity"), what);
+        violations.bad(format!("{path}.capacity"), what);
     }
     let times = &message.timestamps_seconds;
     if times.is_empty() {
-        violations.add(format!("{path}.timestamps_seconds"), "is empty");
+        violations.bad(format!("{path}.timestamps_seconds"), "is empty");
     } else if times.len() > limits.points {
         let what = format!(
             "has {} entries, send at most {}",
             times.len(),
             limits.points
         );
-        violations.add(format!("{path}.timestamps_seconds"), what);
+        violations.bad(format!("{path}.timestamps_seconds"), what);
     }
     if let Some(index) = times
         .iter()
@@ -221,11 +192,11 @@ fn check(
             "is {}, which is no time in seconds since 1970",
             times[index]
         );
-        violations.add(format!("{path}.timestamps_seconds[{index}]"), what);
+        violations.bad(format!("{path}.timestamps_seconds[{index}]"), what);
     }
     if let Some(index) = times.windows(2).position(|pair| pair[0] >= pair[1]) {
         let what = format!("is {}, not after the one before", times[index + 1]);
-        violations.add(format!("{path}.timestamps_seconds[{}]", index + 1), what);
+        violations.bad(format!("{path}.timestamps_seconds[{}]", index + 1), what);
     }
     let most = capacity * (1.0 + ROUNDING);
     check_values(
@@ -259,7 +230,7 @@ fn check(
     let state = message.calibration_state.len();
     if state > limits.state_bytes {
         let what = format!("has {state} bytes, send at most {}", limits.state_bytes);
-        violations.add(format!("{path}.calibration_state"), what);
+        violations.bad(format!("{path}.calibration_state"), what);
     }
     let mut cpu = message.cpu;
     for value in &mut cpu {
@@ -281,11 +252,11 @@ fn check_values(
     expected: usize,
     may_be_unknown: bool,
     most: f64,
-    violations: &mut Violations,
+    violations: &mut Fields,
 ) {
     if values.len() != expected {
         let what = format!("has {} entries for {expected} timestamps", values.len());
-        violations.add(format!("{path}.{field}"), what);
+        violations.bad(format!("{path}.{field}"), what);
     }
     for (index, value) in values.iter().enumerate() {
         let fine = (0.0..=most).contains(value) || (may_be_unknown && value.is_nan());
@@ -294,8 +265,8 @@ fn check_values(
                 true => format!("is {value}, send 0 to {most:.6}"),
                 false => format!("is {value}, send a finite number"),
             };
-            violations.add(format!("{path}.{field}[{index}]"), what);
-            if violations.full() {
+            violations.bad(format!("{path}.{field}[{index}]"), what);
+            if violations.is_full() {
                 return;
             }
         }

@@ -2,11 +2,7 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use common::{
-    grpc::deadline,
-    status::{self, FieldViolation},
-    time::to_proto,
-};
+use common::{grpc::deadline, request::Fields, status, time::to_proto};
 use futures::{Stream, StreamExt as _};
 use proto::scheduler::v1::{
     GetStatusRequest, GetStatusResponse, ListTargetsRequest, ListTargetsResponse, RunTickRequest,
@@ -57,16 +53,14 @@ impl Api {
     }
 
     /// The name of the target that `name` stands for.
-    fn target_id(&self, field: &str, name: &str) -> Result<String, FieldViolation> {
+    fn target_id(&self, fields: &mut Fields, field: &str, name: &str) -> Option<String> {
         match targets::find(&self.context.targets, name) {
-            Ok(target) => Ok(target.id.clone()),
-            Err(hint) => Err(FieldViolation::new(
-                field,
-                format!(
-                    "{:?} is no configured target{hint}",
-                    common::text::shortened(name)
-                ),
-            )),
+            Ok(target) => Some(target.id.clone()),
+            Err(hint) => {
+                let name = common::text::shortened(name);
+                fields.bad(field, format!("{name:?} is no configured target{hint}"));
+                None
+            }
         }
     }
 
@@ -75,20 +69,16 @@ impl Api {
         let deadline = deadline(&request).map(|left| begin + left.saturating_sub(MARGIN));
         let request = request.into_inner();
         let mut target_ids = Vec::new();
-        let mut violations = Vec::new();
+        // A few are enough for a person; a million would be an answer of many megabytes.
+        let mut fields = Fields::at_most(10);
         for (position, name) in request.target_ids.iter().enumerate() {
-            match self.target_id(&format!("target_ids[{position}]"), name) {
-                Ok(id) => target_ids.push(id),
-                Err(violation) => violations.push(violation),
-            }
-            // A few are enough for a person; a million would be an answer of many megabytes.
-            if violations.len() == 10 {
+            let field = format!("target_ids[{position}]");
+            target_ids.extend(self.target_id(&mut fields, &field, name));
+            if fields.is_full() {
                 break;
             }
         }
-        if !violations.is_empty() {
-            return Err(status::invalid_argument(&violations));
-        }
+        fields.check()?;
         let outcome = self
             .ticker
             .run(&target_ids)
@@ -198,9 +188,10 @@ impl SchedulerService for Api {
         let mut wanted = request.into_inner().target_id;
         let answer = async {
             if !wanted.is_empty() {
-                wanted = self
-                    .target_id("target_id", &wanted)
-                    .map_err(|violation| status::invalid_argument(&[violation]))?;
+                let mut fields = Fields::default();
+                let found = self.target_id(&mut fields, "target_id", &wanted);
+                fields.check()?;
+                wanted = found.unwrap_or_default();
             }
             // Subscribed before the call returns, so that nothing after it is missed.
             let events = BroadcastStream::new(self.context.events.subscribe())

@@ -11,7 +11,7 @@ use std::{
 
 use common::{
     config::{ConfigError, Settings, invalid},
-    names::is_instance_id,
+    ec2::is_instance_id,
 };
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,7 @@
 //! What a decision is made from, and what it says.
 
 use jiff::Timestamp;
+use strum::IntoStaticStr;
 
 use super::{
     knowledge::Knowledge,
@@ -9,7 +10,8 @@ use super::{
 };
 
 /// The action that a decision asks for.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, IntoStaticStr, PartialEq)]
+#[strum(serialize_all = "snake_case")]
 pub enum Action {
     /// Leave it.
     Hold,
@@ -22,11 +24,7 @@ pub enum Action {
 impl Action {
     /// As the API writes it.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Hold => "hold",
-            Self::ScaleUp => "scale_up",
-            Self::ScaleDown => "scale_down",
-        }
+        self.into()
     }
 }
 

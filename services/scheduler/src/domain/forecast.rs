@@ -1,5 +1,7 @@
 //! Forecasts, as far as the scheduler reads them.
 
+use strum::IntoStaticStr;
+
 /// A forecast on its way from the predictor to the decision service. The scheduler decides nothing by it; it shows where it
 /// comes from, and keeps what it takes to judge it later.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,7 +19,8 @@ pub struct Forecast {
 }
 
 /// The origin of the numbers of a forecast.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[strum(serialize_all = "snake_case")]
 pub enum Basis {
     /// The model.
     Model,
@@ -30,11 +33,7 @@ pub enum Basis {
 impl Basis {
     /// As the API writes it.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Model => "model",
-            Self::Mixed => "mixed",
-            Self::Naive => "naive",
-        }
+        self.into()
     }
 }
 

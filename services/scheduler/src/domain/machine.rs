@@ -1,7 +1,5 @@
 //! Targets, their instances, and instance types.
 
-use std::fmt;
-
 /// One instance to scale.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
@@ -33,7 +31,8 @@ pub struct Instance {
 }
 
 /// The state of an instance at EC2.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub enum InstanceState {
     /// On its way up.
     Pending,
@@ -44,22 +43,10 @@ pub enum InstanceState {
     /// Down.
     Stopped,
     /// On its way out.
+    #[strum(to_string = "shutting down")]
     ShuttingDown,
     /// Gone for good.
     Terminated,
-}
-
-impl fmt::Display for InstanceState {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Pending => "pending",
-            Self::Running => "running",
-            Self::Stopping => "stopping",
-            Self::Stopped => "stopped",
-            Self::ShuttingDown => "shutting down",
-            Self::Terminated => "terminated",
-        })
-    }
 }
 
 /// An instance type.

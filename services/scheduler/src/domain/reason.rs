@@ -1,7 +1,10 @@
 //! Why a target is held or scaled, as a code.
 
+use strum::IntoStaticStr;
+
 /// The reason of a decision, or of there being none.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, IntoStaticStr, PartialEq)]
+#[strum(serialize_all = "snake_case")]
 pub enum ReasonCode {
     /// One that this version doesn't know.
     Unspecified,
@@ -52,29 +55,6 @@ pub enum ReasonCode {
 impl ReasonCode {
     /// As the API writes it.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Unspecified => "unspecified",
-            Self::ForecastAboveUpThreshold => "forecast_above_up_threshold",
-            Self::ForecastBelowDownThreshold => "forecast_below_down_threshold",
-            Self::ForecastInRange => "forecast_in_range",
-            Self::ConfidenceTooLow => "confidence_too_low",
-            Self::Cooldown => "cooldown",
-            Self::ActionPending => "action_pending",
-            Self::Paused => "paused",
-            Self::AtMaxRung => "at_max_rung",
-            Self::AtMinRung => "at_min_rung",
-            Self::TypeOutsideLadder => "type_outside_ladder",
-            Self::MetricsUnknown => "metrics_unknown",
-            Self::MemoryGuard => "memory_guard",
-            Self::ForecastUnavailable => "forecast_unavailable",
-            Self::InstanceUnavailable => "instance_unavailable",
-            Self::Saturated => "saturated",
-            Self::EvidenceTooShort => "evidence_too_short",
-            Self::PresentTooHigh => "present_too_high",
-            Self::LadderUnordered => "ladder_unordered",
-            Self::Standby => "standby",
-            Self::LeaseUnavailable => "lease_unavailable",
-            Self::DecisionUnavailable => "decision_unavailable",
-        }
+        self.into()
     }
 }

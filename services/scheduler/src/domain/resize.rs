@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use strum::IntoStaticStr;
 
 /// A resize at the actuator.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +24,8 @@ pub enum Progress {
 }
 
 /// A step of a resize that goes on.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, strum::Display)]
+#[strum(serialize_all = "snake_case")]
 pub enum Step {
     /// It is looked at before anything is changed.
     Preflight,
@@ -41,22 +43,9 @@ pub enum Step {
     RollingBack,
 }
 
-impl fmt::Display for Step {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Preflight => "preflight",
-            Self::Stopping => "stopping",
-            Self::Modifying => "modifying",
-            Self::Starting => "starting",
-            Self::Checking => "checking",
-            Self::Monitoring => "monitoring",
-            Self::RollingBack => "rolling_back",
-        })
-    }
-}
-
 /// The outcome of an action.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, IntoStaticStr, PartialEq)]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// Running on the new type.
     Succeeded,
@@ -77,15 +66,7 @@ pub enum Outcome {
 impl Outcome {
     /// As the API writes it.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::RolledBack => "rolled_back",
-            Self::FellBack => "fell_back",
-            Self::Gone => "gone",
-            Self::Refused => "refused",
-            Self::DryRun => "dry_run",
-            Self::NotStarted => "not_started",
-        }
+        self.into()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What holds resizes back, whoever said so. A part that can't be asked is unknown, never fine.
 
 use jiff::Timestamp;
+use strum::IntoStaticStr;
 
 /// The kill switch while it is on.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +32,8 @@ pub struct Limits {
 }
 
 /// The resizes that a pause holds back.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[strum(serialize_all = "snake_case")]
 pub enum Direction {
     /// One that this version doesn't know.
     Unspecified,
@@ -46,12 +48,7 @@ pub enum Direction {
 impl Direction {
     /// As the API writes it.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Unspecified => "unspecified",
-            Self::Both => "both",
-            Self::Up => "up",
-            Self::Down => "down",
-        }
+        self.into()
     }
 }
 
@@ -84,7 +81,8 @@ pub struct Reach {
 }
 
 /// The reach of a source in a word.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[strum(serialize_all = "snake_case")]
 pub enum Reachability {
     /// Nothing was asked yet.
     Unknown,
@@ -111,12 +109,7 @@ impl Reach {
 impl Reachability {
     /// As the API writes it.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::Reachable => "reachable",
-            Self::Partly => "partly",
-            Self::Unreachable => "unreachable",
-        }
+        self.into()
     }
 }
 

@@ -13,6 +13,7 @@ use prometheus_client::{
     },
     registry::Registry,
 };
+use strum::IntoStaticStr;
 
 use crate::domain::{Action, Outcome, Reachability, Standing, TickReport};
 pub use forecasts::Forecasts;
@@ -49,7 +50,8 @@ struct OutcomeLabel {
 }
 
 /// The part of a tick in which something failed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum ErrorKind {
     /// No lease.
     Lease,
@@ -69,15 +71,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     fn name(self) -> &'static str {
-        match self {
-            Self::Lease => "lease",
-            Self::Instance => "instance",
-            Self::Metrics => "metrics",
-            Self::Forecast => "forecast",
-            Self::Decision => "decision",
-            Self::Resize => "resize",
-            Self::Reconcile => "reconcile",
-        }
+        self.into()
     }
 }
 

@@ -1,8 +1,6 @@
 //! Failed calls, and what they mean.
 
-use std::error::Error as _;
-
-use common::text::one_line;
+use common::text::{one_line, root_cause};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
@@ -85,17 +83,10 @@ fn is_about_the_lease(status: &Status) -> bool {
 /// What a status says, on one line, and whether the service itself said it. `key` is what to look at when it can't be
 /// reached.
 pub fn describe(status: &Status, key: &str) -> (String, bool) {
-    let mut message = status.message().to_owned();
     // A transport error says "transport error" and keeps the cause to itself.
-    let mut cause = status.source();
-    let mut connected = true;
-    while let Some(inner) = cause {
-        connected = false;
-        if inner.source().is_none() {
-            message = inner.to_string();
-        }
-        cause = inner.source();
-    }
+    let cause = root_cause(status);
+    let connected = cause.is_none();
+    let mut message = cause.unwrap_or_else(|| status.message().to_owned());
     if status.code() == Code::Unavailable && !connected {
         message = format!("can't be reached ({message}); is it running, and is {key} right?");
     }

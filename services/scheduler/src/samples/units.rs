@@ -27,8 +27,9 @@ const BYTES_PER_KIB: f64 = 1_024.0;
 const BYTES_PER_GIB: f64 = 1_073_741_824.0;
 
 /// What the CPU expression gives.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, strum::Display)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum CpuUnit {
     /// Of the machine, 0 to 100.
     Percent,
@@ -110,8 +111,7 @@ pub fn check_cpu(
     let most = found.most;
     if let Some(unit) = unit {
         return Err(Unusable(format!(
-            "{what}; scheduler.prometheus.cpu_unit says {}, which these values can't be",
-            name(unit)
+            "{what}; scheduler.prometheus.cpu_unit says {unit}, which these values can't be"
         )));
     }
     let likely = match vcpus {
@@ -132,15 +132,6 @@ pub fn check_cpu(
     Err(Unusable(format!(
         "{what}; the query must give percent of the machine ({likely})"
     )))
-}
-
-fn name(unit: CpuUnit) -> &'static str {
-    match unit {
-        CpuUnit::Percent => "percent",
-        CpuUnit::Ratio => "ratio",
-        CpuUnit::Cores => "cores",
-        CpuUnit::CorePercent => "core_percent",
-    }
 }
 
 /// Refuses a CPU series in percent that may as well be in another unit, and drops a part of the past that is.

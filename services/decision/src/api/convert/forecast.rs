@@ -1,11 +1,11 @@
 //! Forecasts: the predictor's message, kept as it came.
 
-use common::time;
+use common::{request::Fields, time};
 use proto::predictor::v1::{
     ForecastBasis, HistoryUsed, HorizonForecast, QuantileValue, SeriesForecast,
 };
 
-use super::fields::{Fields, one_line};
+use super::fields::one_line;
 use crate::decide::input::{Basis, Forecast, History, Horizon, Quantile};
 
 /// Beyond 100 percent lies demand that a larger type had; beyond this no type's.
@@ -66,7 +66,7 @@ pub(super) fn read(fields: &mut Fields, message: SeriesForecast) -> Option<Forec
         basis,
         basis_reason: one_line(&message.basis_reason),
         origin,
-        last_cpu: fields.finite("forecast.last_cpu", message.last_cpu, 0.0, MAX_CPU_PERCENT),
+        last_cpu: fields.number("forecast.last_cpu", message.last_cpu, 0.0, MAX_CPU_PERCENT),
         horizons,
         history: message.history.map(|history| History {
             step_seconds: history.step_seconds,
@@ -91,7 +91,7 @@ fn horizon(fields: &mut Fields, field: &str, message: HorizonForecast) -> Horizo
         horizon_seconds: message.horizon_seconds,
         at_horizon: quantiles(fields, &format!("{field}.at_horizon"), message.at_horizon),
         peak: quantiles(fields, &format!("{field}.peak"), message.peak),
-        point: fields.finite(
+        point: fields.number(
             &format!("{field}.point"),
             message.point,
             0.0,
@@ -124,7 +124,7 @@ fn quantiles(fields: &mut Fields, field: &str, messages: Vec<QuantileValue>) -> 
             }
             Quantile {
                 quantile: message.quantile,
-                value: fields.finite(
+                value: fields.number(
                     &format!("{field}[{index}].value"),
                     message.value,
                     0.0,

@@ -6,10 +6,7 @@ use sqlx::{Row as _, sqlite::SqliteRow};
 
 use crate::{
     decide::record::Decision,
-    fleet::{
-        outcome::End,
-        pause::{Pause, PauseDirection},
-    },
+    fleet::{outcome::End, pause::Pause},
     store::error::StoreError,
 };
 
@@ -60,14 +57,6 @@ pub(super) fn pause(row: &SqliteRow) -> Result<Pause, StoreError> {
         since: time(row.try_get("since")?)?,
         until: until.map(time).transpose()?,
     })
-}
-
-pub(super) fn direction_name(direction: PauseDirection) -> &'static str {
-    match direction {
-        PauseDirection::Both => "both",
-        PauseDirection::Up => "up",
-        PauseDirection::Down => "down",
-    }
 }
 
 fn text(row: &SqliteRow, column: &str) -> Result<String, StoreError> {

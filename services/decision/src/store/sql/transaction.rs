@@ -173,7 +173,7 @@ impl Transaction for Connection {
             "INSERT INTO pauses (target_id, direction, reason, since, until, by_whom) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )
         .bind(&pause.target_id)
-        .bind(rows::direction_name(pause.direction))
+        .bind(<&str>::from(pause.direction))
         .bind(&pause.reason)
         .bind(pause.since.as_microsecond())
         .bind(pause.until.map(Timestamp::as_microsecond))

@@ -1,9 +1,12 @@
 //! What is said of a series.
 
+use strum::IntoStaticStr;
+
 use crate::naive::Naive;
 
 /// Where a forecast comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Eq, Hash, IntoStaticStr, PartialEq)]
+#[strum(serialize_all = "snake_case")]
 pub enum Basis {
     /// The trained model.
     Model,
@@ -16,11 +19,7 @@ pub enum Basis {
 impl Basis {
     /// For labels.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Model => "model",
-            Self::Mixed => "mixed",
-            Self::Naive => "naive",
-        }
+        self.into()
     }
 }
 
