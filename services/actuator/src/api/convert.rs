@@ -76,7 +76,7 @@ pub fn check_epoch(epoch: u64, now: Timestamp) -> Result<(), Status> {
     if fence::is_ahead(epoch, now) {
         fields.bad(
             "lease_epoch",
-            &format!(
+            format!(
                 "{epoch} is the time in milliseconds of a moment more than {} minutes ahead of this machine's clock, {}; \
                  acquire the lease again, and see that the clocks of decision service and actuator agree",
                 fence::TOLERANCE.as_secs() / 60,

@@ -6,7 +6,7 @@ use crate::{
     decide::{
         input::{Input, Observation, State},
         ladder,
-        outlook::Outlook,
+        outlook::{NoForecast, Outlook},
     },
     fleet::direction::Direction,
     policy::document::Policy,
@@ -24,7 +24,7 @@ pub struct Case<'a> {
     /// The target's own, or the policy's.
     pub ladder: &'a [String],
     /// The horizon that the policy looks at, or why there is none.
-    pub outlook: Result<Outlook<'a>, String>,
+    pub outlook: Result<Outlook<'a>, NoForecast>,
 }
 
 /// A case of which enough is known to ask for something.
@@ -62,20 +62,19 @@ impl<'a> Case<'a> {
     /// The forecast, when it may decide.
     ///
     /// # Errors
-    /// A sentence that says why it may not.
-    pub fn forecast(&self) -> Result<&Outlook<'a>, String> {
+    /// Why it may not.
+    pub fn forecast(&self) -> Result<&Outlook<'a>, NoForecast> {
         if let Some(unknown) = &self.input.unknown {
-            return Err(unknown.reason.clone());
+            return Err(NoForecast::Unknown(unknown.reason.clone()));
         }
         let outlook = self.outlook.as_ref().map_err(Clone::clone)?;
         let limit = u64::from(self.policy.max_sample_age_seconds);
         let age = text::seconds_between(outlook.origin, self.now);
         if age > limit {
-            return Err(format!(
-                "the forecast starts from a sample that is {} old; samples older than {} are unknown",
-                text::duration(age),
-                text::duration(limit)
-            ));
+            return Err(NoForecast::Stale {
+                age: text::duration(age),
+                limit: text::duration(limit),
+            });
         }
         Ok(outlook)
     }

@@ -27,14 +27,49 @@ pub struct Outlook<'a> {
     forecast: &'a Forecast,
 }
 
+/// Why no forecast may decide.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum NoForecast {
+    /// The caller says why it has none.
+    #[error("{0}")]
+    Unknown(String),
+    /// Neither a forecast nor a reason.
+    #[error("the request has no forecast")]
+    Missing,
+    /// It ends before the horizon of the policy.
+    #[error("the forecast reaches {reach} ahead; policy.horizon_seconds asks for {asked}")]
+    TooShort {
+        /// As people read it.
+        reach: String,
+        /// As people read it.
+        asked: String,
+    },
+    /// Nobody knows how old it is.
+    #[error("the forecast does not say which sample it starts from")]
+    NoOrigin,
+    /// It is a number, no distribution.
+    #[error("the forecast has fewer than two quantiles, so no probability")]
+    NoDistribution,
+    /// Its last sample is too old.
+    #[error(
+        "the forecast starts from a sample that is {age} old; samples older than {limit} are unknown"
+    )]
+    Stale {
+        /// As people read it.
+        age: String,
+        /// As people read it.
+        limit: String,
+    },
+}
+
 impl<'a> Outlook<'a> {
     /// The nearest horizon at or above the policy's.
     ///
     /// # Errors
-    /// A sentence that says why there is none.
-    pub fn new(policy: &Policy, input: &'a Input) -> Result<Self, String> {
+    /// Why there is none.
+    pub fn new(policy: &Policy, input: &'a Input) -> Result<Self, NoForecast> {
         let Some(forecast) = &input.forecast else {
-            return Err("the request has no forecast".to_owned());
+            return Err(NoForecast::Missing);
         };
         let horizon = forecast
             .horizons
@@ -47,17 +82,16 @@ impl<'a> Outlook<'a> {
                 .iter()
                 .map(|horizon| horizon.horizon_seconds)
                 .max();
-            return Err(format!(
-                "the forecast reaches {} ahead; policy.horizon_seconds asks for {}",
-                text::duration(furthest.unwrap_or(0).into()),
-                text::duration(policy.horizon_seconds.into())
-            ));
+            return Err(NoForecast::TooShort {
+                reach: text::duration(furthest.unwrap_or(0).into()),
+                asked: text::duration(policy.horizon_seconds.into()),
+            });
         };
         let Some(origin) = forecast.origin else {
-            return Err("the forecast does not say which sample it starts from".to_owned());
+            return Err(NoForecast::NoOrigin);
         };
         let Some(distribution) = Distribution::new(&horizon.at_horizon) else {
-            return Err("the forecast has fewer than two quantiles, so no probability".to_owned());
+            return Err(NoForecast::NoDistribution);
         };
         Ok(Self {
             cpu_percent: horizon.point,

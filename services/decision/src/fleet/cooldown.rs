@@ -141,16 +141,21 @@ impl Cooldowns {
     }
 }
 
+/// A direction that is not free, in a sentence.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub struct CoolingDown(String);
+
 /// Whether a direction is free, with a sentence about it.
 ///
 /// # Errors
-/// The sentence that says why not.
+/// Why it is not.
 pub fn check(
     cooldowns: &Cooldowns,
     direction: Direction,
     cooldown_seconds: u32,
     now: Timestamp,
-) -> Result<String, String> {
+) -> Result<String, CoolingDown> {
     let Some(end) = cooldowns.get(direction) else {
         return Ok(format!(
             "no earlier resize holds scaling {} back",
@@ -174,10 +179,11 @@ pub fn check(
     if !remaining.is_zero() {
         // Rounded up, so that nobody reads "0 s left".
         let left = text::duration(remaining.as_millis().div_ceil(1_000) as u64);
-        return Err(format!("{what}, {left} left"));
+        return Err(CoolingDown(format!("{what}, {left} left")));
     }
     if end.timer_running {
-        return Err(format!("{what}, not over yet: the wall clock jumped ahead"));
+        let why = format!("{what}, not over yet: the wall clock jumped ahead");
+        return Err(CoolingDown(why));
     }
     Ok(format!("{what}, over"))
 }
@@ -208,7 +214,9 @@ mod tests {
             assert!(check(&cooldowns, direction, 600, at(1_599)).is_err());
             assert!(check(&cooldowns, direction, 600, at(1_600)).is_ok());
         }
-        let blocked = check(&cooldowns, Direction::Down, 600, at(1_120)).unwrap_err();
+        let blocked = check(&cooldowns, Direction::Down, 600, at(1_120))
+            .unwrap_err()
+            .to_string();
         assert_eq!(
             blocked,
             "the last resize ended 2 min ago; cooldown 10 min, 8 min left"
@@ -246,7 +254,9 @@ mod tests {
         );
         // The other direction had no failure of its own.
         assert_eq!(cooldowns.down.as_ref().unwrap().wait(600).as_secs(), 600);
-        let sentence = check(&cooldowns, Direction::Up, 600, at(60)).unwrap_err();
+        let sentence = check(&cooldowns, Direction::Up, 600, at(60))
+            .unwrap_err()
+            .to_string();
         assert!(
             sentence.starts_with("8 attempts in a row to scale up failed"),
             "{sentence}"
@@ -277,7 +287,9 @@ mod tests {
     fn fault_48_a_clock_that_jumped_ahead_is_caught_by_the_timer() {
         let mut cooldowns = after(&[(Direction::Up, Outcome::Succeeded, 1_000)]);
         cooldowns.up.as_mut().unwrap().timer_running = true;
-        let sentence = check(&cooldowns, Direction::Up, 600, at(90_000)).unwrap_err();
+        let sentence = check(&cooldowns, Direction::Up, 600, at(90_000))
+            .unwrap_err()
+            .to_string();
         assert!(sentence.contains("jumped ahead"), "{sentence}");
     }
 

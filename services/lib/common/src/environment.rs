@@ -30,19 +30,31 @@ pub fn read_file(file: Option<&Path>) -> Result<(), ConfigError> {
     };
     // Only the library may set variables here; between single quotes it takes every character as it is.
     let quoted: String = parse(&text)
-        .map_err(wrong)?
+        .map_err(|error| wrong(error.to_string()))?
         .iter()
         .map(|(name, value)| format!("{name}='{}'\n", value.replace('\'', "'\"'\"'")))
         .collect();
     dotenvy::from_read(Cursor::new(quoted)).map_err(|error| wrong(chain(&error)))
 }
 
+/// Why a line of a `.env` file is none.
+#[derive(Debug, thiserror::Error)]
+enum NoAssignment {
+    #[error("line {line} is no NAME=value")]
+    Shape { line: usize },
+    #[error("line {line} has the invisible character U+0000 in it")]
+    Invisible { line: usize },
+    #[error("line {line} says {name} again, and differently")]
+    Again { line: usize, name: String },
+}
+
 /// The assignments of a `.env` file: `export`, quotes around a whole value, and ` #` comments are taken away, and nothing
 /// is expanded.
-fn parse(text: &str) -> Result<Vec<(String, String)>, String> {
+fn parse(text: &str) -> Result<Vec<(String, String)>, NoAssignment> {
     let text = text.trim_start_matches('\u{feff}');
     let mut found = Vec::new();
-    for (number, line) in text.lines().enumerate() {
+    for (index, line) in text.lines().enumerate() {
+        let number = index + 1;
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -54,21 +66,18 @@ fn parse(text: &str) -> Result<Vec<(String, String)>, String> {
             .map(|(name, value)| (name.trim(), value.trim()))
             .filter(|(name, _)| is_name(name));
         let Some((name, value)) = assignment else {
-            return Err(format!("line {} is no NAME=value", number + 1));
+            return Err(NoAssignment::Shape { line: number });
         };
         if value.contains('\0') {
-            return Err(format!(
-                "line {} has the invisible character U+0000 in it",
-                number + 1
-            ));
+            return Err(NoAssignment::Invisible { line: number });
         }
         let value = unquoted(value);
         let twice = |(known, before): &(String, String)| known == name && before != value;
         if found.iter().any(twice) {
-            return Err(format!(
-                "line {} says {name} again, and differently",
-                number + 1
-            ));
+            return Err(NoAssignment::Again {
+                line: number,
+                name: name.to_owned(),
+            });
         }
         found.push((name.to_owned(), value.to_owned()));
     }
@@ -130,10 +139,15 @@ mod tests {
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(parse(text).unwrap(), expected);
         for wrong in ["A=1\nnonsense", "1A=2\nB", "A B=1"] {
-            let error = parse(wrong).unwrap_err();
+            let error = parse(wrong).unwrap_err().to_string();
             assert!(error.contains("is no NAME=value"), "{error}");
         }
-        assert!(parse("A=x\0y").unwrap_err().contains("line 1 has"));
+        assert!(
+            parse("A=x\0y")
+                .unwrap_err()
+                .to_string()
+                .contains("line 1 has")
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod targets;
 mod track;
 
 pub use answer::{Outcome, RawForecast};
-pub use codec::{decode, encode};
+pub use codec::{Unusable, decode, encode};
 pub use gate::{Gate, Points, Record};
 pub use peak_mix::{PeakForecasts, PeakMix};
 pub use state::Calibration;

@@ -20,4 +20,6 @@ pub use observation::{Evidence, Observation, Series};
 pub use reason::ReasonCode;
 pub use resize::{Ending, Outcome, Progress, Resize, Step};
 pub use result::{ActionTaken, TargetResult, TickReport};
-pub use standing::{Direction, KillSwitch, Limits, Pause, Reach, Reachability, Standing};
+pub use standing::{
+    Direction, KillSwitch, Limits, Pause, Reach, Reachability, Standing, Unanswered,
+};

@@ -113,15 +113,20 @@ impl Reachability {
     }
 }
 
+/// Why a part can't be asked, in a sentence.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unanswered(pub String);
+
 /// The standing of everything that may hold resizes back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standing {
     /// What the actuator says of its dry run, or said last; `None` as long as it said nothing.
     pub dry_run: Option<bool>,
     /// The actuator's limits, or why it can't be asked.
-    pub limits: Result<Limits, String>,
+    pub limits: Result<Limits, Unanswered>,
     /// The pauses in force, or why they can't be asked for.
-    pub pauses: Result<Vec<Pause>, String>,
+    pub pauses: Result<Vec<Pause>, Unanswered>,
     /// The reach of the metrics source at the last tick.
     pub source: Reach,
     /// The epoch under which this scheduler is the one actor.
@@ -133,6 +138,7 @@ impl Standing {
     pub fn unknown(&self) -> Vec<String> {
         let limits = self.limits.as_ref().err();
         let pauses = self.pauses.as_ref().err();
-        limits.into_iter().chain(pauses).cloned().collect()
+        let parts = limits.into_iter().chain(pauses);
+        parts.map(ToString::to_string).collect()
     }
 }

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use super::lease::LeaseKeeper;
-use crate::{context::Context, domain::Standing, sources::Source};
+use crate::{
+    context::Context,
+    domain::{Standing, Unanswered},
+    sources::Source,
+};
 
 /// A question to all who may hold resizes back.
 #[derive(Clone)]
@@ -32,8 +36,8 @@ impl StandingProbe {
                 Ok(limits) => Some(limits.dry_run),
                 Err(_) => self.context.state.known_dry_run(),
             },
-            limits: limits.map_err(|error| error.to_string()),
-            pauses: pauses.map_err(|error| error.to_string()),
+            limits: limits.map_err(|error| Unanswered(error.to_string())),
+            pauses: pauses.map_err(|error| Unanswered(error.to_string())),
             source: self.source.reach(),
             lease_epoch: self.lease.epoch(),
         };

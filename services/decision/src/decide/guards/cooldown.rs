@@ -12,6 +12,6 @@ pub fn check(step: &Step<'_>) -> Finding {
     let direction = step.want.direction;
     match cooldown::check(&case.state.cooldowns, direction, seconds, case.now) {
         Ok(detail) => Finding::Pass(detail),
-        Err(why) => step.block(ReasonCode::Cooldown, why),
+        Err(why) => step.block(ReasonCode::Cooldown, why.to_string()),
     }
 }

@@ -64,6 +64,9 @@ pub fn find<'a>(case: &Case<'a>) -> Found<&'a Observation> {
             observation,
             format!("{seen}; no forecast ({missing}), but saturation is measured"),
         )),
-        Err(missing) => Err(Stop::new(ReasonCode::ForecastUnavailable, missing)),
+        Err(missing) => {
+            let why = missing.to_string();
+            Err(Stop::new(ReasonCode::ForecastUnavailable, why))
+        }
     }
 }

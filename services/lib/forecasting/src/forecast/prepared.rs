@@ -50,7 +50,7 @@ impl Prepared {
             Some(why) => (nothing(), Source::None, why.clone()),
             None => match carried(series, artifact, targets, &history, last_seconds) {
                 Ok(carried) => (carried, Source::Carried, String::new()),
-                Err(why) => (nothing(), Source::Rebuilt, why),
+                Err(why) => (nothing(), Source::Rebuilt, why.to_string()),
             },
         };
         Self {
@@ -142,6 +142,21 @@ fn unsupported(grid: &Grid, manifest: &Manifest) -> Option<String> {
     }
 }
 
+/// Why the calibration that came with a request can't be used.
+#[derive(Debug, thiserror::Error)]
+enum NotCarried {
+    #[error("the request carries no calibration state")]
+    Absent,
+    #[error(transparent)]
+    Unusable(#[from] calibration::Unusable),
+    #[error("the calibration state is for a step of {state} s, the samples are on {samples} s")]
+    OtherStep { state: u32, samples: u32 },
+    #[error("the calibration state has seen {seconds} s more than the samples reach")]
+    Ahead { seconds: i64 },
+    #[error("the calibration state is {age} s old")]
+    Old { age: i64 },
+}
+
 /// The calibration that came with the request, or why it can't be used.
 fn carried(
     series: &Series,
@@ -149,32 +164,28 @@ fn carried(
     targets: &Targets,
     history: &History,
     last_seconds: i64,
-) -> Result<Calibration, String> {
+) -> Result<Calibration, NotCarried> {
     if series.calibration_state.is_empty() {
-        return Err("the request carries no calibration state".into());
+        return Err(NotCarried::Absent);
     }
     let carried = calibration::decode(
         &series.calibration_state,
         artifact.fingerprint(),
         artifact.manifest.horizons_seconds.len(),
         targets,
-    )
-    .map_err(|unusable| unusable.to_string())?;
+    )?;
     let age = last_seconds.saturating_sub(carried.last_seconds);
     let step_seconds = history.step_seconds();
     let reach = history.len() as i64 * i64::from(step_seconds);
     if carried.step_seconds != step_seconds {
-        Err(format!(
-            "the calibration state is for a step of {} s, the samples are on {step_seconds} s",
-            carried.step_seconds
-        ))
+        Err(NotCarried::OtherStep {
+            state: carried.step_seconds,
+            samples: step_seconds,
+        })
     } else if age < 0 {
-        Err(format!(
-            "the calibration state has seen {} s more than the samples reach",
-            -age
-        ))
+        Err(NotCarried::Ahead { seconds: -age })
     } else if age > STALE_SECONDS || age >= reach {
-        Err(format!("the calibration state is {age} s old"))
+        Err(NotCarried::Old { age })
     } else {
         Ok(carried)
     }

@@ -25,7 +25,12 @@ const BATCH_POINTS: usize = 80_000;
 const BYTES_OF_A_POINT: usize = 32;
 
 /// A forecast, or why there is none.
-pub(super) type Answer = Result<Forecast, String>;
+pub(super) type Answer = Result<Forecast, NoForecast>;
+
+/// Why there is no forecast, in a sentence.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NoForecast(String);
 
 /// Forecasts of `series`, by target id. A batch that the predictor refuses is asked for one by one, so that one bad series
 /// spoils none other.
@@ -59,7 +64,10 @@ pub(super) fn add(
     observation: Observation,
     series: Series,
 ) -> Knowledge {
-    let left_out = || Err("the predictor left this series out of its answer".to_owned());
+    let left_out = || {
+        let why = "the predictor left this series out of its answer";
+        Err(NoForecast(why.to_owned()))
+    };
     match answer.unwrap_or_else(left_out) {
         Ok(forecast) => Knowledge::Forecast {
             instance,
@@ -67,7 +75,7 @@ pub(super) fn add(
             series,
             forecast,
         },
-        Err(why) => Knowledge::Unforecast {
+        Err(NoForecast(why)) => Knowledge::Unforecast {
             instance,
             observation,
             series,
@@ -110,7 +118,7 @@ fn by_target(forecasts: Vec<Forecast>) -> Vec<(String, Answer)> {
 fn all(batch: &[(&str, &Series)], why: &str) -> Vec<(String, Answer)> {
     batch
         .iter()
-        .map(|(target_id, _)| ((*target_id).to_owned(), Err(why.to_owned())))
+        .map(|(target_id, _)| ((*target_id).to_owned(), Err(NoForecast(why.to_owned()))))
         .collect()
 }
 

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use anyhow::Context as _;
 use plotters::{coord::Shift, prelude::*};
 
 use super::markup::escape;
@@ -83,8 +84,8 @@ impl Plot {
         let mut svg = String::new();
         let area = SVGBackend::with_string(&mut svg, self.size).into_drawing_area();
         self.draw(&area)
-            .and_then(|()| area.present().map_err(|error| error.to_string()))
-            .map_err(|error| anyhow::anyhow!("cannot draw {}: {error}", self.label))?;
+            .and_then(|()| Ok(area.present()?))
+            .with_context(|| format!("cannot draw {}", self.label))?;
         drop(area);
         let named = (0..COLOURS)
             .map(Colour::Series)
@@ -101,8 +102,8 @@ impl Plot {
         ))
     }
 
-    fn draw(&self, area: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<(), String> {
-        let failed = |error: DrawingAreaErrorKind<_>| error.to_string();
+    fn draw(&self, area: &DrawingArea<SVGBackend<'_>, Shift>) -> anyhow::Result<()> {
+        let failed = |error: DrawingAreaErrorKind<_>| anyhow::anyhow!("{error}");
         let ink = Colour::Ink.placeholder();
         let grid = Colour::Grid.placeholder();
         let mut chart = ChartBuilder::on(area)
