@@ -1,14 +1,10 @@
 //! What every store of resizes must do: one list of scenarios, run on each.
 
-use std::{
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tempfile::TempDir;
+use testkit::{postgres::Postgres, wait};
 
 use super::{
     Admission, Journal, Kind, OpenError, Rails, Record, Refusal, Refused, Request, SqlStore, Store,
@@ -448,129 +444,36 @@ async fn a_full_disk_costs_nothing_that_was_written_and_is_caught_up_with() {
     assert_eq!(store.get("a").await.unwrap().unwrap().lines, 2);
 }
 
-/// Debian's PostgreSQL, unpacked by `.ci/test-servers`, on a socket of its own, as an ordinary user.
-struct Postgres {
-    server: Child,
-    folder: TempDir,
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        // "Immediate shutdown": the children end with it.
-        let pid = self.server.id().to_string();
-        let _ = Command::new("kill").args(["-QUIT", &pid]).status();
-        let _ = self.server.wait();
-    }
-}
-
-/// PostgreSQL refuses to run as root, as containers do.
-fn as_somebody(program: &Path) -> Command {
-    let id = Command::new("id").arg("-u").output().unwrap();
-    if id.stdout.trim_ascii() != b"0" {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-    command.arg(program);
-    command
-}
-
-impl Postgres {
-    fn start() -> Option<Self> {
-        let servers = std::env::var_os("AUTOSCALER_TEST_SERVERS").map_or_else(
-            || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.test-servers"),
-            PathBuf::from,
-        );
-        let versions = servers.join("usr/lib/postgresql");
-        let version = std::fs::read_dir(&versions)
-            .ok()
-            .and_then(|mut found| found.next());
-        let Some(version) = version else {
-            let absent = format!("{} is absent", versions.display());
-            assert!(std::env::var_os("CI").is_none(), "{absent}");
-            eprintln!("skipped: {absent} (make test-servers installs it)");
-            return None;
-        };
-        let version = version.unwrap().file_name();
-        let folder = tempfile::tempdir().unwrap();
-        let chmod = Command::new("chmod").arg("777").arg(folder.path()).status();
-        assert!(chmod.unwrap().success());
-        // Somebody may not look into the folder where root keeps its clone.
-        let copied = Command::new("sh")
-            .args(["-ec", "mkdir -p usr/share && cp -a \"$1/lib\" usr/ && cp -a \"$1/share/postgresql\" usr/share/", "sh"])
-            .arg(servers.join("usr").canonicalize().unwrap())
-            .current_dir(folder.path())
-            .status();
-        assert!(copied.unwrap().success());
-        let usr = folder.path().join("usr");
-        let programs = usr.join("lib/postgresql").join(version).join("bin");
-        let libraries = usr.join(format!("lib/{}-linux-gnu", std::env::consts::ARCH));
-        let data = folder.path().join("data");
-        let made = as_somebody(&programs.join("initdb"))
-            .args(["--auth=trust", "--username=autoscaler", "--no-sync", "-D"])
-            .arg(&data)
-            .current_dir(folder.path())
-            .env("LD_LIBRARY_PATH", &libraries)
-            .output()
-            .unwrap();
-        assert!(
-            made.status.success(),
-            "{}",
-            String::from_utf8_lossy(&made.stderr)
-        );
-        let server = as_somebody(&programs.join("postgres"))
-            .arg("-D")
-            .arg(&data)
-            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-k"])
-            .arg(folder.path())
-            .current_dir(folder.path())
-            .env("LD_LIBRARY_PATH", &libraries)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Some(Self { server, folder })
-    }
-
-    fn url(&self, database: &str) -> String {
-        let folder = self.folder.path().display().to_string().replace('/', "%2F");
-        format!("postgres://autoscaler@{folder}/{database}")
-    }
-
-    /// A store in a new database, once the server answers.
-    async fn store(&self, database: &str) -> (SqlStore, String) {
-        for _ in 0..300 {
-            if let Ok(store) = SqlStore::bare(&self.url("postgres")).await {
-                store.execute(&format!("CREATE DATABASE {database}")).await;
-                let url = self.url(database);
-                return (SqlStore::open(&url).await.unwrap(), url);
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("postgres does not answer after 30 s");
-    }
+/// A store in a new database, once the server answers.
+async fn store_on(server: &Postgres, database: &str) -> (SqlStore, String) {
+    let first = wait::answer(
+        async || SqlStore::bare(&server.url("postgres")).await,
+        Result::is_ok,
+    );
+    let first = first.await.unwrap();
+    first.execute(&format!("CREATE DATABASE {database}")).await;
+    let url = server.url(database);
+    (SqlStore::open(&url).await.unwrap(), url)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn postgresql() {
-    let Some(server) = Postgres::start() else {
-        return;
-    };
-    admission(&server.store("a").await.0).await;
-    fencing(&server.store("fence").await.0).await;
-    writing(&server.store("b").await.0).await;
-    rails(&server.store("d").await.0).await;
-    decisions(&server.store("e").await.0).await;
-    refusals(&server.store("h").await.0).await;
+    let server = Postgres::start();
+    admission(&store_on(&server, "a").await.0).await;
+    fencing(&store_on(&server, "fence").await.0).await;
+    writing(&store_on(&server, "b").await.0).await;
+    rails(&store_on(&server, "d").await.0).await;
+    decisions(&store_on(&server, "e").await.0).await;
+    refusals(&store_on(&server, "h").await.0).await;
     // The lock of one process is not what keeps the budget: several connections race.
-    let (_store, url) = server.store("f").await;
+    let (_store, url) = store_on(&server, "f").await;
     let mut several: Vec<Arc<dyn Store>> = Vec::new();
     for _ in 0..8 {
         several.push(Arc::new(SqlStore::bare(&url).await.unwrap()));
     }
     race(several).await;
     a_guard_on(&server).await;
-    let (store, url) = server.store("c").await;
+    let (store, url) = store_on(&server, "c").await;
     memory(&store).await;
     // One process at a time, and the next one takes over.
     let second = SqlStore::open(&url).await;
@@ -585,7 +488,7 @@ async fn postgresql() {
     assert!(!store.is_ours().await);
     assert!(SqlStore::open(&url).await.is_ok());
     // A row that can't be understood: the others are read, under the lock.
-    let (store, url) = server.store("odd").await;
+    let (store, url) = store_on(&server, "odd").await;
     admitted(&store, "a", "i-1").await;
     admitted(&store, "b", "i-2").await;
     store
@@ -617,7 +520,7 @@ async fn postgresql() {
 
 /// A guard whose journal keeps what persons decided, and a file beside it.
 async fn a_guard_on(server: &Postgres) {
-    let (store, url) = server.store("g").await;
+    let (store, url) = store_on(server, "g").await;
     let folder = tempfile::tempdir().unwrap();
     let config = crate::Config {
         database: path(&folder, "actuator.db"),

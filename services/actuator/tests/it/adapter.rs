@@ -1,7 +1,7 @@
 //! One suite for every cloud: the fake, the SDK adapter over the fake's wire, and the SDK adapter over moto where moto
 //! allows. What they answer must be the same. Then the faults of the wire, as the SDK meets them.
 
-use std::{net::SocketAddr, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use actuator::{
     AwsTimeouts, Cloud, Config,
@@ -16,6 +16,7 @@ use simulator::{
     cloud::{Deed, Effect, FakeCloud, Fault, Moment, Timing},
     wire,
 };
+use testkit::moto::Moto;
 use tokio::net::TcpListener;
 
 const ID: &str = "i-0123456789abcdef0";
@@ -259,11 +260,9 @@ async fn the_adapter_reads_off_the_wire_what_the_fake_holds() {
 
 #[tokio::test]
 async fn the_adapter_keeps_the_contract_at_moto() {
-    let Some((_moto, address)) = moto().await else {
-        return;
-    };
-    let id = run_instance(address).await;
-    let cloud = adapter(address).await;
+    let moto = Moto::start().await;
+    let id = moto.run_instance("t2.small").await;
+    let cloud = adapter(moto.address.parse().unwrap()).await;
     a_machine_is_resized_and_found_again(&cloud, &id).await;
     let script = Script {
         name: "CloudAutoscaler-SetupMonitoring",
@@ -423,64 +422,6 @@ async fn a_call_can_be_held_before_and_after_its_effect() {
     hold.release();
     call.await.unwrap().unwrap();
     assert_eq!(fake.tags(ID)["a"], "b");
-}
-
-/// A moto server that ends with the test; `None` where there is none to start.
-async fn moto() -> Option<(tokio::process::Child, SocketAddr)> {
-    let folder = std::env::var_os("AUTOSCALER_TEST_SERVERS").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.test-servers")),
-        PathBuf::from,
-    );
-    let program = folder.join("venv/bin/moto_server");
-    if !program.exists() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "{} is absent",
-            program.display()
-        );
-        eprintln!(
-            "skipped: {} is absent (make test installs it)",
-            program.display()
-        );
-        return None;
-    }
-    let address = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let process = tokio::process::Command::new(program)
-        .args(["-H", "127.0.0.1", "-p", &address.port().to_string()])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    for _ in 0..600 {
-        if tokio::net::TcpStream::connect(address).await.is_ok() {
-            return Some((process, address));
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("moto does not listen on {address} after a minute");
-}
-
-async fn run_instance(address: SocketAddr) -> String {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let body = "Action=RunInstances&Version=2016-11-15&ImageId=ami-12c6146b&MinCount=1&MaxCount=1\
-                &InstanceType=t2.small";
-    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
-    let request = format!(
-        "POST / HTTP/1.1\r\nHost: ec2.us-east-1.amazonaws.com\r\nConnection: close\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\
-         Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/ec2/aws4_request, \
-         SignedHeaders=host, Signature=0\r\n\r\n{body}",
-        body.len()
-    );
-    socket.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).await.unwrap();
-    let (_, rest) = answer.split_once("<instanceId>").unwrap();
-    rest.split('<').next().unwrap().to_owned()
 }
 
 /// What binds a machine to some types is read alike on both sides.

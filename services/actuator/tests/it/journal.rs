@@ -2,5 +2,4 @@
 //! are down come up.
 
 mod damaged;
-mod support;
 mod upgraded;

@@ -9,3 +9,4 @@ mod machine;
 mod moto;
 mod process;
 mod service;
+mod support;

@@ -18,7 +18,7 @@ const PROGRAMS: [&str; 2] = ["trainer", "autoscaler"];
 /// What is simulated around the services. Production is built without it.
 const SIMULATOR: &str = "simulator";
 /// What services are made of.
-const LIBRARIES: [&str; 3] = ["forecasting", "prometheus", "traces"];
+const LIBRARIES: [&str; 4] = ["forecasting", "prometheus", "testkit", "traces"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

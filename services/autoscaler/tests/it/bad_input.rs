@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use crate::support::{
-    autoscaler::Autoscaler,
+use testkit::{
     moto::Moto,
-    prometheus::{Answer, Prometheus},
-    test_servers,
+    prometheus::{Prometheus, Query, login_page, status},
 };
+
+use crate::support::{autoscaler::Autoscaler, prometheus::cpu};
 
 const LABEL: &str = "10.0.0.1:9100";
 const ABSENT_INSTANCE: &str = "i-0123456789abcdef0";
 
-fn busy() -> Answer {
-    Answer::Cpu(90.0, vec![LABEL.to_owned()])
+fn busy() -> impl Fn(&Query) -> axum::response::Response {
+    cpu(90.0, vec![LABEL.to_owned()])
 }
 
 fn target(prometheus: &str, instance_id: &str) -> String {
@@ -24,7 +24,7 @@ fn target(prometheus: &str, instance_id: &str) -> String {
 
 /// Runs one tick and returns the result of its only target. The process must live on.
 async fn tick(autoscaler: &Autoscaler) -> serde_json::Value {
-    let running = autoscaler.run().await;
+    let mut running = autoscaler.run().await;
     let result = autoscaler.tick().await.remove(0);
     let log = running.log();
     assert!(!log.contains("panicked"), "{log}");
@@ -357,7 +357,7 @@ async fn absent_credentials_are_said_and_the_rest_stays_up() {
             ("actuator", "dry_run: false\nallow_public_ip_change: true"),
         ],
     );
-    let running = autoscaler.run().await;
+    let mut running = autoscaler.run().await;
     let result = autoscaler.tick().await.remove(0);
     assert_eq!(result["action"], "hold", "{result:#}");
     assert_says(&result, &["credentials", "AWS_"]);
@@ -380,12 +380,9 @@ async fn absent_credentials_are_said_and_the_rest_stays_up() {
 
 #[tokio::test]
 async fn what_is_wrong_around_it_is_named_and_nothing_is_scaled() {
-    let Some(servers) = test_servers() else {
-        return;
-    };
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let moto = Moto::start(&servers, folder).await;
+    let moto = Moto::start().await;
     let small = moto.run_instance("t2.small").await;
     let metal = moto.run_instance("m5.large").await;
     let prometheus = Prometheus::start(busy()).await;
@@ -410,17 +407,17 @@ async fn what_is_wrong_around_it_is_named_and_nothing_is_scaled() {
     assert_eq!(result["reasonCode"], "metrics_unknown", "{result:#}");
     assert_says(&result, &["http://127.0.0.1:9"]);
 
-    prometheus.set(Answer::Unavailable);
+    prometheus.answer(|_| status(503, ""));
     let result = tick(&configure("unavailable", &sound, "")).await;
     assert_eq!(result["reasonCode"], "metrics_unknown", "{result:#}");
     assert_says(&result, &["503"]);
 
-    prometheus.set(Answer::Html);
+    prometheus.answer(|_| login_page());
     let result = tick(&configure("html", &sound, "")).await;
     assert_eq!(result["reasonCode"], "metrics_unknown", "{result:#}");
     assert_says(&result, &["text/html"]);
 
-    prometheus.set(busy());
+    prometheus.answer(busy());
     let result = tick(&configure(
         "absent",
         &target(&prometheus.url, ABSENT_INSTANCE),

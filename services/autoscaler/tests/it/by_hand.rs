@@ -1,73 +1,40 @@
 //! `resize`, `preflight`, `kill-switch` and `limits` of the built binary, against running services whose EC2 is the fake
 //! over its wire.
 
-use std::{process::Output, sync::Arc};
-
-use crate::support::{autoscaler::Autoscaler, process::Process};
 use actuator::cloud::{InstanceState, Operation};
-use common::clock::SystemClock;
-use simulator::{
-    cloud::{Deed, FakeCloud, Moment, Timing},
-    wire,
+use simulator::cloud::{Deed, Moment};
+use testkit::{process::Process, wait};
+
+use crate::support::{
+    site::{ID, Site},
+    told,
 };
-use tempfile::TempDir;
-
-const ID: &str = "i-0123456789abcdef0";
-
-struct Stage {
-    _folder: TempDir,
-    _process: Process,
-    autoscaler: Autoscaler,
-    fake: FakeCloud,
-}
 
 /// All four services in one process, and an EC2 that is quick.
-async fn stage(actuator: &str) -> Stage {
-    let fake = FakeCloud::new(Arc::new(SystemClock));
-    fake.set_timing(Timing::faster(100));
-    fake.add_instance(ID, "t2.small");
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(wire::serve(listener, fake.clone()));
-    let folder = tempfile::tempdir().unwrap();
+async fn stage(actuator: &str) -> (Site, Process) {
     let lines = format!("poll_seconds: 1\n{actuator}");
-    let autoscaler = Autoscaler::configure(folder.path(), "by-hand", &[("actuator", &lines)]);
-    let autoscaler = autoscaler.with_aws(&url);
-    let process = autoscaler.run().await;
-    Stage {
-        _folder: folder,
-        _process: process,
-        autoscaler,
-        fake,
-    }
-}
-
-fn told(output: &Output) -> (Option<i32>, String, String) {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (
-        output.status.code(),
-        text(&output.stdout),
-        text(&output.stderr),
-    )
+    let site = Site::configured(&[ID], &[("actuator", &lines)]).await;
+    let process = site.autoscaler.run().await;
+    (site, process)
 }
 
 #[tokio::test]
 async fn a_resize_by_hand_shows_its_steps_and_what_runs_then() {
-    let stage = stage("dry_run: false").await;
+    let (site, _process) = stage("dry_run: false").await;
     let command = ["resize", ID, "t2.medium", "--dry-run"];
-    let (code, out, _) = told(&stage.autoscaler.output(&command).await);
+    let (code, out, _) = told(&site.autoscaler.output(&command).await);
     assert_eq!(code, Some(0), "{out}");
     assert!(out.contains("was not touched (dry run)"), "{out}");
-    assert_eq!(stage.fake.mutations(), 0);
+    assert_eq!(site.fake.mutations(), 0);
 
     // Nobody is there to say yes.
-    let (code, _, error) = told(&stage.autoscaler.output(&["resize", ID, "t2.medium"]).await);
+    let (code, _, error) = told(&site.autoscaler.output(&["resize", ID, "t2.medium"]).await);
     assert_eq!(code, Some(64));
     assert!(error.contains("add --yes"), "{error}");
-    assert_eq!(stage.fake.mutations(), 0);
+    assert_eq!(site.fake.mutations(), 0);
 
     let command = ["resize", ID, "t2.medium", "--yes", "--reason", "lunch"];
-    let (code, out, error) = told(&stage.autoscaler.output(&command).await);
+    let (code, out, error) = told(&site.autoscaler.output(&command).await);
     assert_eq!(code, Some(0), "{out}{error}");
     eprintln!("{out}");
     let lines: Vec<&str> = out.lines().collect();
@@ -101,15 +68,15 @@ async fn a_resize_by_hand_shows_its_steps_and_what_runs_then() {
         !out.contains('\u{1b}'),
         "no colours without a terminal: {out}"
     );
-    assert_eq!(stage.fake.instance_type(ID).as_deref(), Some("t2.medium"));
+    assert_eq!(site.fake.instance_type(ID).as_deref(), Some("t2.medium"));
 }
 
 #[tokio::test]
 async fn the_exit_code_says_how_it_ended() {
-    let stage = stage("dry_run: false\nlimits: {shortage_memory_seconds: 0}").await;
-    stage.fake.set_capacity("t2.large", false);
+    let (site, _process) = stage("dry_run: false\nlimits: {shortage_memory_seconds: 0}").await;
+    site.fake.set_capacity("t2.large", false);
     let (code, out, _) = told(
-        &stage
+        &site
             .autoscaler
             .output(&["resize", ID, "t2.large", "--yes"])
             .await,
@@ -118,7 +85,7 @@ async fn the_exit_code_says_how_it_ended() {
     assert!(out.contains("runs t2.small as before"), "{out}");
     assert!(out.contains("InsufficientInstanceCapacity"), "{out}");
 
-    let answer = stage
+    let answer = site
         .autoscaler
         .json(&["resize", ID, "t4g.small", "--yes"])
         .await;
@@ -130,14 +97,14 @@ async fn the_exit_code_says_how_it_ended() {
     assert!(error.contains("architecture"), "{error}");
 
     let (code, _, error) = told(
-        &stage
+        &site
             .autoscaler
             .output(&["resize", "i-00000000000000bad", "t2.large", "--yes"])
             .await,
     );
     assert_eq!(code, Some(66), "{error}");
     let (code, _, error) = told(
-        &stage
+        &site
             .autoscaler
             .output(&["resize", "i-1;reboot", "t2.large", "--yes"])
             .await,
@@ -147,9 +114,9 @@ async fn the_exit_code_says_how_it_ended() {
 
 #[tokio::test]
 async fn the_preflight_is_a_table_of_checks() {
-    let stage = stage("dry_run: false").await;
+    let (site, _process) = stage("dry_run: false").await;
     let (code, out, _) = told(
-        &stage
+        &site
             .autoscaler
             .output(&["preflight", ID, "t2.medium"])
             .await,
@@ -163,9 +130,9 @@ async fn the_preflight_is_a_table_of_checks() {
         "{out}"
     );
 
-    stage.fake.set_stop_protected(ID, true);
+    site.fake.set_stop_protected(ID, true);
     let (code, out, _) = told(
-        &stage
+        &site
             .autoscaler
             .output(&["preflight", ID, "t2.medium"])
             .await,
@@ -180,24 +147,24 @@ async fn the_preflight_is_a_table_of_checks() {
         "{line}"
     );
     assert!(out.contains("must not be resized"), "{out}");
-    let answer = stage.autoscaler.json(&["preflight", ID, "t2.medium"]).await;
+    let answer = site.autoscaler.json(&["preflight", ID, "t2.medium"]).await;
     assert_eq!(answer["ok"], false, "{answer}");
-    assert_eq!(stage.fake.mutations(), 0);
+    assert_eq!(site.fake.mutations(), 0);
 }
 
 #[tokio::test]
 async fn the_kill_switch_is_thrown_by_hand() {
-    let stage = stage("dry_run: false").await;
-    let (code, _, error) = told(&stage.autoscaler.output(&["kill-switch", "on"]).await);
+    let (site, _process) = stage("dry_run: false").await;
+    let (code, _, error) = told(&site.autoscaler.output(&["kill-switch", "on"]).await);
     assert_eq!(code, Some(64));
     assert!(error.contains("--reason"), "{error}");
     let command = ["kill-switch", "on", "--reason", "incident 7"];
-    let (code, out, _) = told(&stage.autoscaler.output(&command).await);
+    let (code, out, _) = told(&site.autoscaler.output(&command).await);
     assert_eq!(code, Some(0));
     assert!(out.contains("incident 7"), "{out}");
 
     let (code, _, error) = told(
-        &stage
+        &site
             .autoscaler
             .output(&["resize", ID, "t2.medium", "--yes"])
             .await,
@@ -207,7 +174,7 @@ async fn the_kill_switch_is_thrown_by_hand() {
         error.contains("refused, nothing was changed: the kill switch is on: incident 7"),
         "{error}"
     );
-    let (_, out, _) = told(&stage.autoscaler.output(&["limits"]).await);
+    let (_, out, _) = told(&site.autoscaler.output(&["limits"]).await);
     eprintln!("{out}");
     let line = out
         .lines()
@@ -215,45 +182,40 @@ async fn the_kill_switch_is_thrown_by_hand() {
         .unwrap();
     assert!(line.contains("on") && line.contains("incident 7"), "{line}");
 
-    let (_, out, _) = told(&stage.autoscaler.output(&["kill-switch", "off"]).await);
+    let (_, out, _) = told(&site.autoscaler.output(&["kill-switch", "off"]).await);
     assert!(out.contains("kill switch off"), "{out}");
-    let (_, out, _) = told(&stage.autoscaler.output(&["kill-switch", "status"]).await);
+    let (_, out, _) = told(&site.autoscaler.output(&["kill-switch", "status"]).await);
     assert!(out.contains("kill switch off"), "{out}");
-    let (code, out, _) = told(
-        &stage
-            .autoscaler
-            .output(&["limits", "--close-breaker"])
-            .await,
-    );
+    let (code, out, _) = told(&site.autoscaler.output(&["limits", "--close-breaker"]).await);
     assert_eq!(code, Some(0));
     assert!(out.contains("closed"), "{out}");
 }
 
 #[tokio::test]
 async fn a_type_refused_for_good_is_listed_and_forgotten_by_hand() {
-    let stage = stage("dry_run: false").await;
+    let (site, _process) = stage("dry_run: false").await;
     let words = "Unsupported: The requested configuration is currently not supported.";
-    stage.fake.set_refused("t2.medium", Some(words));
+    site.fake.set_refused("t2.medium", Some(words));
     let resize = ["resize", ID, "t2.medium", "--yes"];
-    let (code, out, _) = told(&stage.autoscaler.output(&resize).await);
+    let (code, out, _) = told(&site.autoscaler.output(&resize).await);
     assert_eq!(code, Some(4), "{out}");
     let preflight = ["preflight", ID, "t2.medium"];
-    let (code, out, _) = told(&stage.autoscaler.output(&preflight).await);
+    let (code, out, _) = told(&site.autoscaler.output(&preflight).await);
     assert_eq!(code, Some(3), "{out}");
     assert!(out.contains(words), "{out}");
-    let (code, out, _) = told(&stage.autoscaler.output(&resize).await);
+    let (code, out, _) = told(&site.autoscaler.output(&resize).await);
     assert_eq!(code, Some(3), "{out}");
-    assert_eq!(stage.fake.count(Operation::Stop), 1);
+    assert_eq!(site.fake.count(Operation::Stop), 1);
 
-    let (_, out, _) = told(&stage.autoscaler.output(&["refusals"]).await);
+    let (_, out, _) = told(&site.autoscaler.output(&["refusals"]).await);
     let line = out.lines().find(|line| line.starts_with(ID)).unwrap();
     assert!(line.contains("t2.medium") && line.contains(words), "{line}");
-    let (_, out, _) = told(&stage.autoscaler.output(&["refusals", "--forget", ID]).await);
+    let (_, out, _) = told(&site.autoscaler.output(&["refusals", "--forget", ID]).await);
     assert!(out.contains("1 forgotten"), "{out}");
-    let (code, out, _) = told(&stage.autoscaler.output(&preflight).await);
+    let (code, out, _) = told(&site.autoscaler.output(&preflight).await);
     assert_eq!(code, Some(0), "{out}");
     // Used of allowed: one resize so far, and it was this instance's.
-    let (_, out, _) = told(&stage.autoscaler.output(&["limits"]).await);
+    let (_, out, _) = told(&site.autoscaler.output(&["limits"]).await);
     let line = out.lines().find(|line| line.starts_with("instance budget"));
     let line = line.unwrap();
     assert!(line.contains("1 of 24") && line.contains(ID), "{line}");
@@ -261,9 +223,9 @@ async fn a_type_refused_for_good_is_listed_and_forgotten_by_hand() {
 
 #[tokio::test]
 async fn following_goes_on_when_the_command_is_quicker_than_the_machine() {
-    let stage = stage("dry_run: false").await;
-    let hold = stage.fake.hold(Operation::Start, 1, Moment::Before);
-    let mut command = stage
+    let (site, _process) = stage("dry_run: false").await;
+    let hold = site.fake.hold(Operation::Start, 1, Moment::Before);
+    let mut command = site
         .autoscaler
         .command(&["resize", ID, "t2.medium", "--yes"]);
     let child = tokio::process::Command::from({
@@ -273,7 +235,7 @@ async fn following_goes_on_when_the_command_is_quicker_than_the_machine() {
     let mut child = child;
     let child = child.kill_on_drop(true).spawn().unwrap();
     hold.arrived().await;
-    assert_eq!(stage.fake.state(ID), Some(InstanceState::Stopped));
+    assert_eq!(site.fake.state(ID), Some(InstanceState::Stopped));
     hold.release();
     let output = child.wait_with_output().await.unwrap();
     let (code, out, _) = told(&output);
@@ -283,41 +245,40 @@ async fn following_goes_on_when_the_command_is_quicker_than_the_machine() {
 
 #[tokio::test]
 async fn what_lost_its_resize_is_listed_and_brought_back() {
-    let stage = stage("dry_run: false").await;
-    let (code, out, _) = told(&stage.autoscaler.output(&["recover"]).await);
+    let (site, _process) = stage("dry_run: false").await;
+    let (code, out, _) = told(&site.autoscaler.output(&["recover"]).await);
     assert_eq!(code, Some(0), "{out}");
     assert!(out.contains("no instance bears the tag"), "{out}");
     // As a resize leaves it whose actuator died, and its disk with it.
-    stage.fake.somebody(ID, Deed::Stop);
-    stage.fake.somebody(
+    site.fake.somebody(ID, Deed::Stop);
+    site.fake.somebody(
         ID,
         Deed::Edit(|instance| {
             let tag = "id=r9 from=t2.small to=t2.large".to_owned();
             instance.tags.insert("autoscaler:resize".to_owned(), tag);
         }),
     );
-    let (code, out, _) = told(&stage.autoscaler.output(&["recover"]).await);
+    let (code, out, _) = told(&site.autoscaler.output(&["recover"]).await);
     assert_eq!(code, Some(1), "{out}");
     assert!(out.contains("unverified") && out.contains("r9"), "{out}");
     assert!(out.contains("not written here"), "{out}");
-    let (code, out, error) = told(&stage.autoscaler.output(&["recover", "--apply"]).await);
+    let (code, out, error) = told(&site.autoscaler.output(&["recover", "--apply"]).await);
     assert_eq!(code, Some(0), "{out}{error}");
     assert!(out.contains("taken up"), "{out}");
-    for _ in 0..300 {
-        let is_back = !stage.fake.tags(ID).contains_key("autoscaler:resize");
-        if is_back && stage.fake.state(ID) == Some(InstanceState::Running) {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    panic!("{:?} {:?}", stage.fake.state(ID), stage.fake.tags(ID));
+    wait::answer(
+        async || (site.fake.state(ID), site.fake.tags(ID)),
+        |(state, tags)| {
+            *state == Some(InstanceState::Running) && !tags.contains_key("autoscaler:resize")
+        },
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_ladder_of_types_that_ec2_does_not_have_is_refused_while_the_actuator_answers() {
-    let stage = stage("dry_run: true").await;
+    let (site, _process) = stage("dry_run: true").await;
     let check = async |ladder: &str| {
-        let mut command = stage.autoscaler.command(&["check-config"]);
+        let mut command = site.autoscaler.command(&["check-config"]);
         command.env("AUTOSCALER__POLICY__LADDER", ladder);
         // Beside the runtime, which serves the cloud.
         let output = tokio::task::spawn_blocking(move || command.output()).await;
@@ -335,11 +296,11 @@ async fn a_ladder_of_types_that_ec2_does_not_have_is_refused_while_the_actuator_
 
 #[tokio::test]
 async fn ctrl_c_ends_the_looking_on_and_not_the_resize() {
-    let stage = stage("dry_run: false").await;
+    let (site, _process) = stage("dry_run: false").await;
     // The stop takes its time, so that there is something to interrupt.
-    let hold = stage.fake.hold(Operation::Stop, 1, Moment::Before);
+    let hold = site.fake.hold(Operation::Stop, 1, Moment::Before);
     let command = ["resize", ID, "t2.medium", "--yes"];
-    let mut child = tokio::process::Command::from(stage.autoscaler.command(&command));
+    let mut child = tokio::process::Command::from(site.autoscaler.command(&command));
     let child = child
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
@@ -359,23 +320,23 @@ async fn ctrl_c_ends_the_looking_on_and_not_the_resize() {
         .unwrap_or_else(|| panic!("{error}"));
     let id = follow.trim();
 
-    let (code, list, _) = told(&stage.autoscaler.output(&["resizes"]).await);
+    let (code, list, _) = told(&site.autoscaler.output(&["resizes"]).await);
     assert_eq!(code, Some(0), "{list}");
     assert!(list.contains(id) && list.contains("stopping"), "{list}");
-    let (_, active, _) = told(&stage.autoscaler.output(&["resizes", "--active"]).await);
+    let (_, active, _) = told(&site.autoscaler.output(&["resizes", "--active"]).await);
     assert!(active.contains(id), "{active}");
     hold.release();
-    let (code, out, error) = told(&stage.autoscaler.output(&["resizes", "--follow", id]).await);
+    let (code, out, error) = told(&site.autoscaler.output(&["resizes", "--follow", id]).await);
     assert_eq!(code, Some(0), "{out}{error}");
     let last = out.lines().last().unwrap_or_default();
     assert!(last.contains("runs t2.medium (it was t2.small)"), "{out}");
 
-    let (_, active, _) = told(&stage.autoscaler.output(&["resizes", "--active"]).await);
+    let (_, active, _) = told(&site.autoscaler.output(&["resizes", "--active"]).await);
     assert_eq!(active.trim(), "no resize is under way");
     let command = ["resizes", "--follow", "nobody-knows"];
-    let (code, _, error) = told(&stage.autoscaler.output(&command).await);
+    let (code, _, error) = told(&site.autoscaler.output(&command).await);
     assert_eq!(code, Some(66), "{error}");
-    let answer = stage.autoscaler.json(&["resizes", "--instance", ID]).await;
+    let answer = site.autoscaler.json(&["resizes", "--instance", ID]).await;
     assert_eq!(answer["resizes"][0]["resizeId"], id, "{answer}");
 }
 
@@ -398,13 +359,13 @@ fn open_to_others(folder: &std::path::Path) -> Vec<(std::path::PathBuf, u32)> {
 #[tokio::test]
 async fn only_their_owner_may_read_the_databases_also_those_of_an_older_version() {
     use std::os::unix::fs::PermissionsExt as _;
-    let stage = stage("dry_run: false").await;
-    let folder = stage._folder.path().join("by-hand");
+    let (site, process) = stage("dry_run: false").await;
+    let folder = site.data();
     let command = ["resize", ID, "t2.medium", "--yes"];
-    let (code, out, error) = told(&stage.autoscaler.output(&command).await);
+    let (code, out, error) = told(&site.autoscaler.output(&command).await);
     assert_eq!(code, Some(0), "{out}{error}");
     let (code, ..) = told(
-        &stage
+        &site
             .autoscaler
             .output(&["kill-switch", "on", "--reason", "lunch"])
             .await,
@@ -436,19 +397,13 @@ async fn only_their_owner_may_read_the_databases_also_those_of_an_older_version(
     assert_eq!(wide(&folder), []);
 
     // As an older version, killed, left them.
-    let Stage {
-        _folder,
-        _process: process,
-        autoscaler,
-        fake: _fake,
-    } = stage;
     drop(process);
     for file in ours.iter().filter(|file| file.exists()) {
         std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o644)).unwrap();
     }
     assert_eq!(wide(&folder).len(), ours.len(), "kill -9 leaves the logs");
-    let _process = autoscaler.run().await;
-    let (code, out, _) = told(&autoscaler.output(&["kill-switch", "status"]).await);
+    let _process = site.autoscaler.run().await;
+    let (code, out, _) = told(&site.autoscaler.output(&["kill-switch", "status"]).await);
     assert_eq!(code, Some(0), "{out}");
     assert_eq!(wide(&folder), []);
     for file in &ours {

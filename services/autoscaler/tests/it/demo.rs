@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::process::Process;
+use testkit::process::Process;
 
 /// The demo, on ports that no other test has.
 fn demo(folder: &Path, arguments: &[&str]) -> Command {
@@ -98,9 +98,7 @@ async fn ctrl_c_ends_it_with_the_summary() {
             read().contains("forecast")
         })
         .await;
-    let pid = process.id().to_string();
-    let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
-    assert!(sent.success());
+    process.signal("INT");
     assert_eq!(process.exit_code().await, Some(0), "{}", read());
     assert_sums_up(&read());
 }

@@ -2,34 +2,22 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{
-    autoscaler::Autoscaler,
-    moto::Moto,
-    process::Process,
-    prometheus::{Answer, Prometheus},
-    test_servers,
-};
 use common::{
     grpc::{channel, outgoing},
     health::{Health, check},
 };
 use proto::scheduler::v1::{RunTickRequest, scheduler_service_client::SchedulerServiceClient};
+use testkit::{
+    moto::Moto,
+    prometheus::{Prometheus, login_page},
+};
+
+use crate::support::{autoscaler::Autoscaler, prometheus::cpu};
 
 const SERVICES: [&str; 4] = ["predictor", "decision", "actuator", "scheduler"];
 const TICKS: u32 = 1_000;
 /// Targets, and how many ticks over them are timed.
 const FLEETS: [(usize, usize); 3] = [(1, 15), (100, 15), (1_000, 5)];
-
-/// Resident memory of a process, MiB.
-fn resident_mib(process: &Process) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .unwrap();
-    let kib: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    kib / 1_024.0
-}
 
 async fn seconds_until_serving(url: String) -> f64 {
     let start = Instant::now();
@@ -85,20 +73,17 @@ async fn tick(scheduler: &mut SchedulerServiceClient<tonic::transport::Channel>)
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "prints figures: `make measure`"]
 async fn print_the_figures_of_the_four_services() {
-    let Some(servers) = test_servers() else {
-        return;
-    };
     let folder = tempfile::tempdir().unwrap();
-    let moto = Moto::start(&servers, folder.path()).await;
+    let moto = Moto::start().await;
     let mut instances = Vec::new();
     for _ in 0..FLEETS[FLEETS.len() - 1].0 {
         instances.push(moto.run_instance("t2.small").await);
     }
-    let prometheus = Prometheus::start(Answer::Html).await;
+    let prometheus = Prometheus::start(|_| login_page()).await;
 
     for (count, repeats) in FLEETS {
         // Between the thresholds: every tick does all but resize.
-        prometheus.set(Answer::Cpu(50.0, (0..count).map(label).collect()));
+        prometheus.answer(cpu(50.0, (0..count).map(label).collect()));
         let section = targets(&instances[..count], &prometheus.url);
         let name = format!("targets-{count}");
         let sections = [("scheduler", section.as_str())];
@@ -121,7 +106,7 @@ async fn print_the_figures_of_the_four_services() {
             for (service, process) in &services {
                 println!(
                     "resident memory of {service}, {when}: {:.1} MiB",
-                    resident_mib(process)
+                    process.resident_mib()
                 );
             }
         };

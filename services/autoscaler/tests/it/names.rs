@@ -1,21 +1,10 @@
 //! A safety command for a name that nobody bears says so and stores nothing; one for a target works by each of its names,
 //! and with the scheduler down, too.
 
-use std::process::Output;
-
-use crate::support::autoscaler::Autoscaler;
+use crate::support::{autoscaler::Autoscaler, told};
 
 const ID: &str = "i-0123456789abcdef0";
 const TARGETS: &str = "targets: [{id: web, instance_id: i-0123456789abcdef0}, {id: api, instance_id: i-0123456789abcdef1}]";
-
-fn told(output: &Output) -> (Option<i32>, String, String) {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (
-        output.status.code(),
-        text(&output.stdout),
-        text(&output.stderr),
-    )
-}
 
 async fn paused(autoscaler: &Autoscaler) -> Vec<String> {
     let answer = autoscaler.json(&["pauses"]).await;

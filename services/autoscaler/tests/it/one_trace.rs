@@ -6,12 +6,6 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{
-    autoscaler::Autoscaler,
-    moto::Moto,
-    prometheus::{Answer, Prometheus},
-    test_servers,
-};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{
         ExportTraceServiceRequest, ExportTraceServiceResponse,
@@ -19,6 +13,9 @@ use opentelemetry_proto::tonic::{
     },
     common::v1::any_value::Value,
 };
+use testkit::{moto::Moto, prometheus::Prometheus};
+
+use crate::support::{autoscaler::Autoscaler, prometheus::cpu};
 
 /// A span, as far as this test looks.
 #[derive(Clone, Debug)]
@@ -70,9 +67,6 @@ impl TraceService for Receiver {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_tick_is_one_trace_across_the_four_services() {
-    let Some(servers) = test_servers() else {
-        return;
-    };
     let receiver = Receiver::default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -83,8 +77,8 @@ async fn one_tick_is_one_trace_across_the_four_services() {
     );
 
     let folder = tempfile::tempdir().unwrap();
-    let prometheus = Prometheus::start(Answer::Cpu(50.0, vec!["10.0.0.1:9100".into()])).await;
-    let moto = Moto::start(&servers, folder.path()).await;
+    let prometheus = Prometheus::start(cpu(50.0, vec!["10.0.0.1:9100".into()])).await;
+    let moto = Moto::start().await;
     let instance = moto.run_instance("t2.small").await;
     let scheduler = format!(
         "prometheus: {{url: '{}'}}\ntargets: [{{id: web, instance_id: {instance}, label: '10.0.0.1:9100'}}]",
@@ -98,7 +92,7 @@ async fn one_tick_is_one_trace_across_the_four_services() {
     let output = autoscaler.output(&["tick"]).await;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut logs = String::new();
-    for service in services {
+    for mut service in services {
         logs += &service.log();
         // Ending flushes the last spans.
         assert_eq!(service.terminate().await, Some(0), "{logs}");

@@ -2,13 +2,15 @@
 
 use std::{fs, net::TcpListener, path::PathBuf, time::Duration};
 
-use crate::support::site::{ID, Running, SOON, Site, until};
 use actuator::cloud::Operation;
 use common::{
     grpc,
     health::{self, Health},
 };
 use simulator::cloud::Moment;
+use testkit::wait::{SOON, until};
+
+use crate::support::site::{ID, Site};
 
 const EXIT_FAILURE: i32 = 1;
 const EXIT_USAGE: i32 = 64;
@@ -49,7 +51,12 @@ fn rewrite(site: &Site, change: impl FnOnce(String) -> String) {
 async fn comes_up(what: &str, site: &Site, code: i32, says: &[&str]) {
     let mut running = site.run(1_024, false);
     until(&format!("{what}: the machine runs"), async || site.runs(ID)).await;
-    assert_eq!(running.ends(), Some(code), "{what}:\n{}", site.log());
+    assert_eq!(
+        running.exit_code().await,
+        Some(code),
+        "{what}:\n{}",
+        site.log()
+    );
     let log = site.log();
     for text in says {
         assert!(log.contains(text), "{what}: no {text:?} in\n{log}");
@@ -196,7 +203,12 @@ async fn what_is_needed_to_bring_up_and_is_wrong_ends_at_once() {
             text.replace("actuator:\n", &format!("actuator:\n  {wrong}\n"))
         });
         let mut running = site.run(1_024, false);
-        assert_eq!(running.ends(), Some(EXIT_USAGE), "{}", site.log());
+        assert_eq!(
+            running.exit_code().await,
+            Some(EXIT_USAGE),
+            "{}",
+            site.log()
+        );
         assert!(site.fake.calls().is_empty());
         assert!(!site.data().join("data").exists());
     }
@@ -229,11 +241,15 @@ async fn health_tells_what_can_not_run_until_the_machine_is_up() {
         .await;
     let stderr = String::from_utf8_lossy(&resize.stderr).into_owned();
     assert!(stderr.contains("shutting down"), "{resize:?}");
-    let still_there: &mut Running = &mut running;
-    assert_eq!(still_there.child.try_wait().unwrap(), None);
+    assert_eq!(running.ended(), None);
     start.lose();
     until("the machine runs", async || site.runs(ID)).await;
-    assert_eq!(running.ends(), Some(EXIT_FAILURE), "{}", site.log());
+    assert_eq!(
+        running.exit_code().await,
+        Some(EXIT_FAILURE),
+        "{}",
+        site.log()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -242,6 +258,6 @@ async fn with_nothing_down_it_ends_soon() {
     let _taken = TcpListener::bind(("127.0.0.1", site.autoscaler.ports.http)).unwrap();
     let began = std::time::Instant::now();
     let mut running = site.run(1_024, false);
-    assert_eq!(running.ends(), Some(EXIT_FAILURE));
+    assert_eq!(running.exit_code().await, Some(EXIT_FAILURE));
     assert!(began.elapsed() < SOON / 2, "{:?}", began.elapsed());
 }

@@ -1,19 +1,18 @@
 //! `publish-document` of the built binary, as the operator with the rights to set up runs it.
 
-use std::process::Output;
-
-use crate::support::{
-    autoscaler::Autoscaler,
-    moto::Moto,
-    site::{ID, Site},
-    test_servers,
-};
 use actuator::{
     Install,
     cloud::{Commands as _, Operation, Script, Standing},
 };
 use serde_json::Value;
 use simulator::cloud::FakeCloud;
+use testkit::moto::Moto;
+
+use crate::support::{
+    autoscaler::Autoscaler,
+    site::{ID, Site},
+    told,
+};
 
 const NAMES: [&str; 2] = [
     "CloudAutoscaler-SetupMonitoring",
@@ -22,15 +21,6 @@ const NAMES: [&str; 2] = [
 
 async fn site() -> Site {
     Site::new(&[ID], "").await
-}
-
-fn told(output: &Output) -> (Option<i32>, String, String) {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (
-        output.status.code(),
-        text(&output.stdout),
-        text(&output.stderr),
-    )
 }
 
 async fn publish(autoscaler: &Autoscaler, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -176,11 +166,8 @@ async fn the_actuator_sends_what_was_published_and_publishes_nothing() {
 
 #[tokio::test]
 async fn it_publishes_at_moto() {
-    let Some(servers) = test_servers() else {
-        return;
-    };
     let folder = tempfile::tempdir().unwrap();
-    let moto = Moto::start(&servers, folder.path()).await;
+    let moto = Moto::start().await;
     let autoscaler =
         Autoscaler::configure(folder.path(), "publish", &[("actuator", "dry_run: false")])
             .with_aws(&moto.url);

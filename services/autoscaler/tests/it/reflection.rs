@@ -7,14 +7,11 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{
-    autoscaler::Autoscaler,
-    moto::Moto,
-    prometheus::{Answer, Prometheus},
-    test_servers,
-};
 use serde_json::{Value, json};
+use testkit::{moto::Moto, prometheus::Prometheus, test_servers};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use crate::support::{autoscaler::Autoscaler, prometheus::cpu};
 
 const LABEL: &str = "10.0.0.1:9100";
 
@@ -118,13 +115,11 @@ fn methods_in_the_contract() -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_clients_call_every_method_by_reflection() {
-    let Some(servers) = test_servers() else {
-        return;
-    };
+    let servers = test_servers();
     let folder = tempfile::tempdir().unwrap();
-    let moto = Moto::start(&servers, folder.path()).await;
+    let moto = Moto::start().await;
     let instance = moto.run_instance("t2.small").await;
-    let prometheus = Prometheus::start(Answer::Cpu(50.0, vec![LABEL.to_owned()])).await;
+    let prometheus = Prometheus::start(cpu(50.0, vec![LABEL.to_owned()])).await;
     let scheduler = format!(
         "prometheus: {{url: '{}'}}\ntargets: [{{id: web, instance_id: {instance}, label: '{LABEL}'}}]",
         prometheus.url

@@ -7,11 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::site::{ID, SOON, Site, until};
 use actuator::cloud::{InstanceState, Operation};
 use common::grpc;
 use simulator::cloud::{FakeCloud, Moment, Timing};
+use testkit::wait::{SOON, until};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+use crate::support::site::{ID, Site};
 
 /// Idle connections, a part of them greeted as HTTP/2.
 fn crowd(ports: &[u16], connections: usize) -> Vec<TcpStream> {
@@ -63,8 +65,8 @@ async fn nobody_reads_and_a_machine_that_is_down_comes_up() {
 
     // Ticks write decision lines, to stdout and to the FIFO.
     until("the scheduler answers", async || {
-        let url = format!("http://127.0.0.1:{}/health", site.autoscaler.ports.http);
-        reqwest::get(url).await.is_ok()
+        let address = ("127.0.0.1", site.autoscaler.ports.http);
+        tokio::net::TcpStream::connect(address).await.is_ok()
     })
     .await;
     for _ in 0..3 {
@@ -82,7 +84,7 @@ async fn nobody_reads_and_a_machine_that_is_down_comes_up() {
             .any(|count| count != "0")
     })
     .await;
-    assert_eq!(running.terminate(), Some(0));
+    assert_eq!(running.terminate().await, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,7 +92,7 @@ async fn what_can_not_start_ends_although_nobody_reads_why() {
     let site = Site::new(&[ID], "tick_interval_seconds: never").await;
     let began = Instant::now();
     let mut running = site.run(1_024, true);
-    assert_eq!(running.ends(), Some(64));
+    assert_eq!(running.exit_code().await, Some(64));
     assert!(began.elapsed() < SOON / 3, "{:?}", began.elapsed());
 }
 
@@ -139,7 +141,7 @@ async fn a_crowd_holds_the_ports_and_a_machine_that_is_down_comes_up() {
     let metrics = site.page(site.metrics_port, "/metrics").await;
     assert!(metrics.contains("log_lines_dropped_total"), "{metrics}");
     assert!(site.log().contains("limit of open files"), "{}", site.log());
-    assert_eq!(running.terminate(), Some(0));
+    assert_eq!(running.terminate().await, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,7 +150,7 @@ async fn streams_are_bounded_over_all_connections_and_give_their_memory_back() {
     let site = Site::new(&[ID], "").await;
     let running = site.run(4_096, false);
     site.actuator_serves().await;
-    let before = running.resident_megabytes();
+    let before = running.resident_mib();
     let url = format!("http://127.0.0.1:{}", site.autoscaler.ports.actuator);
     let mut tasks = Vec::new();
     for _ in 0..300 {
@@ -171,10 +173,10 @@ async fn streams_are_bounded_over_all_connections_and_give_their_memory_back() {
         held.push(task.await.unwrap());
     }
     let streams: usize = held.iter().map(|(_, streams)| streams.len()).sum();
-    let during = running.resident_megabytes();
-    println!("{streams} of 45000 streams; resident before {before} MB, during {during} MB");
+    let during = running.resident_mib();
+    println!("{streams} of 45000 streams; resident before {before:.0} MiB, during {during:.0} MiB");
     assert!((1..=512).contains(&streams), "{streams}");
-    assert!(during < before + 150, "{before} MB grew to {during} MB");
+    assert!(during < before + 150.0, "{before} MiB grew to {during} MiB");
     site.actuator_serves().await;
     drop(held);
     // Others watch again, and a message that is too large costs nothing.
@@ -184,8 +186,8 @@ async fn streams_are_bounded_over_all_connections_and_give_their_memory_back() {
     let status = client.check(HealthCheckRequest { service }).await;
     let status = status.unwrap_err();
     assert_eq!(status.code(), tonic::Code::ResourceExhausted, "{status:?}");
-    let after = running.resident_megabytes();
-    assert!(after < during + 50, "{during} MB grew to {after} MB");
+    let after = running.resident_mib();
+    assert!(after < during + 50.0, "{during} MiB grew to {after} MiB");
     until("a watch", async || {
         let mut client = HealthClient::new(channel.clone());
         client.watch(HealthCheckRequest::default()).await.is_ok()

@@ -2,10 +2,9 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _},
+    io::Read as _,
     path::Path,
-    process::{Child, Command, Stdio},
-    sync::mpsc,
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -15,21 +14,15 @@ use proto::decision::v1::{
     decision_service_client::DecisionServiceClient,
 };
 use sqlx::Connection as _;
+use testkit::{process::Process, wait};
 use tonic::{Code, Status, transport::Channel};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A running process; killed when dropped.
-struct Process {
-    child: Child,
+/// The running binary.
+struct Service {
+    process: Process,
     client: DecisionServiceClient<Channel>,
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 fn configuration(folder: &Path) -> String {
@@ -43,26 +36,19 @@ fn configuration(folder: &Path) -> String {
 }
 
 /// Starts the binary by `command`, and waits until it says where it listens.
-fn start(mut command: Command) -> Process {
-    let mut child = command
-        .env_remove("RUST_LOG")
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let log = BufReader::new(child.stderr.take().unwrap());
-    let (found, listening) = mpsc::channel();
-    // Reads on to the end, or the process would block on a full pipe.
-    std::thread::spawn(move || {
-        for line in log.lines().map_while(Result::ok) {
-            if let Some((_, rest)) = line.split_once("listen=") {
-                let _ = found.send(rest.split_whitespace().next().unwrap().to_owned());
-            }
-        }
-    });
-    let address = listening.recv_timeout(Duration::from_secs(30)).unwrap();
+async fn start(folder: &Path, mut command: Command) -> Service {
+    let _ = fs::remove_file(folder.join("decision.log"));
+    command.env_remove("RUST_LOG");
+    let process = Process::start("decision", folder, &mut command);
+    let listens = async || {
+        let log = process.log();
+        let (_, rest) = log.split_once("listen=")?;
+        let (address, _) = rest.split_once(char::is_whitespace)?;
+        Some(address.to_owned())
+    };
+    let address = wait::answer(listens, Option::is_some).await.unwrap();
     let client = DecisionServiceClient::new(channel(&format!("http://{address}")).unwrap());
-    Process { child, client }
+    Service { process, client }
 }
 
 fn binary(folder: &Path) -> Command {
@@ -85,8 +71,8 @@ fn hold(tick: usize) -> DecideRequest {
     }
 }
 
-async fn decide(process: &Process, tick: usize) -> Result<Decision, Status> {
-    let response = process
+async fn decide(service: &Service, tick: usize) -> Result<Decision, Status> {
+    let response = service
         .client
         .clone()
         .decide(outgoing(hold(tick), TIMEOUT))
@@ -94,12 +80,12 @@ async fn decide(process: &Process, tick: usize) -> Result<Decision, Status> {
     Ok(response.into_inner().decision.unwrap())
 }
 
-async fn count(process: &Process) -> usize {
+async fn count(service: &Service) -> usize {
     let request = ListDecisionsRequest {
         page_size: 1_000,
         ..Default::default()
     };
-    let response = process
+    let response = service
         .client
         .clone()
         .list_decisions(outgoing(request, TIMEOUT))
@@ -112,16 +98,16 @@ async fn what_was_answered_survives_kill_9() {
     let folder = tempfile::tempdir().unwrap();
     let mut answered = 0;
     for round in 0..3 {
-        let mut process = start(binary(folder.path()));
-        assert_eq!(count(&process).await, answered);
+        let mut service = start(folder.path(), binary(folder.path())).await;
+        assert_eq!(count(&service).await, answered);
         for tick in 0..20 {
-            decide(&process, round * 20 + tick).await.unwrap();
+            decide(&service, round * 20 + tick).await.unwrap();
             answered += 1;
         }
-        process.child.kill().unwrap();
+        service.process.kill();
     }
-    let process = start(binary(folder.path()));
-    assert_eq!(count(&process).await, answered);
+    let service = start(folder.path(), binary(folder.path())).await;
+    assert_eq!(count(&service).await, answered);
 }
 
 #[tokio::test]
@@ -136,10 +122,10 @@ async fn fault_46_a_disk_without_room_takes_no_action_and_the_process_lives() {
         ])
         .arg(env!("CARGO_BIN_EXE_decision"))
         .arg(configuration(folder.path()));
-    let process = start(command);
+    let service = start(folder.path(), command).await;
     let mut written = 0;
     let status = loop {
-        match decide(&process, written).await {
+        match decide(&service, written).await {
             Ok(decision) => assert_eq!(decision.action(), Action::Hold),
             Err(status) => break status,
         }
@@ -152,30 +138,24 @@ async fn fault_46_a_disk_without_room_takes_no_action_and_the_process_lives() {
         "{status}"
     );
     // What was answered is there, and nothing else.
-    assert_eq!(count(&process).await, written);
+    assert_eq!(count(&service).await, written);
     assert_eq!(
-        decide(&process, written).await.unwrap_err().code(),
+        decide(&service, written).await.unwrap_err().code(),
         Code::Unavailable
     );
-    drop(process);
+    drop(service);
 
     // With room again, all is as it was answered.
-    let process = start(binary(folder.path()));
-    assert_eq!(count(&process).await, written);
-    decide(&process, written).await.unwrap();
-}
-
-fn terminate(process: &Process) {
-    let pid = process.child.id().to_string();
-    let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-    assert!(sent.success());
+    let service = start(folder.path(), binary(folder.path())).await;
+    assert_eq!(count(&service).await, written);
+    decide(&service, written).await.unwrap();
 }
 
 /// `timeout`, shells and supervisors signal the process and then its group.
 #[tokio::test]
 async fn a_signal_that_is_sent_twice_at_once_is_one_request_to_finish() {
     let folder = tempfile::tempdir().unwrap();
-    let mut process = start(binary(folder.path()));
+    let mut service = start(folder.path(), binary(folder.path())).await;
     let database = format!("sqlite://{}", folder.path().join("decision.db").display());
     let mut writer = sqlx::SqliteConnection::connect(&database).await.unwrap();
     sqlx::query("BEGIN IMMEDIATE")
@@ -183,17 +163,17 @@ async fn a_signal_that_is_sent_twice_at_once_is_one_request_to_finish() {
         .await
         .unwrap();
     // It waits for the writer, and the end of the process for it.
-    let client = process.client.clone();
+    let client = service.client.clone();
     let waiting =
         tokio::spawn(async move { client.clone().decide(outgoing(hold(0), TIMEOUT)).await });
     tokio::time::sleep(Duration::from_millis(150)).await;
-    terminate(&process);
+    service.process.signal("TERM");
     tokio::time::sleep(Duration::from_millis(50)).await;
-    terminate(&process);
+    service.process.signal("TERM");
     tokio::time::sleep(Duration::from_millis(100)).await;
     sqlx::query("ROLLBACK").execute(&mut writer).await.unwrap();
     waiting.await.unwrap().unwrap();
-    assert_eq!(process.child.wait().unwrap().code(), Some(0));
+    assert_eq!(service.process.exit_code().await, Some(0));
 }
 
 /// Runs the binary with a configuration that it must refuse; exit code and what it said.

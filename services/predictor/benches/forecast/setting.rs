@@ -1,8 +1,7 @@
 //! What is measured: the embedded model, made-up machines, a served copy.
 
 use std::{
-    net::TcpListener,
-    process::{Child, Command},
+    process::Command,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,6 +16,7 @@ use predictor::{Config, Deps};
 use proto::predictor::v1::{
     ForecastRequest, Series as SeriesMessage, predictor_service_client::PredictorServiceClient,
 };
+use testkit::process::{Process, free_port};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -96,24 +96,12 @@ impl Setting {
     }
 }
 
-/// A daily curve, an hourly job, and noise, every five minutes.
+/// [`testkit::model::machine`], every five minutes.
 fn machine(seed: usize, points: usize) -> Series {
-    let mut state = seed as u32;
-    let cpu = (0..points)
-        .map(|index| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let noise = f64::from(state >> 16) / 65_536.0;
-            let minutes = index as f64 * 5.0;
-            let daily = (minutes / 1440.0 * std::f64::consts::TAU).sin();
-            let job = if minutes % 60.0 < 10.0 { 20.0 } else { 0.0 };
-            35.0 + 20.0 * daily + job + 10.0 * noise
-        })
-        .collect();
+    let (timestamps_seconds, cpu) = testkit::model::machine(points, 300, seed as u32);
     Series {
         id: seed.to_string(),
-        timestamps_seconds: (0..points as i64)
-            .map(|index| 1_700_000_000 + index * 300)
-            .collect(),
+        timestamps_seconds,
         cpu,
         capacity: 100.0,
         calibration_state: Vec::new(),
@@ -168,33 +156,21 @@ impl Served {
     }
 }
 
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// From the start of the binary to the first healthy answer.
 pub fn process_start_to_ready() -> Duration {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
+    let address = format!("127.0.0.1:{}", free_port());
     let folder = tempfile::tempdir().unwrap();
     let begin = Instant::now();
-    let child = Command::new(env!("CARGO_BIN_EXE_predictor"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_predictor"));
+    command
         .current_dir(folder.path())
-        .env("AUTOSCALER__PREDICTOR__LISTEN", address.to_string())
+        .env("AUTOSCALER__PREDICTOR__LISTEN", &address)
         .env("AUTOSCALER__PREDICTOR__METRICS_LISTEN", "127.0.0.1:0")
-        .env("RUST_LOG", "error")
-        .spawn()
-        .unwrap();
-    let _process = Process(child);
+        .env("RUST_LOG", "error");
+    let _process = Process::start("predictor", folder.path(), &mut command);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let channel = common::grpc::channel(&common::grpc::local_url(address)).unwrap();
+        let channel = common::grpc::channel(&format!("http://{address}")).unwrap();
         loop {
             let health = common::health::check(channel.clone(), Duration::from_secs(1)).await;
             if health == Health::Serving {

@@ -6,7 +6,6 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use crate::support::{Running, machine};
 use forecasting::{
     artifact::{Artifact, Location},
     forecast::{Forecast, Forecaster},
@@ -15,6 +14,8 @@ use forecasting::{
 use futures::{StreamExt as _, stream};
 use predictor::Config;
 use proto::predictor::v1::{ForecastRequest, SeriesForecast};
+
+use crate::support::{Running, machine};
 
 const SERIES: usize = 150;
 const THREADS: usize = 8;

@@ -1,9 +1,10 @@
 //! What moved a forecast, in numbers that add up and words that say the same.
 
-use crate::support::{Running, machine};
 use predictor::Config;
 use proto::predictor::v1::{ForecastRequest, ForecastResponse, Series};
 use tonic::Code;
+
+use crate::support::{Running, machine};
 
 /// Ten minutes before an hourly job begins.
 fn before_the_job(id: &str) -> Series {

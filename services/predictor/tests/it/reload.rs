@@ -1,20 +1,21 @@
 //! The model is swapped when its folder changes or a signal comes, and kept when its successor is bad.
 
-use std::{
-    fs,
-    net::TcpListener,
-    path::Path,
-    process::{Child, Command},
-    time::Duration,
-};
+use std::{fs, path::Path, process::Command, time::Duration};
 
-use crate::support::{Running, copy_of_artifact, machine};
 use predictor::Config;
 use proto::predictor::v1::{
     ForecastRequest, GetModelRequest, predictor_service_client::PredictorServiceClient,
 };
 use serde_json::{Value, json};
+use testkit::{
+    http::metrics,
+    model::{artifact, copy_of_artifact},
+    process::{Process, free_port},
+    wait,
+};
 use tonic::transport::Channel;
+
+use crate::support::{Running, machine};
 
 type Client = PredictorServiceClient<Channel>;
 
@@ -34,17 +35,15 @@ async fn version(client: &mut Client) -> String {
 
 /// Asks until `expected` is served.
 async fn serves(client: &mut Client, expected: &str) {
-    for _ in 0..300 {
-        if version(client).await == expected {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("{expected} is not served: {}", version(client).await);
+    wait::answer(
+        async || version(client).await,
+        |version| version == expected,
+    )
+    .await;
 }
 
 async fn refused(running: &Running) -> u32 {
-    let text = crate::support::scrape(&running.metrics_url).await;
+    let text = metrics(&running.metrics_url).await;
     let line = "autoscaler_predictor_refused_models_total ";
     let count = text.lines().find_map(|found| found.strip_prefix(line));
     count.unwrap().parse().unwrap()
@@ -108,18 +107,8 @@ async fn a_changed_folder_is_served_and_a_bad_one_is_not() {
 }
 
 fn copy_of_manifest(folder: &Path) {
-    let from = crate::support::artifact().join("manifest.json");
+    let from = artifact().join("manifest.json");
     fs::copy(from, folder.join("manifest.json")).unwrap();
-}
-
-/// The built binary; it ends with the test.
-struct Binary(Child);
-
-impl Drop for Binary {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[tokio::test]
@@ -128,41 +117,28 @@ async fn the_binary_reloads_on_sighup() {
     let path = folder.path().join("model");
     copy_of_artifact(&path);
     change_manifest(&path, |manifest| manifest["version"] = json!("first"));
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
-    let child = Command::new(env!("CARGO_BIN_EXE_predictor"))
+    let address = format!("127.0.0.1:{}", free_port());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_predictor"));
+    command
         .current_dir(folder.path())
-        .env("AUTOSCALER__PREDICTOR__LISTEN", address.to_string())
+        .env("AUTOSCALER__PREDICTOR__LISTEN", &address)
         .env("AUTOSCALER__PREDICTOR__METRICS_LISTEN", "127.0.0.1:0")
         .env("AUTOSCALER__PREDICTOR__ARTIFACT", &path)
-        .env("AUTOSCALER__PREDICTOR__WATCH_SECONDS", "0")
-        .spawn()
-        .unwrap();
-    let mut binary = Binary(child);
-    let channel = common::grpc::channel(&common::grpc::local_url(address)).unwrap();
+        .env("AUTOSCALER__PREDICTOR__WATCH_SECONDS", "0");
+    let mut binary = Process::start("predictor", folder.path(), &mut command);
+    let channel = common::grpc::channel(&format!("http://{address}")).unwrap();
     let mut client = Client::new(channel);
     serves(&mut client, "first").await;
 
     change_manifest(&path, |manifest| manifest["version"] = json!("second"));
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(version(&mut client).await, "first", "nothing watches");
-    let signal = |name: &str| {
-        let kill = format!("kill -{name} {}", binary.0.id());
-        assert!(
-            Command::new("sh")
-                .args(["-c", &kill])
-                .status()
-                .unwrap()
-                .success()
-        );
-    };
-    signal("HUP");
+    binary.signal("HUP");
     serves(&mut client, "second").await;
     fs::write(path.join("manifest.json"), "{").unwrap();
-    signal("HUP");
+    binary.signal("HUP");
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(version(&mut client).await, "second");
     // A second SIGHUP did not end it either.
-    assert!(binary.0.try_wait().unwrap().is_none());
+    assert!(binary.ended().is_none());
 }

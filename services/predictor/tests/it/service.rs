@@ -1,14 +1,19 @@
 //! The service as callers see it: answers, refusals field by field, streams, metrics.
 
-use crate::support::{Running, artifact, copy_of_artifact, machine, scrape};
 use common::health::Health;
 use predictor::Config;
 use proto::predictor::v1::{
     ForecastBasis, ForecastRequest, ForecastStreamRequest, GetModelRequest, ReloadModelRequest,
     Series, SeriesForecast,
 };
+use testkit::{
+    http::metrics,
+    model::{artifact, copy_of_artifact},
+};
 use tonic::Code;
 use tonic_types::StatusExt as _;
+
+use crate::support::{Running, machine};
 
 fn request(series: Vec<Series>) -> ForecastRequest {
     ForecastRequest {
@@ -449,7 +454,7 @@ async fn the_card_says_what_is_served_and_metrics_count() {
 
     let series = vec![machine("a", 1, 300, 1), machine("b", 600, 300, 1)];
     running.client.forecast(request(series)).await.unwrap();
-    let text = scrape(&running.metrics_url).await;
+    let text = metrics(&running.metrics_url).await;
     for line in [
         r#"autoscaler_predictor_forecasts_total{basis="naive"} 1"#.to_owned(),
         r#"autoscaler_predictor_grpc_calls_total{method="Forecast",code="OK"} 1"#.to_owned(),

@@ -7,12 +7,13 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{Scheduler, World};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     process::Command,
 };
+
+use crate::support::{Scheduler, World};
 
 /// Names that the browser resolves to loopback. `scaler` has no dot, so it is a name of ours; and because it isn't
 /// `localhost`, the browser sends no Sec-Fetch headers to it. Both are the worst case.

@@ -1,9 +1,11 @@
 //! The HTTP API: the seed's endpoints and fields, errors, documentation, exposition, and fault 63.
 
-use crate::support::{Scheduler, World};
 use proto::actuator::v1::ResizePhase;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
+use testkit::{prometheus::status, wait::until};
+
+use crate::support::{Scheduler, World};
 
 async fn get(scheduler: &Scheduler, path: &str) -> (StatusCode, Value) {
     let response = Client::new()
@@ -55,7 +57,7 @@ async fn autoscale_runs_a_tick_and_answers_as_the_seed_did() {
     assert!(body["timestamp"].as_str().unwrap().ends_with('Z'));
 
     world.actuator.finish(ResizePhase::Succeeded);
-    crate::support::eventually("the end", || world.decision.pending() == 0).await;
+    until("the end", async || world.decision.pending() == 0).await;
     let response = Client::new()
         .post(format!("{}/autoscale?target=api", scheduler.url))
         .send()
@@ -206,9 +208,7 @@ async fn the_exposition_counts() {
     let world = World::start().await;
     let scheduler = world.scheduler("").await;
     scheduler.tick().await;
-    world
-        .prometheus
-        .answer(|_| crate::support::prometheus::status(500, ""));
+    world.prometheus.answer(|_| status(500, ""));
     scheduler.tick().await;
     let metrics = Client::new()
         .get(format!("{}/metrics", scheduler.url))

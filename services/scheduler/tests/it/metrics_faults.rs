@@ -3,11 +3,6 @@
 
 use std::{io::Write as _, time::Duration};
 
-use crate::support::{
-    WEB, World,
-    prometheus::{Query, fleet, json_body, labels, matrix, series, status, value},
-    result,
-};
 use axum::{
     body::Body,
     http::header,
@@ -17,6 +12,9 @@ use flate2::{Compression, write::GzEncoder};
 use proto::{decision::v1::ReasonCode, scheduler::v1::Tick};
 use scheduler::expressions;
 use serde_json::json;
+use testkit::prometheus::{Query, fleet, json_body, labels, matrix, series, status, value};
+
+use crate::support::{WEB, World, result};
 
 /// A world in which everything would be scaled.
 async fn eager() -> World {

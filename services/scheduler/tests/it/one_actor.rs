@@ -2,13 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::support::{Scheduler, WEB, World, actuator::Reply, eventually, result};
 use common::clock::{Clock as _, ManualClock, SystemClock};
 use proto::{
     actuator::v1::{InstanceState, ResizePhase},
     decision::v1::Outcome,
 };
+use testkit::wait::until;
 use tonic::{Code, Status};
+
+use crate::support::{Scheduler, WEB, World, actuator::Reply, result};
 
 async fn eager() -> World {
     let world = World::start().await;
@@ -32,7 +34,7 @@ async fn fault_52_two_schedulers_make_one_actuation() {
     let tick = second.tick().await;
     assert_eq!(result(&tick, "web").reason_code, "action_pending");
     world.actuator.finish(ResizePhase::Succeeded);
-    eventually("the report", || {
+    until("the report", async || {
         world.decision.outcomes() == [("web".to_owned(), Outcome::Succeeded)]
     })
     .await;
@@ -46,8 +48,8 @@ async fn fault_53_a_holder_paused_beyond_its_lease_does_not_act() {
     let paused = Scheduler::start(world.config(""), Arc::new(clock.clone())).await;
     *world.decision.slow.lock().unwrap() = Duration::from_millis(500);
     let (tick, _other) = tokio::join!(paused.tick(), async {
-        eventually("the lease", || world.decision.holder().is_some()).await;
-        eventually("the decision", || world.decision.pending() == 1).await;
+        until("the lease", async || world.decision.holder().is_some()).await;
+        until("the decision", async || world.decision.pending() == 1).await;
         // It stands still while it waits for the answer; when it wakes, its time is over and another has the lease.
         clock.advance(Duration::from_secs(120));
         world.decision.expire_lease().await;
@@ -75,8 +77,8 @@ async fn fault_53_a_holder_that_noticed_nothing_is_fenced_and_the_target_needs_n
     let paused = world.scheduler("").await;
     *world.decision.slow.lock().unwrap() = Duration::from_millis(500);
     let (tick, _other) = tokio::join!(paused.tick(), async {
-        eventually("the lease", || world.decision.holder().is_some()).await;
-        eventually("the decision", || world.decision.pending() == 1).await;
+        until("the lease", async || world.decision.holder().is_some()).await;
+        until("the decision", async || world.decision.pending() == 1).await;
         world.decision.expire_lease().await;
         let other = world.scheduler("targets: []").await;
         other.tick().await;
@@ -126,7 +128,7 @@ async fn the_lease_is_given_back_when_the_actuator_does_not_serve_for_its_time()
     let scheduler = Scheduler::start(config, Arc::new(clock.clone())).await;
     scheduler.tick().await;
     world.actuator.finish(ResizePhase::Succeeded);
-    eventually("the report", || world.decision.pending() == 0).await;
+    until("the report", async || world.decision.pending() == 0).await;
     let holder = world.decision.holder();
     assert!(holder.is_some());
 
@@ -229,17 +231,17 @@ async fn fault_54_a_tick_that_overruns_delays_the_next_and_never_overlaps() {
     };
     let _scheduler = Scheduler::start(config, Arc::new(clock.clone())).await;
     let asked = || world.decision.requests.lock().unwrap().len();
-    eventually("the first tick", || asked() == 1).await;
+    until("the first tick", async || asked() == 1).await;
     // The next three intervals pass while something else holds the decision service up.
     for _ in 0..3 {
         clock.advance(Duration::from_secs(300));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    eventually("the second tick", || asked() == 2).await;
+    until("the second tick", async || asked() == 2).await;
     tokio::time::sleep(Duration::from_millis(1_000)).await;
     assert_eq!(asked(), 2, "missed ticks are not caught up with");
     clock.advance(Duration::from_secs(300));
-    eventually("the next tick", || asked() == 3).await;
+    until("the next tick", async || asked() == 3).await;
 }
 
 #[tokio::test]
@@ -250,7 +252,7 @@ async fn fault_55_a_lost_reply_is_asked_for_by_id_and_starts_nothing_twice() {
     let tick = scheduler.tick().await;
     assert_eq!(result(&tick, "web").action_taken, "started", "{tick:#?}");
     world.actuator.finish(ResizePhase::Succeeded);
-    eventually("the report", || {
+    until("the report", async || {
         world.decision.outcomes() == [("web".to_owned(), Outcome::Succeeded)]
     })
     .await;
@@ -289,7 +291,7 @@ async fn a_broken_stream_is_picked_up_by_id() {
     let scheduler = world.scheduler("").await;
     scheduler.tick().await;
     world.actuator.finish(ResizePhase::FellBack);
-    eventually("the report", || {
+    until("the report", async || {
         world.decision.outcomes() == [("web".to_owned(), Outcome::FellBack)]
     })
     .await;
@@ -308,7 +310,7 @@ async fn after_a_kill_the_next_scheduler_follows_what_was_under_way() {
     let tick = next.tick().await;
     assert_eq!(result(&tick, "web").reason_code, "action_pending");
     world.actuator.finish(ResizePhase::Succeeded);
-    eventually("the report", || {
+    until("the report", async || {
         world.decision.outcomes() == [("web".to_owned(), Outcome::Succeeded)]
     })
     .await;
@@ -379,7 +381,7 @@ async fn sigterm_lets_the_tick_end_gives_the_lease_back_and_hands_resizes_over()
         );
         grpc.clone().run_tick(request).await
     });
-    eventually("the lease", || world.decision.holder().is_some()).await;
+    until("the lease", async || world.decision.holder().is_some()).await;
     scheduler.terminate().await.unwrap();
     let tick = running.await.unwrap().unwrap().into_inner().tick.unwrap();
     assert_eq!(result(&tick, "web").action_taken, "started");
@@ -404,7 +406,7 @@ async fn sigterm_cuts_a_tick_off_that_takes_too_long() {
         );
         grpc.clone().run_tick(request).await
     });
-    eventually("the lease", || world.decision.holder().is_some()).await;
+    until("the lease", async || world.decision.holder().is_some()).await;
     let begin = std::time::Instant::now();
     scheduler.terminate().await.unwrap();
     assert!(begin.elapsed() < Duration::from_secs(5));

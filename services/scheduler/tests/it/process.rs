@@ -6,8 +6,9 @@ use std::{
     time::Duration,
 };
 
-use crate::support::World;
 use proto::scheduler::v1::{RunTickRequest, scheduler_service_client::SchedulerServiceClient};
+
+use crate::support::World;
 
 fn binary(folder: &Path, yaml: &str) -> Command {
     let file = folder.join("autoscaler.yaml");

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::support::{Scheduler, WEB, World, result};
 use common::{grpc::outgoing, time::to_proto};
 use proto::{
     actuator::v1::{CircuitBreaker, GetLimitsResponse, KillSwitch},
@@ -11,6 +10,8 @@ use proto::{
 };
 use serde_json::Value;
 use tonic::Code;
+
+use crate::support::{Scheduler, WEB, World, result};
 
 async fn standing(scheduler: &Scheduler) -> Standing {
     let request = outgoing(GetStatusRequest {}, Duration::from_secs(10));

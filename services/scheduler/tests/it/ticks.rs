@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::support::{WEB, World, eventually, prometheus, result};
 use common::grpc::outgoing;
 use proto::{
     actuator::v1::{InstanceState, ResizePhase},
@@ -11,7 +10,10 @@ use proto::{
         EventKind, GetStatusRequest, ListTargetsRequest, WatchEventsRequest, WatchEventsResponse,
     },
 };
+use testkit::{prometheus::fleet, wait::until};
 use tonic::{Code, Status};
+
+use crate::support::{WEB, World, result};
 
 #[tokio::test]
 async fn a_target_is_measured_forecast_decided_resized_and_reported() {
@@ -325,7 +327,7 @@ async fn a_deadline_ends_the_wait_for_resizes_and_not_the_resize() {
     assert_eq!(result(&tick, "web").action_taken, "started");
     assert_eq!(world.decision.pending(), 1);
     world.actuator.finish(ResizePhase::RolledBack);
-    eventually("the report", || {
+    until("the report", async || {
         world.decision.outcomes() == [("web".to_owned(), Outcome::RolledBack)]
     })
     .await;
@@ -416,9 +418,7 @@ async fn a_hundred_targets_cost_five_queries_and_five_forecast_calls() {
             .add(&id, "t2.small", &format!("10.0.0.{number}"));
         lines += &format!("\n- {{id: t{number}, instance_id: {id}}}");
     }
-    world
-        .prometheus
-        .answer(|query| prometheus::fleet(query, &[50.0; 100]));
+    world.prometheus.answer(|query| fleet(query, &[50.0; 100]));
     let scheduler = world.scheduler(&lines).await;
     let tick = scheduler.tick().await;
     assert_eq!(tick.results.len(), 100);

@@ -13,7 +13,7 @@ use common::health::Health;
 use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
 use tonic::Code;
 
-use super::support::{FROM, ID, Process, Site, TAG, TARGET};
+use crate::support::{Actuator, FROM, ID, Site, TAG, TARGET};
 
 const OTHER: &str = "i-0fedcba9876543210";
 
@@ -39,17 +39,17 @@ async fn execute(journal: &Path, statement: &'static str) {
 }
 
 /// It brings machines up, takes nothing on, and says why, everywhere.
-async fn is_degraded(site: &Site, process: &mut Process, why: &str) {
-    let refused = process.start("r9", ID).await.unwrap_err();
+async fn is_degraded(site: &Site, actuator: &mut Actuator, why: &str) {
+    let refused = actuator.start_resize("r9", ID).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
     assert!(refused.message().contains(why), "{refused}");
-    let degraded = process.degraded().await;
+    let degraded = actuator.degraded().await;
     assert!(degraded.contains(why), "{degraded}");
-    assert_eq!(process.health().await, Health::NotServing);
-    let exposition = process.exposition().await;
+    assert_eq!(actuator.health().await, Health::NotServing);
+    let exposition = actuator.exposition().await;
     let line = "autoscaler_actuator_journal_degraded 1";
     assert!(exposition.contains(line), "{exposition}");
-    let log = process.log();
+    let log = actuator.process.log();
     let pages = log
         .lines()
         .filter(|line| line.contains("no resize is taken on"));
@@ -65,19 +65,19 @@ async fn comes_up_after(name: &str, why: &str, damage: impl AsyncFnOnce(&Path)) 
     damage(&journal).await;
     let before = content(journal.parent().unwrap());
 
-    let mut process = site.boot().await;
-    site.runs_again(ID, &process).await;
-    is_degraded(&site, &mut process, why).await;
+    let mut actuator = site.boot().await;
+    site.runs_again(ID, &actuator).await;
+    is_degraded(&site, &mut actuator, why).await;
     assert_eq!(
         content(journal.parent().unwrap()),
         before,
         "{name}: it was touched"
     );
     // Killed again, it does the same again, and no harm.
-    drop(process);
-    let process = site.boot().await;
+    drop(actuator);
+    let actuator = site.boot().await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    site.runs_again(ID, &process).await;
+    site.runs_again(ID, &actuator).await;
     assert_eq!(site.fake.count(Operation::Stop), 1, "{name}");
 }
 
@@ -153,10 +153,10 @@ async fn one_bad_row_does_not_hold_the_good_ones_up() {
         site.fake.remove_tag(ID, TAG).await.unwrap();
     }
     site.set("AUTOSCALER__ACTUATOR__SETTLE_SECONDS", "1");
-    let mut process = site.boot().await;
-    site.runs_again(ID, &process).await;
+    let mut actuator = site.boot().await;
+    site.runs_again(ID, &actuator).await;
     assert_eq!(site.fake.instance_type(ID).as_deref(), Some(TARGET));
-    is_degraded(&site, &mut process, "1 of its unfinished resizes").await;
+    is_degraded(&site, &mut actuator, "1 of its unfinished resizes").await;
     assert_eq!(site.fake.state(OTHER), Some(InstanceState::Running));
 }
 
@@ -197,11 +197,11 @@ async fn on_a_disk_that_can_be_read_only() {
         .arg(&folder)
         .status();
     assert!(remounted.unwrap().success());
-    let mut process = site.boot().await;
-    site.runs_again(ID, &process).await;
+    let mut actuator = site.boot().await;
+    site.runs_again(ID, &actuator).await;
     // From the row: by the tag alone the old type would run.
     assert_eq!(site.fake.instance_type(ID).as_deref(), Some(TARGET));
-    is_degraded(&site, &mut process, "free space").await;
+    is_degraded(&site, &mut actuator, "free space").await;
 }
 
 #[tokio::test]
@@ -217,18 +217,18 @@ async fn on_a_full_disk() {
     let mut filler = fs::File::create(folder.join("filler")).unwrap();
     let block = [0_u8; 4096];
     while std::io::Write::write_all(&mut filler, &block).is_ok() {}
-    let mut process = site.boot().await;
-    site.runs_again(ID, &process).await;
-    is_degraded(&site, &mut process, "free space").await;
+    let mut actuator = site.boot().await;
+    site.runs_again(ID, &actuator).await;
+    is_degraded(&site, &mut actuator, "free space").await;
 }
 
 #[tokio::test]
 async fn where_no_file_can_be_made() {
     let site = Site::new().await;
     let _held = site.left_down().await;
-    let mut process = site.boot_on(Path::new("/proc/nowhere/actuator.db")).await;
-    site.runs_again(ID, &process).await;
-    is_degraded(&site, &mut process, "actuator.database").await;
+    let mut actuator = site.boot_on(Path::new("/proc/nowhere/actuator.db")).await;
+    site.runs_again(ID, &actuator).await;
+    is_degraded(&site, &mut actuator, "actuator.database").await;
 }
 
 #[tokio::test]
@@ -238,10 +238,10 @@ async fn in_dry_run_it_starts_as_it_is_and_nothing_else_is_done() {
     let journal = site.journal();
     execute(&journal, "PRAGMA user_version = 7").await;
     site.set("AUTOSCALER__ACTUATOR__DRY_RUN", "true");
-    // The call that was on its way when its process was killed.
+    // The call that was on its way when its actuator was killed.
     let modifies = site.fake.count(Operation::ModifyType);
-    let process = site.boot().await;
-    site.runs_again(ID, &process).await;
+    let actuator = site.boot().await;
+    site.runs_again(ID, &actuator).await;
     assert_eq!(site.fake.instance_type(ID).as_deref(), Some(FROM));
     assert_eq!(site.fake.count(Operation::Stop), 1);
     assert_eq!(site.fake.count(Operation::ModifyType), modifies);
@@ -253,8 +253,8 @@ async fn removed_or_replaced_while_it_is_used_it_takes_nothing_on() {
         for replaced in [false, true] {
             let site = Site::new().await;
             site.fake.add_instance(ID, FROM);
-            let mut process = site.boot().await;
-            process.serves().await;
+            let mut actuator = site.boot().await;
+            actuator.serves().await;
             let path = site.journal().with_file_name(name);
             let copy = site.journal().with_file_name("copy");
             fs::copy(&path, &copy).unwrap();
@@ -262,7 +262,7 @@ async fn removed_or_replaced_while_it_is_used_it_takes_nothing_on() {
             if replaced {
                 fs::rename(&copy, &path).unwrap();
             }
-            let refused = process.start("r1", ID).await.unwrap_err();
+            let refused = actuator.start_resize("r1", ID).await.unwrap_err();
             assert_eq!(
                 refused.code(),
                 Code::FailedPrecondition,
@@ -273,7 +273,7 @@ async fn removed_or_replaced_while_it_is_used_it_takes_nothing_on() {
             } else {
                 "was removed"
             };
-            is_degraded(&site, &mut process, done).await;
+            is_degraded(&site, &mut actuator, done).await;
             assert_eq!(site.fake.mutations(), 0);
         }
     }
@@ -285,13 +285,13 @@ async fn what_is_under_way_when_it_is_removed_comes_to_its_end() {
     let site = Site::new().await;
     site.fake.add_instance(ID, FROM);
     let hold = site.fake.hold(Operation::ModifyType, 1, Moment::Before);
-    let mut process = site.boot().await;
-    process.serves().await;
-    process.start("r1", ID).await.unwrap();
+    let mut actuator = site.boot().await;
+    actuator.serves().await;
+    actuator.start_resize("r1", ID).await.unwrap();
     hold.arrived().await;
     fs::remove_dir_all(site.journal().parent().unwrap()).unwrap();
     hold.release();
-    site.runs_again(ID, &process).await;
+    site.runs_again(ID, &actuator).await;
     assert_eq!(site.fake.instance_type(ID).as_deref(), Some(TARGET));
-    is_degraded(&site, &mut process, "was removed").await;
+    is_degraded(&site, &mut actuator, "was removed").await;
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use simulator::cloud::{Deed, Timing};
 use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
 
-use super::support::{Site, TAG};
+use crate::support::{Site, TAG};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/08c3a3d");
 
@@ -81,11 +81,10 @@ async fn every_machine_of_a_journal_of_08c3a3d_runs() {
         "CHANGES_PER_SECOND",
         "CHANGE_BURST",
     ] {
-        let key: &'static str = Box::leak(format!("AUTOSCALER__ACTUATOR__LIMITS__{key}").into());
-        site.set(key, "1000");
+        site.set(&format!("AUTOSCALER__ACTUATOR__LIMITS__{key}"), "1000");
     }
 
-    let mut process = site.boot().await;
+    let mut actuator = site.boot().await;
     let start = Instant::now();
     let request = ListResizesRequest {
         active_only: true,
@@ -93,7 +92,7 @@ async fn every_machine_of_a_journal_of_08c3a3d_runs() {
         ..ListResizesRequest::default()
     };
     loop {
-        let active = process.client.list_resizes(request.clone()).await.unwrap();
+        let active = actuator.client.list_resizes(request.clone()).await.unwrap();
         let active = active.into_inner().resizes;
         if active.is_empty() {
             break;
@@ -105,11 +104,11 @@ async fn every_machine_of_a_journal_of_08c3a3d_runs() {
         assert!(
             start.elapsed() < Duration::from_secs(90),
             "{still:?}: {}",
-            process.log()
+            actuator.process.log()
         );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    process.serves().await;
+    actuator.serves().await;
     for machine in &machines {
         let id = &machine.instance_id;
         let state = site.fake.state(id).unwrap();
@@ -129,7 +128,7 @@ async fn every_machine_of_a_journal_of_08c3a3d_runs() {
         active_only: false,
         ..request
     };
-    let all = process
+    let all = actuator
         .client
         .list_resizes(all)
         .await

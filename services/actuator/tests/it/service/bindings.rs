@@ -9,8 +9,9 @@ use actuator::{
 use common::clock::ManualClock;
 use proto::actuator::v1::{self as wire, PreflightVerdict, ResizePhase};
 use simulator::cloud::{Deed, Effect, FakeCloud};
+use testkit::http::metrics;
 
-use super::support::{FROM, ID, Stage, TARGET, config, metrics, request, running};
+use super::support::{FROM, ID, Stage, TARGET, config, request, running};
 
 const WORDS: &str = "Unsupported: The requested configuration is currently not supported.";
 

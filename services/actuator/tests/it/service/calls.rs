@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::support::{FROM, ID, Stage, TARGET, config, refused, request, running};
 use actuator::{
     Config,
     cloud::{ErrorKind, InstanceState, Operation},
@@ -15,7 +14,10 @@ use common::{
 use jiff::Timestamp;
 use proto::actuator::v1::{self as wire, MonitoringState, PreflightVerdict, ResizePhase};
 use simulator::cloud::Effect;
+use testkit::http::metrics;
 use tonic::Code;
+
+use super::support::{FROM, ID, Stage, TARGET, config, refused, request, running};
 
 #[tokio::test]
 async fn an_instance_is_described_with_the_dry_run_of_the_configuration() {
@@ -645,7 +647,7 @@ async fn the_service_is_ready_when_calls_can_be_signed() {
     while health != Health::Serving {
         health = health::check(grpc::channel(&url).unwrap(), Duration::from_secs(2)).await;
     }
-    let text = super::support::metrics(&stage.metrics_url).await;
+    let text = metrics(&stage.metrics_url).await;
     assert!(text.contains("autoscaler_actuator_build_info"), "{text}");
 
     // Credentials that lack: it listens, says so, and is not ready.
@@ -681,7 +683,7 @@ async fn outcomes_are_counted() {
     let mut stage = Stage::new().await;
     stage.resize().await;
     assert_eq!(stage.fake.state(ID), Some(InstanceState::Running));
-    let text = super::support::metrics(&stage.metrics_url).await;
+    let text = metrics(&stage.metrics_url).await;
     for line in [
         "autoscaler_actuator_resizes_total{outcome=\"succeeded\"} 1",
         "autoscaler_actuator_resizes_active 0",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use common::clock::{Clock as _, ManualClock};
 use jiff::SignedDuration;
 use proto::actuator::v1::{self as wire, ResizePhase};
+use testkit::http::metrics;
 use tonic::Code;
 
 use super::support::{FROM, ID, Stage, config, refused, request};
@@ -104,7 +105,7 @@ async fn a_clock_that_was_a_year_ahead_leaves_no_fence_and_an_alert() {
         Code::InvalidArgument
     );
     stage.start(under("now", OTHER, now)).await.unwrap();
-    let text = super::support::metrics(&stage.metrics_url).await;
+    let text = metrics(&stage.metrics_url).await;
     assert!(
         text.contains("autoscaler_actuator_fence_resets_total 1"),
         "{text}"

@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
-use super::support::{FROM, ID, Stage, TARGET, config, running};
 use actuator::{
     Config,
     cloud::{ErrorKind, InstanceState, Operation},
 };
 use proto::actuator::v1::{self as actuator_wire, MonitoringState, ResizePhase};
 use simulator::cloud::{Deed, Effect};
+use testkit::http::metrics;
+
+use super::support::{FROM, ID, Stage, TARGET, config, running};
 
 #[tokio::test]
 async fn a_resize_goes_through_all_steps_and_times_them() {
@@ -102,7 +104,7 @@ async fn case_12_no_capacity_anywhere_for_an_hour_keeps_trying() {
             _ => tokio::task::yield_now().await,
         }
     };
-    let metrics = super::support::metrics(&stage.metrics_url).await;
+    let metrics = metrics(&stage.metrics_url).await;
     // Paged once, however often it has failed since.
     for line in [
         "autoscaler_actuator_resizes_need_a_person 1",
@@ -127,7 +129,7 @@ async fn case_12_no_capacity_anywhere_for_an_hour_keeps_trying() {
         (20..200).contains(&in_the_hour),
         "{in_the_hour} starts in an hour"
     );
-    let metrics = super::support::metrics(&stage.metrics_url).await;
+    let metrics = testkit::http::metrics(&stage.metrics_url).await;
     assert!(
         metrics.contains("autoscaler_actuator_resizes_need_a_person 0"),
         "{metrics}"
@@ -149,7 +151,7 @@ async fn case_14_a_stop_that_hangs_changes_no_type() {
     let mut stage = Stage::new().await;
     stage.fake.set_stop_hangs(ID, true);
     stage.start(super::support::request("r1")).await.unwrap();
-    while !super::support::metrics(&stage.metrics_url)
+    while !metrics(&stage.metrics_url)
         .await
         .contains("resizes_need_a_person 1")
     {

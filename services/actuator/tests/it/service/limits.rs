@@ -9,6 +9,7 @@ use actuator::{
 use common::clock::{ManualClock, SharedClock};
 use proto::actuator::v1::{self as wire, PreflightVerdict, ResizePhase};
 use simulator::cloud::{Deed, FakeCloud, Moment};
+use testkit::http::metrics;
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
@@ -414,7 +415,7 @@ async fn every_limit_has_a_code_of_its_own_and_shows_in_metrics_and_answers() {
     let status = stage.start(request("r3")).await.unwrap_err();
     assert_eq!(code(&status).as_deref(), Some("FLEET_BUDGET"));
     assert!(status.get_details_retry_info().is_some());
-    let text = super::support::metrics(&stage.metrics_url).await;
+    let text = metrics(&stage.metrics_url).await;
     for line in [
         "actuator_objections_total{limit=\"circuit_breaker\"} 1",
         "actuator_objections_total{limit=\"fleet_budget\"} 1",

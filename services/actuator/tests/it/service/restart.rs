@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::support::{FROM, ID, Stage, TARGET, config, refused, request, running};
 use actuator::{
     Config,
     cloud::{InstanceState, Operation},
@@ -16,7 +15,10 @@ use jiff::Timestamp;
 use proto::actuator::v1::{self as wire, ResizePhase};
 use simulator::cloud::{Deed, FakeCloud, Moment};
 use tempfile::TempDir;
+use testkit::http::metrics;
 use tonic::Code;
+
+use super::support::{FROM, ID, Stage, TARGET, config, refused, request, running};
 
 const TAG: &str = "autoscaler:resize";
 
@@ -106,7 +108,7 @@ async fn case_28_shutdown_midway_is_prompt_and_the_next_process_goes_on() {
         interrupted.unwrap().detail.contains("ended here"),
         "{resize:?}"
     );
-    let text = super::support::metrics(&stage.metrics_url).await;
+    let text = metrics(&stage.metrics_url).await;
     for line in [
         "autoscaler_actuator_resizes_unfinished_at_boot 1",
         "autoscaler_actuator_resizes_resumed_total 1",

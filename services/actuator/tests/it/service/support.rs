@@ -148,14 +148,3 @@ pub fn refused<T: std::fmt::Debug>(result: Result<T, Status>) -> (Code, String) 
 pub fn names(resize: &wire::Resize) -> Vec<&str> {
     resize.steps.iter().map(|step| step.name.as_str()).collect()
 }
-
-/// What the exposition says.
-pub async fn metrics(address: &str) -> String {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
-    let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    socket.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).await.unwrap();
-    answer
-}

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::support::{FROM, ID, Stage, TARGET, config, metrics, request, running};
 use actuator::{
     Config,
     cloud::{InstanceState, Machines as _, Operation},
@@ -14,6 +13,9 @@ use common::{
 };
 use proto::actuator::v1::{self as wire, ResizePhase, TagStanding};
 use simulator::cloud::{Deed, FakeCloud, Moment};
+use testkit::http::metrics;
+
+use super::support::{FROM, ID, Stage, TARGET, config, request, running};
 
 const TAG: &str = "autoscaler:resize";
 const OTHER: &str = "i-0fedcba9876543210";

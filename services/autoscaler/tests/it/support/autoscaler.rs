@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::process::{Process, free_port};
+use testkit::process::{Process, free_port};
 
 /// Ports and files of one autoscaler; it can be started, killed and started again on them.
 pub struct Autoscaler {

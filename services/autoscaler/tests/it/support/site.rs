@@ -4,25 +4,25 @@ use std::{
     io::Write as _,
     process::{Child, Command, Stdio},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use actuator::cloud::InstanceState;
-use common::{
-    clock::SystemClock,
-    grpc,
-    health::{self, Health},
-};
+use common::clock::SystemClock;
 use simulator::{
     cloud::{FakeCloud, Timing},
     wire,
 };
 use tempfile::TempDir;
+use testkit::{
+    http,
+    process::{Process, free_port},
+    wait::{self, SOON},
+};
 
-use super::{autoscaler::Autoscaler, process::free_port};
+use super::autoscaler::Autoscaler;
 
 pub const ID: &str = "i-0123456789abcdef0";
-pub const SOON: Duration = Duration::from_secs(30);
 
 /// An EC2 that is quick, and a configuration whose log file nobody reads.
 pub struct Site {
@@ -33,7 +33,18 @@ pub struct Site {
 }
 
 impl Site {
+    /// One that acts, and does not set monitoring up.
     pub async fn new(instances: &[&str], scheduler: &str) -> Self {
+        let actuator = "dry_run: false\npoll_seconds: 1\nsettle_seconds: 3\nmonitoring: {enabled: false}\nlimits: {reads_per_second: 1000, read_burst: 1000, changes_per_second: 100, change_burst: 100}";
+        Self::configured(
+            instances,
+            &[("actuator", actuator), ("scheduler", scheduler)],
+        )
+        .await
+    }
+
+    /// With these lines below the sections' keys.
+    pub async fn configured(instances: &[&str], sections: &[(&str, &str)]) -> Self {
         let fake = FakeCloud::new(Arc::new(SystemClock));
         fake.set_timing(Timing::faster(100));
         for instance in instances {
@@ -43,9 +54,7 @@ impl Site {
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(wire::serve(listener, fake.clone()));
         let folder = tempfile::tempdir().unwrap();
-        let actuator = "dry_run: false\npoll_seconds: 1\nsettle_seconds: 3\nmonitoring: {enabled: false}\nlimits: {reads_per_second: 1000, read_burst: 1000, changes_per_second: 100, change_burst: 100}";
-        let sections = [("actuator", actuator), ("scheduler", scheduler)];
-        let autoscaler = Autoscaler::configure(folder.path(), "siege", &sections).with_aws(&url);
+        let autoscaler = Autoscaler::configure(folder.path(), "site", sections).with_aws(&url);
         let metrics_port = free_port();
         let autoscaler = autoscaler.with(
             "AUTOSCALER__ACTUATOR__METRICS_LISTEN",
@@ -60,7 +69,7 @@ impl Site {
     }
 
     pub fn data(&self) -> std::path::PathBuf {
-        self.folder.path().join("siege")
+        self.folder.path().join("site")
     }
 
     pub fn log_on_a_fifo(self) -> Self {
@@ -77,7 +86,7 @@ impl Site {
     }
 
     /// `autoscaler run` with this many descriptors and no more, its output going into a pipe that is full.
-    pub fn run(&self, descriptors: u32, unread: bool) -> Running {
+    pub fn run(&self, descriptors: u32, unread: bool) -> Process {
         let run = self.autoscaler.command(&["run"]);
         let mut command = Command::new("sh");
         command
@@ -90,30 +99,20 @@ impl Site {
             .envs(
                 run.get_envs()
                     .filter_map(|(name, value)| Some((name, value?))),
-            )
-            .stdin(Stdio::null());
-        let mut pipe = None;
-        if unread {
-            let (reader, writer) = std::io::pipe().unwrap();
-            fill(writer.try_clone().unwrap());
-            command.stdout(writer.try_clone().unwrap()).stderr(writer);
-            pipe = Some(reader);
-        } else {
-            let log = std::fs::File::options()
-                .create(true)
-                .append(true)
-                .open(self.data().join("log"))
-                .unwrap();
-            command.stdout(log.try_clone().unwrap()).stderr(log);
+            );
+        if !unread {
+            return Process::start("autoscaler", &self.data(), &mut command);
         }
-        Running {
-            child: command.spawn().unwrap(),
-            _pipe: pipe,
-        }
+        let (reader, writer) = std::io::pipe().unwrap();
+        fill(writer.try_clone().unwrap());
+        command.stdout(writer.try_clone().unwrap()).stderr(writer);
+        // It stays open, and nobody reads it, for as long as the test runs.
+        std::mem::forget(reader);
+        Process::start_unlogged("unread", &mut command, self.data().join("nowhere"))
     }
 
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.data().join("log")).unwrap_or_default()
+        std::fs::read_to_string(self.data().join("autoscaler.log")).unwrap_or_default()
     }
 
     pub fn ports(&self) -> [u16; 6] {
@@ -129,11 +128,10 @@ impl Site {
     }
 
     pub async fn actuator_serves(&self) {
-        let url = format!("http://127.0.0.1:{}", self.autoscaler.ports.actuator);
-        let channel = grpc::channel(&url).unwrap();
-        until("the actuator serves", async || {
-            health::check(channel.clone(), Duration::from_secs(2)).await == Health::Serving
-        })
+        wait::serving(&format!(
+            "http://127.0.0.1:{}",
+            self.autoscaler.ports.actuator
+        ))
         .await;
     }
 
@@ -154,59 +152,8 @@ impl Site {
     }
 
     pub async fn page(&self, port: u16, path: &str) -> String {
-        let url = format!("http://127.0.0.1:{port}{path}");
-        let get = async { reqwest::get(url).await.unwrap().text().await.unwrap() };
+        let get = http::get(("127.0.0.1", port), path);
         tokio::time::timeout(SOON, get).await.unwrap()
-    }
-}
-
-pub struct Running {
-    pub child: Child,
-    _pipe: Option<std::io::PipeReader>,
-}
-
-impl Running {
-    pub fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-
-    pub fn resident_megabytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmRSS:"))
-            .unwrap();
-        let kilobytes = line.split_whitespace().nth(1).unwrap();
-        kilobytes.parse::<u64>().unwrap() / 1_024
-    }
-
-    pub fn descriptors(&self) -> usize {
-        let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()));
-        open.unwrap().count()
-    }
-
-    pub fn terminate(&mut self) -> Option<i32> {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").arg(pid).status().unwrap().success());
-        self.ends()
-    }
-
-    pub fn ends(&mut self) -> Option<i32> {
-        let start = Instant::now();
-        while start.elapsed() < SOON {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("it does not end");
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
 
@@ -215,12 +162,4 @@ fn fill(mut pipe: std::io::PipeWriter) {
     let full = std::thread::spawn(move || while pipe.write_all(&[b'.'; 4_096]).is_ok() {});
     std::thread::sleep(Duration::from_millis(200));
     assert!(!full.is_finished());
-}
-
-pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let start = Instant::now();
-    while !condition().await {
-        assert!(start.elapsed() < SOON, "not within {SOON:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }

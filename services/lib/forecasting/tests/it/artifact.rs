@@ -2,12 +2,12 @@
 
 use std::{fs, path::Path};
 
-use crate::support::{artifact, copy_of_artifact};
 use forecasting::{
     artifact::{Artifact, Location, RefusedArtifact},
     forecast::Forecaster,
 };
 use serde_json::{Value, json};
+use testkit::model::{artifact, copy_of_artifact};
 
 fn open(folder: &Path) -> Result<Forecaster, RefusedArtifact> {
     Artifact::open(&Location::Folder(folder.to_owned()), 1).and_then(Forecaster::new)

@@ -2,13 +2,14 @@
 
 use std::sync::OnceLock;
 
-use crate::support::machine;
 use forecasting::{
     artifact::{Artifact, Location},
     forecast::{Basis, Forecast, Forecaster},
     series::Series,
 };
 use proptest::prelude::*;
+
+use crate::support::machine;
 
 fn forecaster() -> &'static Forecaster {
     static FORECASTER: OnceLock<Forecaster> = OnceLock::new();

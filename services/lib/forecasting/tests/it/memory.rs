@@ -1,28 +1,17 @@
 //! Memory stays where it is, however many forecasts are made.
 
-use std::{fs, time::Instant};
+use std::time::Instant;
 
-use crate::support::machine;
 use forecasting::{
     artifact::{Artifact, Location},
     forecast::Forecaster,
     series::Series,
 };
+use testkit::process::resident_mib;
+
+use crate::support::machine;
 
 const BATCH: usize = 100;
-
-/// Resident memory of this process, MiB.
-fn resident() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib: f64 = line
-        .unwrap()
-        .trim()
-        .trim_end_matches(" kB")
-        .parse()
-        .unwrap();
-    kib / 1024.0
-}
 
 /// Makes `count` forecasts on two threads and asserts that the last nine tenths leave memory as the first left it.
 fn flat(count: usize) {
@@ -75,7 +64,7 @@ fn flat(count: usize) {
             forecast(rounds / 10);
             done += rounds / 10;
         }
-        seen.push(resident());
+        seen.push(resident_mib("self"));
     }
     eprintln!(
         "{count} forecasts in {:.1} s: resident {:.1} MiB after 10 %, {:.1} after 50 %, {:.1} at the end",

@@ -1,13 +1,11 @@
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::{
-    Form, Router,
-    extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::StatusCode,
     response::{Html, IntoResponse as _, Redirect, Response},
-    routing::post,
 };
-use serde_json::{Value, json};
+use serde_json::json;
+use testkit::prometheus::{Prometheus, Query, json_body, matrix, series};
 
 use super::*;
 use crate::folder::{Source, read_folder};
@@ -24,95 +22,29 @@ fn read(folder: &Path) -> Vec<Source> {
 
 const NOW: i64 = 1_700_000_123;
 
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-struct Query {
-    query: String,
-    start: i64,
-    end: i64,
-    step: i64,
+/// A Prometheus below a path, whose `answer` gets the query and how many came before, and its URL with a password.
+async fn start(
+    answer: impl Fn(&Query, usize) -> Response + Send + Sync + 'static,
+) -> (Prometheus, String) {
+    let before = AtomicUsize::new(0);
+    let answer = move |query: &Query| answer(query, before.fetch_add(1, Ordering::Relaxed));
+    let fake = Prometheus::start_below("/sub", answer).await;
+    let url = fake.url.replace("http://", "http://u:secret@") + "/";
+    (fake, url)
 }
 
-type Answer = Box<dyn Fn(&Query, usize) -> Response + Send + Sync>;
-
-/// Queries with their `Authorization`.
-type Queries = Arc<Mutex<Vec<(Query, Option<String>)>>>;
-
-/// A Prometheus that answers as it is told, and what it was asked.
-struct Fake {
-    url: String,
-    queries: Queries,
-}
-
-struct Shared {
-    answer: Answer,
-    queries: Queries,
-}
-
-impl Fake {
-    /// `answer` gets the query and how many came before.
-    async fn start(answer: impl Fn(&Query, usize) -> Response + Send + Sync + 'static) -> Self {
-        let queries = Arc::default();
-        let shared = Shared {
-            answer: Box::new(answer),
-            queries: Arc::clone(&queries),
-        };
-        let app = Router::new()
-            .route("/sub/api/v1/query_range", post(query_range))
-            .with_state(Arc::new(shared));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://u:secret@{}/sub/", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { url, queries }
-    }
-
-    fn asked(&self) -> Vec<(i64, i64)> {
-        let mut queries = self.queries.lock().unwrap();
-        let asked = queries.iter().map(|(query, _)| (query.start, query.end));
-        let asked = asked.collect();
-        queries.clear();
-        asked
-    }
-}
-
-async fn query_range(
-    State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
-    Form(query): Form<Query>,
-) -> Response {
-    let authorization = headers
-        .get(header::AUTHORIZATION)
-        .map(|value| value.to_str().unwrap().to_owned());
-    let before = {
-        let mut queries = shared.queries.lock().unwrap();
-        queries.push((query.clone(), authorization));
-        queries.len() - 1
-    };
-    (shared.answer)(&query, before)
+fn asked(fake: &Prometheus) -> Vec<(i64, i64)> {
+    let queries = fake.queries().into_iter();
+    queries.map(|query| (query.start, query.end)).collect()
 }
 
 /// Two machines; the value at a time is `value` of the number of steps to it.
 fn fleet(query: &Query, value: impl Fn(i64) -> String) -> Response {
     let machine = |instance: &str| {
-        let times = (query.start..=query.end).step_by(query.step as usize);
-        let values: Vec<Value> = times
-            .map(|at| json!([at, value(at / query.step)]))
-            .collect();
-        json!({"metric": {"instance": instance}, "values": values})
+        let labels = json!({"instance": instance});
+        series(query, labels, |at| Some(value(at / query.step)))
     };
-    matrix(json!([machine("a:9100"), machine("b:9100")]))
-}
-
-fn matrix(result: Value) -> Response {
-    let data = json!({"resultType": "matrix", "result": result});
-    json_body(&json!({"status": "success", "data": data}))
-}
-
-fn json_body(body: &Value) -> Response {
-    (
-        [(header::CONTENT_TYPE, "application/json")],
-        body.to_string(),
-    )
-        .into_response()
+    matrix(vec![machine("a:9100"), machine("b:9100")])
 }
 
 fn args(url: &str) -> PrometheusArgs {
@@ -129,41 +61,39 @@ fn args(url: &str) -> PrometheusArgs {
 
 #[tokio::test]
 async fn an_interrupted_run_goes_on_with_what_is_missing() {
-    let fake = Fake::start(|query, before| match before {
+    let (fake, url) = start(|query, before| match before {
         2 => (StatusCode::SERVICE_UNAVAILABLE, "restarting").into_response(),
         _ => fleet(query, |step| (step % 90).to_string()),
     })
     .await;
     let folder = tempfile::tempdir().unwrap();
-    let error = collect(&args(&fake.url), folder.path(), NOW)
-        .await
-        .unwrap_err();
+    let error = collect(&args(&url), folder.path(), NOW).await.unwrap_err();
     assert!(error.to_string().contains("503"), "{error}");
-    let first = fake.asked();
+    let first = asked(&fake);
     assert_eq!(first.len(), 3);
 
     // Five minutes later: the two chunks that are there stay.
-    collect(&args(&fake.url), folder.path(), NOW + 300)
+    collect(&args(&url), folder.path(), NOW + 300)
         .await
         .unwrap();
-    let second = fake.asked();
+    let second = asked(&fake);
     assert_eq!(second.len(), 2, "{second:?}");
     assert_eq!(second[0], first[2]);
     assert_eq!(second[1].1, (NOW + 300) / 300 * 300);
 
     // An hour later: only the last one has grown, and its shorter self is gone.
-    collect(&args(&fake.url), folder.path(), NOW + 3_900)
+    collect(&args(&url), folder.path(), NOW + 3_900)
         .await
         .unwrap();
-    let third = fake.asked();
+    let third = asked(&fake);
     assert_eq!(third.len(), 1);
     assert_eq!(third[0].0, second[1].0);
     assert_eq!(chunk_files(&folder.path().join(SOURCE)).unwrap().len(), 4);
 
-    collect(&args(&fake.url), folder.path(), NOW + 3_900)
+    collect(&args(&url), folder.path(), NOW + 3_900)
         .await
         .unwrap();
-    assert_eq!(fake.asked(), []);
+    assert_eq!(asked(&fake), []);
 
     let sources = read(folder.path());
     assert_eq!((sources.len(), sources[0].name.as_str()), (1, "prometheus"));
@@ -178,7 +108,7 @@ async fn an_interrupted_run_goes_on_with_what_is_missing() {
 
 #[tokio::test]
 async fn what_is_no_number_is_dropped_and_another_query_is_not_mixed_in() {
-    let fake = Fake::start(|query, _| {
+    let (fake, url) = start(|query, _| {
         fleet(query, |step| match step % 3 {
             0 => "NaN".to_owned(),
             1 => "-Inf".to_owned(),
@@ -187,10 +117,10 @@ async fn what_is_no_number_is_dropped_and_another_query_is_not_mixed_in() {
     })
     .await;
     let folder = tempfile::tempdir().unwrap();
-    let mut asking = args(&fake.url.replace("u:secret@", ""));
+    let mut asking = args(&url.replace("u:secret@", ""));
     asking.bearer_token = Some("token".to_owned());
     collect(&asking, folder.path(), NOW).await.unwrap();
-    let authorization = fake.queries.lock().unwrap()[0].1.clone();
+    let authorization = fake.queries()[0].authorization.clone();
     assert_eq!(authorization.as_deref(), Some("Bearer token"));
     let sources = read(folder.path());
     let values = &sources[0].series[0].cpu_percent;
@@ -244,7 +174,7 @@ async fn what_is_wrong_is_one_line_without_secrets_and_leaves_nothing_in_the_way
             &["warns", "store s3 is down"],
         ),
         (
-            |_, _| matrix(json!([])),
+            |_, _| matrix(Vec::new()),
             &["gives no series for cpu over 3 days"],
         ),
         (
@@ -261,11 +191,9 @@ async fn what_is_wrong_is_one_line_without_secrets_and_leaves_nothing_in_the_way
         ),
     ];
     for (answer, expected) in cases {
-        let fake = Fake::start(answer).await;
+        let (_fake, url) = start(answer).await;
         let folder = tempfile::tempdir().unwrap();
-        let error = collect(&args(&fake.url), folder.path(), NOW)
-            .await
-            .unwrap_err();
+        let error = collect(&args(&url), folder.path(), NOW).await.unwrap_err();
         let error = common::text::chain(&error);
         for words in expected {
             assert!(error.contains(words), "{error:?} lacks {words:?}");
@@ -276,8 +204,8 @@ async fn what_is_wrong_is_one_line_without_secrets_and_leaves_nothing_in_the_way
         );
         let kept = chunk_files(&folder.path().join(SOURCE)).unwrap_or_default();
         assert!(kept.is_empty(), "{expected:?}: {kept:?}");
-        let good = Fake::start(|query, _| fleet(query, |_| "5".to_owned())).await;
-        collect(&args(&good.url), folder.path(), NOW).await.unwrap();
+        let (_good, url) = start(|query, _| fleet(query, |_| "5".to_owned())).await;
+        collect(&args(&url), folder.path(), NOW).await.unwrap();
     }
     let folder = tempfile::tempdir().unwrap();
     for (url, expected) in [

@@ -3,7 +3,6 @@
 pub mod actuator;
 pub mod decision;
 pub mod predictor;
-pub mod prometheus;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,16 +11,19 @@ use common::{
     clock::{SharedClock, SystemClock},
     config::Settings,
     grpc::{GrpcServer, channel, outgoing},
-    health::{self, Health},
+    health::Health,
     listen::Listeners,
 };
 use decision::WatchedDecision;
 use predictor::FakePredictor;
-use prometheus::FakePrometheus;
 use proto::scheduler::v1::{
     RunTickRequest, TargetResult, Tick, scheduler_service_client::SchedulerServiceClient,
 };
 use scheduler::{Config, Deps, SchedulerListeners};
+use testkit::{
+    prometheus::{Prometheus, fleet},
+    wait,
+};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, transport::Channel};
@@ -35,7 +37,7 @@ pub struct World {
     pub predictor: Arc<FakePredictor>,
     pub decision: Arc<WatchedDecision>,
     pub actuator: Arc<FakeActuator>,
-    pub prometheus: FakePrometheus,
+    pub prometheus: Prometheus,
     actuator_ready: watch::Sender<bool>,
     urls: [String; 3],
     stop: CancellationToken,
@@ -78,7 +80,7 @@ impl World {
             predictor,
             decision,
             actuator,
-            prometheus: FakePrometheus::start().await,
+            prometheus: Prometheus::start(|query| fleet(query, &[50.0; 3])).await,
             actuator_ready,
             urls: urls.try_into().unwrap(),
             stop,
@@ -121,15 +123,7 @@ impl World {
     pub async fn set_actuator_ready(&self, ready: bool) {
         self.actuator_ready.send_replace(ready);
         let [_, _, actuator] = &self.urls;
-        let channel = channel(actuator).unwrap();
-        for _ in 0..500 {
-            let health = health::check(channel.clone(), Duration::from_secs(2)).await;
-            if (health == Health::Serving) == ready {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("the actuator's health did not become {ready}");
+        wait::health(actuator, |health| (*health == Health::Serving) == ready).await;
     }
 
     /// A scheduler in this world.
@@ -224,15 +218,4 @@ pub fn result<'a>(tick: &'a Tick, target_id: &str) -> &'a TargetResult {
         .iter()
         .find(|result| result.target_id == target_id)
         .unwrap_or_else(|| panic!("no {target_id} in {tick:#?}"))
-}
-
-/// Waits until `condition` holds, which must be soon.
-pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    for _ in 0..1_000 {
-        if condition() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("{what} did not happen within 10 s");
 }

@@ -8,11 +8,10 @@ use std::{
 use axum::{
     Form, Router,
     extract::State,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, StatusCode, header},
+    response::{Html, IntoResponse, Response},
     routing::post,
 };
-use scheduler::expressions;
 use serde_json::{Value, json};
 
 /// A range query.
@@ -22,6 +21,9 @@ pub struct Query {
     pub start: i64,
     pub end: i64,
     pub step: i64,
+    /// The header of that name.
+    #[serde(skip)]
+    pub authorization: Option<String>,
 }
 
 type Answer = Arc<dyn Fn(&Query) -> Response + Send + Sync>;
@@ -32,25 +34,32 @@ struct Shared {
     queries: Arc<Mutex<Vec<Query>>>,
 }
 
-pub struct FakePrometheus {
+/// A running server; it ends with the test's runtime.
+pub struct Prometheus {
     pub url: String,
     shared: Shared,
 }
 
-impl FakePrometheus {
-    /// Three machines at 50 percent.
-    pub async fn start() -> Self {
+impl Prometheus {
+    /// One that answers so.
+    pub async fn start(answer: impl Fn(&Query) -> Response + Send + Sync + 'static) -> Self {
+        Self::start_below("", answer).await
+    }
+
+    /// One whose API is below a path, such as `/sub`.
+    pub async fn start_below(
+        path: &str,
+        answer: impl Fn(&Query) -> Response + Send + Sync + 'static,
+    ) -> Self {
         let shared = Shared {
-            answer: Arc::new(Mutex::new(Arc::new(|query: &Query| {
-                fleet(query, &[50.0, 50.0, 50.0])
-            }))),
+            answer: Arc::new(Mutex::new(Arc::new(answer))),
             queries: Arc::default(),
         };
         let app = Router::new()
-            .route("/api/v1/query_range", post(query_range))
+            .route(&format!("{path}/api/v1/query_range"), post(query_range))
             .with_state(shared.clone());
-        let listener = super::listener().await;
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}{path}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
         Self { url, shared }
     }
@@ -60,7 +69,7 @@ impl FakePrometheus {
         *self.shared.answer.lock().unwrap() = Arc::new(answer);
     }
 
-    /// From now on the machines are at these percentages.
+    /// From now on its machines are at these percentages.
     pub fn cpu(&self, percent: &'static [f64]) {
         self.answer(move |query| fleet(query, percent));
     }
@@ -71,7 +80,13 @@ impl FakePrometheus {
     }
 }
 
-async fn query_range(State(shared): State<Shared>, Form(query): Form<Query>) -> Response {
+async fn query_range(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    Form(mut query): Form<Query>,
+) -> Response {
+    let authorization = headers.get(header::AUTHORIZATION);
+    query.authorization = authorization.map(|value| value.to_str().unwrap().to_owned());
     shared.queries.lock().unwrap().push(query.clone());
     let answer = Arc::clone(&shared.answer.lock().unwrap());
     // Some answers sleep.
@@ -80,13 +95,13 @@ async fn query_range(State(shared): State<Shared>, Form(query): Form<Query>) -> 
         .unwrap()
 }
 
-/// The value of an expression on a machine with `cpu` percent, one vCPU and 2 GiB.
+/// The value of one of the scheduler's own expressions on a machine with `cpu` percent, one vCPU and 2 GiB.
 pub fn value(query: &Query, cpu: f64) -> f64 {
     match query.query.as_str() {
-        expressions::MEMORY_PERCENT => 40.0,
-        expressions::DISK_BYTES_PER_SECOND => 1_000.0,
-        expressions::VCPUS => 1.0,
-        expressions::MEMORY_TOTAL_BYTES => 2_147_483_648.0,
+        query if query.starts_with("count") => 1.0,
+        query if query.contains("MemAvailable") => 40.0,
+        query if query.contains("MemTotal") => 2_147_483_648.0,
+        query if query.contains("node_disk") => 1_000.0,
         _ => cpu,
     }
 }
@@ -115,6 +130,7 @@ pub fn matrix(series: Vec<Value>) -> Response {
     json_body(&body)
 }
 
+/// Status 200 with this as JSON.
 pub fn json_body(body: &Value) -> Response {
     (
         [(header::CONTENT_TYPE, "application/json")],
@@ -123,8 +139,14 @@ pub fn json_body(body: &Value) -> Response {
         .into_response()
 }
 
+/// A status, and text.
 pub fn status(code: u16, body: &'static str) -> Response {
     (StatusCode::from_u16(code).unwrap(), body).into_response()
+}
+
+/// Status 200 with a page to log in.
+pub fn login_page() -> Response {
+    Html("<html><body>Please log in</body></html>").into_response()
 }
 
 /// Labels of a series by name.
