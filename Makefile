@@ -3,7 +3,9 @@
 PROFILE ?= release
 # Recorded CPU series; none are in this repository.
 TRACES ?= ../shared/traces
-.PHONY: help run test test-compose test-monitoring measure evaluate bench lint prerequisites
+# The predecessor's model with what it answers; not in this repository either.
+SEED ?= ../shared/seed
+.PHONY: help run test test-seed test-compose test-monitoring measure evaluate bench lint prerequisites
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +18,11 @@ test: prerequisites ## Runs all tests; ARGS="-p decision" goes to cargo nextest
 	.ci/test-servers
 	.ci/browser
 	cargo nextest run --locked --workspace $(ARGS)
+
+test-seed: prerequisites ## Sees that the predecessor's model in SEED gives what it gave there
+	@test -f $(SEED)/golden.csv || { echo "there is no golden.csv in $(SEED); name the folder that holds it: make test-seed SEED=DIR"; exit 1; }
+	.ci/tools nextest
+	AUTOSCALER_SEED=$(abspath $(SEED)) cargo nextest run --locked --workspace --test it --run-ignored only -E 'test(/^seed::/)'
 
 test-compose: ## Builds the images and sees a resize happen in docker compose (installs Docker where there is none)
 	.ci/compose-test

@@ -236,6 +236,17 @@ async fn calls_keep_to_their_rate_and_starts_have_a_reserve() {
         let between = pair[1].at.duration_since(pair[0].at).as_secs_f64();
         assert!(between >= 0.999, "{between} s between {pair:?}");
     }
+    let at = |operation| {
+        let mut real = calls.iter().filter(|call| !call.dry_run);
+        real.find(|call| call.operation == operation).unwrap().at
+    };
+    let between = |first, second| at(second).duration_since(at(first)).as_secs_f64();
+    // One of the two is kept for a start: what brings a machine down waits until there are two again, ten seconds each.
+    let down = between(Operation::SetTag, Operation::Stop);
+    let modified = between(Operation::Stop, Operation::ModifyType);
+    assert!(down >= 9.99 && modified >= 9.99, "{down} {modified}");
+    let up = between(Operation::ModifyType, Operation::Start);
+    assert!(up < 5.0, "{up} s although a call was kept for it");
 }
 
 #[tokio::test]
