@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use opentelemetry_proto::tonic::{
@@ -97,8 +96,6 @@ async fn one_tick_is_one_trace_across_the_four_services() {
         // Ending flushes the last spans.
         assert_eq!(service.terminate().await, Some(0), "{logs}");
     }
-    tokio::time::sleep(Duration::from_millis(100)).await;
-
     let spans = receiver.0.lock().unwrap().clone();
     let root = spans
         .iter()

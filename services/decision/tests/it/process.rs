@@ -14,7 +14,10 @@ use proto::decision::v1::{
     decision_service_client::DecisionServiceClient,
 };
 use sqlx::Connection as _;
-use testkit::{process::Process, wait};
+use testkit::{
+    process::Process,
+    wait::{self, until},
+};
 use tonic::{Code, Status, transport::Channel};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -168,7 +171,10 @@ async fn a_signal_that_is_sent_twice_at_once_is_one_request_to_finish() {
         tokio::spawn(async move { client.clone().decide(outgoing(hold(0), TIMEOUT)).await });
     tokio::time::sleep(Duration::from_millis(150)).await;
     service.process.signal("TERM");
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    until("it has heard", async || {
+        service.process.log().contains("SIGTERM: finishing")
+    })
+    .await;
     service.process.signal("TERM");
     tokio::time::sleep(Duration::from_millis(100)).await;
     sqlx::query("ROLLBACK").execute(&mut writer).await.unwrap();

@@ -81,9 +81,7 @@ async fn a_changed_folder_is_served_and_a_bad_one_is_not() {
         manifest["version"] = json!("bad");
         manifest["golden"]["expected"][0][0] = json!(1e6);
     });
-    while refused(&running).await == already {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    wait::answer(async || refused(&running).await, |count| *count != already).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(
         refused(&running).await,

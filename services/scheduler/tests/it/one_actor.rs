@@ -2,10 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use common::clock::{Clock as _, ManualClock, SystemClock};
+use common::{
+    clock::{Clock as _, ManualClock, SystemClock},
+    grpc::outgoing,
+};
 use proto::{
     actuator::v1::{InstanceState, ResizePhase},
     decision::v1::Outcome,
+    scheduler::v1::{GetStatusRequest, RunTickRequest},
 };
 use testkit::wait::until;
 use tonic::{Code, Status};
@@ -45,8 +49,9 @@ async fn fault_52_two_schedulers_make_one_actuation() {
 async fn fault_53_a_holder_paused_beyond_its_lease_does_not_act() {
     let world = eager().await;
     let clock = ManualClock::new(SystemClock.now());
-    let paused = Scheduler::start(world.config(""), Arc::new(clock.clone())).await;
-    *world.decision.slow.lock().unwrap() = Duration::from_millis(500);
+    let config = world.config("call_timeout_seconds: 20");
+    let paused = Scheduler::start(config, Arc::new(clock.clone())).await;
+    let held = world.decision.hold().await;
     let (tick, _other) = tokio::join!(paused.tick(), async {
         until("the lease", async || world.decision.holder().is_some()).await;
         until("the decision", async || world.decision.pending() == 1).await;
@@ -55,6 +60,7 @@ async fn fault_53_a_holder_paused_beyond_its_lease_does_not_act() {
         world.decision.expire_lease().await;
         let other = world.scheduler("targets: []").await;
         other.tick().await;
+        drop(held);
         other
     });
     let web = result(&tick, "web");
@@ -74,8 +80,8 @@ async fn fault_53_a_holder_paused_beyond_its_lease_does_not_act() {
 #[tokio::test]
 async fn fault_53_a_holder_that_noticed_nothing_is_fenced_and_the_target_needs_no_backoff() {
     let world = eager().await;
-    let paused = world.scheduler("").await;
-    *world.decision.slow.lock().unwrap() = Duration::from_millis(500);
+    let paused = world.scheduler("call_timeout_seconds: 20").await;
+    let held = world.decision.hold().await;
     let (tick, _other) = tokio::join!(paused.tick(), async {
         until("the lease", async || world.decision.holder().is_some()).await;
         until("the decision", async || world.decision.pending() == 1).await;
@@ -84,6 +90,7 @@ async fn fault_53_a_holder_that_noticed_nothing_is_fenced_and_the_target_needs_n
         other.tick().await;
         // The new holder has acted.
         world.actuator.fence(world.decision.epoch());
+        drop(held);
         other
     });
     let web = result(&tick, "web");
@@ -223,22 +230,30 @@ async fn an_epoch_that_the_decision_service_does_not_hold_is_acquired_anew() {
 #[tokio::test]
 async fn fault_54_a_tick_that_overruns_delays_the_next_and_never_overlaps() {
     let world = World::start().await;
-    *world.decision.slow.lock().unwrap() = Duration::from_millis(700);
-    let clock = ManualClock::new(jiff::Timestamp::from_second(1_800_000_000).unwrap());
+    let start = jiff::Timestamp::from_second(1_800_000_000).unwrap();
+    let clock = ManualClock::new(start);
     let config = scheduler::Config {
         run_clock: true,
         ..world.config(&format!("targets: [{{id: web, instance_id: {WEB}}}]"))
     };
-    let _scheduler = Scheduler::start(config, Arc::new(clock.clone())).await;
+    let scheduler = Scheduler::start(config, Arc::new(clock.clone())).await;
     let asked = || world.decision.requests.lock().unwrap().len();
-    until("the first tick", async || asked() == 1).await;
-    // The next three intervals pass while something else holds the decision service up.
-    for _ in 0..3 {
-        clock.advance(Duration::from_secs(300));
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    // Said when a tick is over and the next one is waited for.
+    let next_is_after = async |seconds| {
+        let request = outgoing(GetStatusRequest {}, Duration::from_secs(10));
+        let status = scheduler.grpc.clone().get_status(request).await.unwrap();
+        let next = status.into_inner().next_tick_at.unwrap();
+        next.seconds == start.as_second() + seconds
+    };
+    until("the first tick", async || next_is_after(300).await).await;
+    assert_eq!(asked(), 1);
+    let held = world.decision.hold().await;
+    clock.advance(Duration::from_secs(300));
     until("the second tick", async || asked() == 2).await;
-    tokio::time::sleep(Duration::from_millis(1_000)).await;
+    // Two more intervals pass while something else holds the decision service up.
+    clock.advance(Duration::from_secs(600));
+    drop(held);
+    until("its end", async || next_is_after(1_200).await).await;
     assert_eq!(asked(), 2, "missed ticks are not caught up with");
     clock.advance(Duration::from_secs(300));
     until("the next tick", async || asked() == 3).await;
@@ -372,17 +387,15 @@ async fn a_young_decision_of_another_scheduler_is_left_alone() {
 async fn sigterm_lets_the_tick_end_gives_the_lease_back_and_hands_resizes_over() {
     let world = eager().await;
     let scheduler = world.scheduler("").await;
-    *world.decision.slow.lock().unwrap() = Duration::from_millis(300);
+    let held = world.decision.hold().await;
     let grpc = scheduler.grpc.clone();
     let running = tokio::spawn(async move {
-        let request = common::grpc::outgoing(
-            proto::scheduler::v1::RunTickRequest::default(),
-            Duration::from_secs(10),
-        );
+        let request = outgoing(RunTickRequest::default(), Duration::from_secs(10));
         grpc.clone().run_tick(request).await
     });
     until("the lease", async || world.decision.holder().is_some()).await;
-    scheduler.terminate().await.unwrap();
+    let (ended, ()) = tokio::join!(scheduler.terminate(), async { drop(held) });
+    ended.unwrap();
     let tick = running.await.unwrap().unwrap().into_inner().tick.unwrap();
     assert_eq!(result(&tick, "web").action_taken, "started");
     assert_eq!(world.decision.holder(), None, "the lease is free");
@@ -397,13 +410,10 @@ async fn sigterm_lets_the_tick_end_gives_the_lease_back_and_hands_resizes_over()
 async fn sigterm_cuts_a_tick_off_that_takes_too_long() {
     let world = eager().await;
     let scheduler = world.scheduler("shutdown_grace_seconds: 0").await;
-    *world.decision.slow.lock().unwrap() = Duration::from_millis(900);
+    let _held = world.decision.hold().await;
     let grpc = scheduler.grpc.clone();
     let running = tokio::spawn(async move {
-        let request = common::grpc::outgoing(
-            proto::scheduler::v1::RunTickRequest::default(),
-            Duration::from_secs(10),
-        );
+        let request = outgoing(RunTickRequest::default(), Duration::from_secs(10));
         grpc.clone().run_tick(request).await
     });
     until("the lease", async || world.decision.holder().is_some()).await;

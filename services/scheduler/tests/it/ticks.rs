@@ -246,15 +246,22 @@ async fn a_refusal_is_reported_and_said() {
     );
 }
 
+/// Time for all who were asked at once to be heard.
+async fn released_soon(held: impl Sized) {
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    drop(held);
+}
+
 #[tokio::test]
 async fn a_tick_joins_the_running_one() {
     let world = World::start().await;
-    *world.decision.slow.lock().unwrap() = Duration::from_millis(300);
     let scheduler = world.scheduler("").await;
-    let (first, second, part) = tokio::join!(
+    let held = world.decision.hold().await;
+    let (first, second, part, ()) = tokio::join!(
         scheduler.try_tick(&[], false),
         scheduler.try_tick(&[], false),
         scheduler.try_tick(&["api"], false),
+        released_soon(held),
     );
     let (first, second, part) = (first.unwrap(), second.unwrap(), part.unwrap());
     assert_eq!(first.tick_id, second.tick_id);
@@ -268,11 +275,12 @@ async fn a_tick_joins_the_running_one() {
 #[tokio::test]
 async fn a_tick_over_other_targets_waits_for_its_turn() {
     let world = World::start().await;
-    *world.decision.slow.lock().unwrap() = Duration::from_millis(200);
     let scheduler = world.scheduler("").await;
-    let (api, web) = tokio::join!(
+    let held = world.decision.hold().await;
+    let (api, web, ()) = tokio::join!(
         scheduler.try_tick(&["api"], false),
         scheduler.try_tick(&["web"], false),
+        released_soon(held),
     );
     let (api, web) = (api.unwrap(), web.unwrap());
     assert_ne!(api.tick_id, web.tick_id);

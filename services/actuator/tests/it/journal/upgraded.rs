@@ -10,6 +10,7 @@ use proto::actuator::v1::{ListResizesRequest, ResizePhase};
 use serde::Deserialize;
 use simulator::cloud::{Deed, Timing};
 use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
+use testkit::wait::until;
 
 use crate::support::{Site, TAG};
 
@@ -45,7 +46,15 @@ async fn every_machine_of_a_journal_of_08c3a3d_runs() {
             site.fake.somebody(id, Deed::Stop);
         }
     }
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    until("they are so", async || {
+        let mut states = machines
+            .iter()
+            .map(|machine| site.fake.state(&machine.instance_id).unwrap());
+        states.all(|state| {
+            matches!(state, InstanceState::Running | InstanceState::Stopped) || state.is_gone()
+        })
+    })
+    .await;
     site.fake.set_timing(Timing::faster(50));
     for machine in &machines {
         match machine.state {

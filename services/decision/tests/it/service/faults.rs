@@ -54,7 +54,7 @@ async fn fault_45_a_locked_database_is_waited_for_within_bounds_and_then_unavail
     // A lock that goes away in time is not noticed by the caller.
     let late = server.decide(world.request("tick-1", 90.0));
     let release = async {
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
         sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
     };
     let (decision, ()) = tokio::join!(late, release);

@@ -27,6 +27,7 @@ use proto::{
     },
     predictor::v1::Series,
 };
+use tokio::sync::{RwLock, RwLockWriteGuard};
 use tonic::{Request, Response, Status, async_trait};
 
 use super::predictor;
@@ -66,8 +67,7 @@ pub struct WatchedDecision {
     clock: ShiftedClock,
     /// What Decide answers, if anything, for this target.
     pub refuse: Mutex<HashMap<String, Status>>,
-    /// Each answer of Decide waits so long: the decision is made by then.
-    pub slow: Mutex<Duration>,
+    gate: RwLock<()>,
     pub requests: Mutex<Vec<DecideRequest>>,
     /// ReportOutcome fails so many times more.
     pub report_failures: Mutex<u32>,
@@ -91,12 +91,17 @@ impl WatchedDecision {
             api: decision::in_memory(policy, deps).await.unwrap(),
             clock,
             refuse: Mutex::default(),
-            slow: Mutex::default(),
+            gate: RwLock::default(),
             requests: Mutex::default(),
             report_failures: Mutex::default(),
             decisions: Mutex::default(),
             lease: Mutex::default(),
         }
+    }
+
+    /// From now on decisions are made, and their answers held back until the guard is dropped.
+    pub async fn hold(&self) -> RwLockWriteGuard<'_, ()> {
+        self.gate.write().await
     }
 
     /// The newest request about a target.
@@ -242,6 +247,7 @@ impl DecisionService for WatchedDecision {
             "every call carries a deadline"
         );
         let asked = request.get_ref().clone();
+        self.requests.lock().unwrap().push(asked.clone());
         let refusal = self.refuse.lock().unwrap().get(&asked.target_id).cloned();
         let answer = match refusal {
             Some(status) => Err(status),
@@ -250,9 +256,7 @@ impl DecisionService for WatchedDecision {
         if let Ok(decided) = &answer {
             self.record(decided.get_ref().decision.clone().unwrap());
         }
-        let slow = *self.slow.lock().unwrap();
-        tokio::time::sleep(slow).await;
-        self.requests.lock().unwrap().push(asked);
+        let _open = self.gate.read().await;
         answer
     }
 
