@@ -33,7 +33,7 @@ test-monitoring: ## Runs deploy/setup-monitoring.sh in Debian roots made with de
 measure: prerequisites ## Prints cold start, memory and tick time of the services; PROFILE=dev measures the build of `make test`
 	.ci/tools nextest
 	.ci/test-servers
-	cargo nextest run --locked --cargo-profile $(PROFILE) --workspace --bins --test it --run-ignored only --no-capture \
+	cargo nextest run --locked --cargo-profile $(PROFILE) --workspace --test it --run-ignored only --no-capture \
 		-E 'test(print_the_figures)'
 
 evaluate: ## Scores the embedded model on TRACES against the reference; ARGS="--html page.html" goes to `trainer evaluate`
