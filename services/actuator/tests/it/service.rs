@@ -7,5 +7,6 @@ mod faults;
 mod limits;
 mod monitoring;
 mod restart;
+mod site;
 mod support;
 mod tags;

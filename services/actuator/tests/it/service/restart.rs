@@ -6,94 +6,22 @@ use actuator::{
     Config,
     cloud::{InstanceState, Operation},
 };
-use common::{
-    clock::{ManualClock, SharedClock},
-    grpc,
-    health::{self, Health},
-};
-use jiff::Timestamp;
+use common::{clock::ManualClock, health::Health};
 use proto::actuator::v1::{self as wire, ResizePhase};
-use simulator::cloud::{Deed, FakeCloud, Moment};
-use tempfile::TempDir;
+use simulator::cloud::{Deed, Moment};
 use testkit::http::metrics;
 use tonic::Code;
 
-use super::support::{FROM, ID, Stage, TARGET, config, refused, request, running};
-
-const TAG: &str = "autoscaler:resize";
-
-/// What outlives a process.
-struct Site {
-    folder: TempDir,
-    clock: SharedClock,
-    fake: FakeCloud,
-}
-
-impl Site {
-    fn new() -> Self {
-        let start: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
-        let clock: SharedClock = Arc::new(ManualClock::leaping(start));
-        let fake = FakeCloud::new(Arc::clone(&clock));
-        fake.add_instance(ID, FROM);
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-            clock,
-            fake,
-        }
-    }
-
-    fn config(&self, journal: &str) -> Config {
-        Config {
-            database: self.folder.path().join(journal).display().to_string(),
-            ..config()
-        }
-    }
-
-    async fn boot(&self, config: Config) -> Stage {
-        Stage::boot(config, Arc::clone(&self.clock), self.fake.clone()).await
-    }
-
-    /// A process that ends while its stop is under way: AWS has it, nobody was told.
-    async fn left_while_stopping(&self, journal: &str) {
-        let hold = self.fake.hold(Operation::Stop, 1, Moment::After);
-        let mut stage = self
-            .boot(Config {
-                shutdown_grace_seconds: 0,
-                ..self.config(journal)
-            })
-            .await;
-        stage.start(request("r1")).await.unwrap();
-        hold.arrived().await;
-        end(stage).await;
-    }
-}
-
-async fn end(stage: Stage) {
-    stage.shutdown.cancel();
-    stage.served.await.unwrap().unwrap();
-}
-
-async fn health(stage: &Stage) -> Health {
-    let url = grpc::local_url(stage.address);
-    health::check(grpc::channel(&url).unwrap(), Duration::from_secs(2)).await
-}
-
-async fn ready(stage: &Stage) {
-    while health(stage).await != Health::Serving {
-        tokio::task::yield_now().await;
-    }
-}
-
-async fn recover(stage: &mut Stage, apply: bool) -> Vec<wire::TaggedInstance> {
-    let request = wire::RecoverRequest { apply };
-    let response = stage.client.recover(request).await.unwrap();
-    response.into_inner().instances
-}
+use super::{
+    site::{Site, TAG},
+    support::{FROM, ID, Stage, TARGET, refused, request, running},
+};
 
 #[tokio::test]
 async fn case_28_shutdown_midway_is_prompt_and_the_next_process_goes_on() {
     let site = Site::new();
-    site.left_while_stopping("journal.db").await;
+    site.left_at_its_stop(site.config("journal.db"), Moment::After)
+        .await;
     assert_eq!(site.fake.count(Operation::ModifyType), 0);
     assert!(site.fake.tags(ID).contains_key(TAG));
 
@@ -121,7 +49,8 @@ async fn case_28_shutdown_midway_is_prompt_and_the_next_process_goes_on() {
 #[tokio::test]
 async fn it_is_not_ready_before_every_unfinished_resize_has_been_looked_at() {
     let site = Site::new();
-    site.left_while_stopping("journal.db").await;
+    site.left_at_its_stop(site.config("journal.db"), Moment::After)
+        .await;
     let looks = site.fake.count(Operation::DescribeInstance);
     let next = u32::try_from(looks).unwrap() + 1;
     let look = site
@@ -129,9 +58,9 @@ async fn it_is_not_ready_before_every_unfinished_resize_has_been_looked_at() {
         .hold(Operation::DescribeInstance, next, Moment::Before);
     let mut stage = site.boot(site.config("journal.db")).await;
     look.arrived().await;
-    assert_eq!(health(&stage).await, Health::NotServing);
+    assert_eq!(stage.health().await, Health::NotServing);
     look.release();
-    ready(&stage).await;
+    stage.ready().await;
     let last = stage.watch("r1").await.pop().unwrap();
     assert_eq!(last.phase(), ResizePhase::Succeeded);
 }
@@ -147,7 +76,7 @@ async fn cases_24_to_27_hold_after_a_restart_too() {
     let mut stage = site.boot(site.config("journal.db")).await;
     stage.start(leased("r1", 5)).await.unwrap();
     stage.watch("r1").await;
-    end(stage).await;
+    stage.end().await;
 
     let mut stage = site.boot(site.config("journal.db")).await;
     let again = stage.start(leased("r1", 5)).await.unwrap();
@@ -165,11 +94,12 @@ async fn cases_24_to_27_hold_after_a_restart_too() {
     assert_eq!(code, Code::FailedPrecondition);
     assert!(message.contains("epoch 4 is stale"), "{message}");
     assert_eq!(site.fake.count(Operation::Stop), 1);
-    end(stage).await;
+    stage.end().await;
 
     // One that is still under way keeps others off its instance.
     let site = Site::new();
-    site.left_while_stopping("journal.db").await;
+    site.left_at_its_stop(site.config("journal.db"), Moment::After)
+        .await;
     let looks = u32::try_from(site.fake.count(Operation::DescribeInstance)).unwrap();
     let look = site
         .fake
@@ -187,9 +117,10 @@ async fn cases_24_to_27_hold_after_a_restart_too() {
 #[tokio::test]
 async fn with_the_journal_lost_the_tag_brings_the_old_type_back() {
     let site = Site::new();
-    site.left_while_stopping("journal.db").await;
+    site.left_at_its_stop(site.config("journal.db"), Moment::After)
+        .await;
     let mut stage = site.boot(site.config("another.db")).await;
-    ready(&stage).await;
+    stage.ready().await;
     let resize = stage.watch("r1").await.pop().unwrap();
     assert_eq!(resize.phase(), ResizePhase::RolledBack, "{resize:?}");
     assert!(
@@ -206,13 +137,14 @@ async fn with_the_journal_lost_the_tag_brings_the_old_type_back() {
 #[tokio::test]
 async fn with_the_journal_lost_a_dry_run_starts_it_as_it_is() {
     let site = Site::new();
-    site.left_while_stopping("journal.db").await;
+    site.left_at_its_stop(site.config("journal.db"), Moment::After)
+        .await;
     let dry = Config {
         dry_run: true,
         ..site.config("another.db")
     };
     let mut stage = site.boot(dry).await;
-    ready(&stage).await;
+    stage.ready().await;
     stage.watch("r1").await;
     assert_eq!(stage.runs(), running(FROM));
     let count = |operation| site.fake.count(operation);
@@ -239,7 +171,7 @@ async fn an_instance_that_a_user_stopped_is_never_started() {
         let mut stage = site.boot(site.config("journal.db")).await;
         stage.start(request("r1")).await.unwrap();
         stage.watch("r1").await;
-        end(stage).await;
+        stage.end().await;
         if let Some(value) = value {
             use actuator::cloud::Machines as _;
             site.fake.set_tag(ID, TAG, value).await.unwrap();
@@ -249,30 +181,14 @@ async fn an_instance_that_a_user_stopped_is_never_started() {
         site.clock.sleep(Duration::from_secs(600)).await;
 
         let mut stage = site.boot(site.config("journal.db")).await;
-        ready(&stage).await;
-        recover(&mut stage, true).await;
+        stage.ready().await;
+        stage.recover(true).await;
         assert_eq!(stage.runs(), (TARGET.to_owned(), InstanceState::Stopped));
         assert_eq!(site.fake.count(Operation::Start), starts, "{value:?}");
         // A tag that was left over goes; one that isn't ours stays.
         let left = site.fake.tags(ID).get(TAG).cloned();
         assert_eq!(left.as_deref(), value.filter(|value| *value == "nightly"));
     }
-}
-
-/// A process that ends with its stop under way: AWS never gets it.
-async fn left_with_a_lost_stop(site: &Site) {
-    let hold = site.fake.hold(Operation::Stop, 1, Moment::Before);
-    let mut stage = site
-        .boot(Config {
-            shutdown_grace_seconds: 0,
-            ..site.config("journal.db")
-        })
-        .await;
-    stage.start(request("r1")).await.unwrap();
-    hold.arrived().await;
-    end(stage).await;
-    hold.lose();
-    assert_eq!(site.fake.state(ID), Some(InstanceState::Running));
 }
 
 fn copy_of_the_journal(site: &Site) {
@@ -291,7 +207,8 @@ async fn a_stop_that_was_lost_days_ago_is_not_sent_again() {
     let days = Duration::from_secs(3 * 86_400);
     for dry_run in [false, true] {
         let site = Site::new();
-        left_with_a_lost_stop(&site).await;
+        site.left_at_its_stop(site.config("journal.db"), Moment::Before)
+            .await;
         let stops = site.fake.count(Operation::Stop);
         // In dry run it need not be old.
         let outage = if dry_run {
@@ -326,7 +243,8 @@ async fn a_stop_that_was_lost_days_ago_is_not_sent_again() {
 async fn a_stop_that_came_through_days_ago_is_made_good() {
     for (dry_run, runs_on) in [(false, TARGET), (true, FROM)] {
         let site = Site::new();
-        site.left_while_stopping("journal.db").await;
+        site.left_at_its_stop(site.config("journal.db"), Moment::After)
+            .await;
         site.clock.sleep(Duration::from_secs(3 * 86_400)).await;
         let mut stage = site
             .boot(Config {
@@ -345,7 +263,8 @@ async fn a_stop_that_came_through_days_ago_is_made_good() {
 #[tokio::test]
 async fn a_stop_that_is_not_seen_yet_is_made_good_too() {
     let site = Site::new();
-    site.left_while_stopping("journal.db").await;
+    site.left_at_its_stop(site.config("journal.db"), Moment::After)
+        .await;
     site.clock.sleep(Duration::from_secs(40)).await;
     site.fake.set_lag(Duration::from_secs(150));
     let mut stage = site
@@ -365,13 +284,14 @@ async fn a_stop_that_is_not_seen_yet_is_made_good_too() {
 #[tokio::test]
 async fn a_restored_backup_of_the_journal_stops_nothing() {
     let site = Site::new();
-    left_with_a_lost_stop(&site).await;
+    site.left_at_its_stop(site.config("journal.db"), Moment::Before)
+        .await;
     copy_of_the_journal(&site);
     // Life goes on: the resize is done, and another one takes the machine back.
     let mut stage = site.boot(site.config("journal.db")).await;
     stage.watch("r1").await;
     assert_eq!(stage.runs(), running(TARGET));
-    end(stage).await;
+    stage.end().await;
     site.clock.sleep(Duration::from_secs(86_400)).await;
     let (stops, changes) = (
         site.fake.count(Operation::Stop),
@@ -387,7 +307,8 @@ async fn a_restored_backup_of_the_journal_stops_nothing() {
 #[tokio::test]
 async fn a_user_who_stops_it_days_after_a_stop_that_was_lost_is_left_alone() {
     let site = Site::new();
-    left_with_a_lost_stop(&site).await;
+    site.left_at_its_stop(site.config("journal.db"), Moment::Before)
+        .await;
     site.clock.sleep(Duration::from_secs(2 * 86_400)).await;
     site.fake.somebody(ID, Deed::Stop);
     site.clock.sleep(Duration::from_secs(86_400)).await;
@@ -413,7 +334,7 @@ async fn a_resize_of_the_future_stops_nothing_either() {
     let mut stage = Stage::boot(config, ahead, site.fake.clone()).await;
     stage.start(request("r1")).await.unwrap();
     hold.arrived().await;
-    end(stage).await;
+    stage.end().await;
     hold.lose();
     let stops = site.fake.count(Operation::Stop);
     // The clock is right again: a day before.
@@ -436,7 +357,7 @@ async fn a_restored_backup_changes_no_type() {
     let mut stage = site.boot(config).await;
     stage.start(request("r1")).await.unwrap();
     hold.arrived().await;
-    end(stage).await;
+    stage.end().await;
     hold.lose();
     copy_of_the_journal(&site);
     let mut stage = site.boot(site.config("journal.db")).await;
@@ -449,7 +370,7 @@ async fn a_restored_backup_changes_no_type() {
     };
     stage.start(back).await.unwrap();
     stage.watch("r2").await;
-    end(stage).await;
+    stage.end().await;
     assert_eq!(site.fake.instance_type(ID).as_deref(), Some(FROM));
     site.clock.sleep(Duration::from_secs(86_400)).await;
     site.fake.somebody(ID, Deed::Stop);

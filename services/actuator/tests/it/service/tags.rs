@@ -1,100 +1,55 @@
 //! Tags that say a machine was stopped for a resize, and who wrote them.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use actuator::{
     Config,
     cloud::{InstanceState, Machines as _, Operation},
 };
-use common::{
-    clock::{ManualClock, SharedClock},
-    grpc,
-    health::{self, Health},
-};
-use proto::actuator::v1::{self as wire, ResizePhase, TagStanding};
-use simulator::cloud::{Deed, FakeCloud, Moment};
+use proto::actuator::v1::{ResizePhase, TagStanding};
+use simulator::cloud::{Deed, Moment};
 use testkit::http::metrics;
 
-use super::support::{FROM, ID, Stage, TARGET, config, request, running};
+use super::{
+    site::{Site, TAG},
+    support::{FROM, ID, TARGET, config, request, running},
+};
 
-const TAG: &str = "autoscaler:resize";
 const OTHER: &str = "i-0fedcba9876543210";
 const FORGED: &str = "id=r9 from=t2.large to=t2.medium";
 
-struct Site {
-    clock: SharedClock,
-    fake: FakeCloud,
+fn site() -> Site {
+    let site = Site::new();
+    site.fake.add_instance(OTHER, FROM);
+    site
 }
 
-impl Site {
-    fn new() -> Self {
-        let start = "2026-03-01T12:00:00Z".parse().unwrap();
-        let clock: SharedClock = Arc::new(ManualClock::leaping(start));
-        let fake = FakeCloud::new(Arc::clone(&clock));
-        fake.add_instance(ID, FROM);
-        fake.add_instance(OTHER, FROM);
-        Self { clock, fake }
-    }
-
-    /// A process without a journal, until it is ready.
-    async fn boot(&self, config: Config) -> Stage {
-        let stage = Stage::boot(config, Arc::clone(&self.clock), self.fake.clone()).await;
-        let url = grpc::local_url(stage.address);
-        let channel = grpc::channel(&url).unwrap();
-        while health::check(channel.clone(), Duration::from_secs(2)).await != Health::Serving {
-            tokio::task::yield_now().await;
-        }
-        stage
-    }
-
-    /// The tag as it is written before a stop, which is under way when the process ends.
-    async fn stopped_here(&self) -> String {
-        let number = u32::try_from(self.fake.count(Operation::Stop)).unwrap() + 1;
-        let hold = self.fake.hold(Operation::Stop, number, Moment::After);
-        let mut stage = self
-            .boot(Config {
-                shutdown_grace_seconds: 0,
-                ..config()
-            })
-            .await;
-        stage.start(request("r1")).await.unwrap();
-        hold.arrived().await;
-        let value = self.fake.tags(ID)[TAG].clone();
-        end(stage).await;
-        value
-    }
-
-    async fn stopped_by_its_user(&self, instance_id: &str, tag: &str) {
-        self.fake.somebody(instance_id, Deed::Stop);
-        self.clock.sleep(Duration::from_secs(600)).await;
-        self.fake.set_tag(instance_id, TAG, tag).await.unwrap();
-    }
-
-    fn is_stopped(&self, instance_id: &str) -> bool {
-        self.fake.state(instance_id) == Some(InstanceState::Stopped)
-    }
+/// The tag as it is written before a stop, which is under way when the process ends.
+async fn stopped_here(site: &Site) -> String {
+    site.left_at_its_stop(config(), Moment::After).await;
+    site.fake.tags(ID)[TAG].clone()
 }
 
-async fn end(stage: Stage) {
-    stage.shutdown.cancel();
-    stage.served.await.unwrap().unwrap();
+async fn stopped_by_its_user(site: &Site, instance_id: &str, tag: &str) {
+    site.fake.somebody(instance_id, Deed::Stop);
+    site.clock.sleep(Duration::from_secs(600)).await;
+    site.fake.set_tag(instance_id, TAG, tag).await.unwrap();
 }
 
-async fn recover(stage: &mut Stage, apply: bool) -> Vec<wire::TaggedInstance> {
-    let answer = stage.client.recover(wire::RecoverRequest { apply }).await;
-    answer.unwrap().into_inner().instances
+fn is_stopped(site: &Site, instance_id: &str) -> bool {
+    site.fake.state(instance_id) == Some(InstanceState::Stopped)
 }
 
 #[tokio::test]
 async fn a_forged_tag_starts_nothing_and_calls_a_person() {
-    let site = Site::new();
-    site.stopped_by_its_user(ID, FORGED).await;
-    let mut stage = site.boot(config()).await;
-    let found = recover(&mut stage, false).await;
+    let site = site();
+    stopped_by_its_user(&site, ID, FORGED).await;
+    let mut stage = site.boot_ready(config()).await;
+    let found = stage.recover(false).await;
     assert_eq!(found[0].standing(), TagStanding::Unverified);
     assert!(found[0].detail.contains("not written here"), "{found:?}");
     site.clock.sleep(Duration::from_secs(600)).await;
-    assert!(site.is_stopped(ID));
+    assert!(is_stopped(&site, ID));
     assert_eq!(site.fake.count(Operation::Start), 0);
     let text = metrics(&stage.metrics_url).await;
     for line in [
@@ -104,7 +59,7 @@ async fn a_forged_tag_starts_nothing_and_calls_a_person() {
         assert!(text.contains(line), "{line} is not in {text}");
     }
     // A person looked, and says that it is ours. It starts as it is, whatever the tag says.
-    let found = recover(&mut stage, true).await;
+    let found = stage.recover(true).await;
     assert!(found[0].taken_up, "{found:?}");
     stage.watch("r9").await;
     assert_eq!(stage.runs(), running(FROM));
@@ -124,72 +79,72 @@ async fn what_may_not_be_touched_is_not_started_for_a_tag_even_when_asked() {
             ..config()
         },
     ] {
-        let site = Site::new();
-        site.stopped_by_its_user(ID, FORGED).await;
-        let mut stage = site.boot(setting).await;
-        let found = recover(&mut stage, true).await;
+        let site = site();
+        stopped_by_its_user(&site, ID, FORGED).await;
+        let mut stage = site.boot_ready(setting).await;
+        let found = stage.recover(true).await;
         assert!(!found[0].taken_up);
         let why = &found[0].detail;
         assert!(
             why.contains("protected") || why.contains("required_tag"),
             "{why}"
         );
-        assert!(site.is_stopped(ID));
+        assert!(is_stopped(&site, ID));
     }
 }
 
 #[tokio::test]
 async fn a_tag_that_was_written_here_starts_only_what_it_was_written_for() {
-    let site = Site::new();
-    let value = site.stopped_here().await;
-    site.stopped_by_its_user(OTHER, &value).await;
-    let mut stage = site.boot(config()).await;
+    let site = site();
+    let value = stopped_here(&site).await;
+    stopped_by_its_user(&site, OTHER, &value).await;
+    let mut stage = site.boot_ready(config()).await;
     let resize = stage.watch("r1").await.pop().unwrap();
     assert_eq!(resize.phase(), ResizePhase::RolledBack, "{resize:?}");
     assert_eq!(stage.runs(), running(FROM));
     // The copy says another machine.
-    let found = recover(&mut stage, false).await;
+    let found = stage.recover(false).await;
     let copy = found.iter().find(|one| one.detail.contains(ID)).unwrap();
     assert_eq!(copy.standing(), TagStanding::Unverified);
-    assert!(site.is_stopped(OTHER));
+    assert!(is_stopped(&site, OTHER));
     // With no journal to say so, the seal does: it is of the other machine.
-    end(stage).await;
-    let mut stage = site.boot(config()).await;
-    let found = recover(&mut stage, false).await;
+    stage.end().await;
+    let mut stage = site.boot_ready(config()).await;
+    let found = stage.recover(false).await;
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].standing(), TagStanding::Unverified);
     assert!(found[0].detail.contains("for this instance"), "{found:?}");
-    assert!(site.is_stopped(OTHER));
+    assert!(is_stopped(&site, OTHER));
 }
 
 #[tokio::test]
 async fn a_tag_that_is_put_back_later_is_not_believed() {
-    let site = Site::new();
-    let value = site.stopped_here().await;
-    let mut stage = site.boot(config()).await;
+    let site = site();
+    let value = stopped_here(&site).await;
+    let mut stage = site.boot_ready(config()).await;
     stage.watch("r1").await;
-    end(stage).await;
+    stage.end().await;
     site.clock.sleep(Duration::from_secs(86_400)).await;
     // The journal is gone again, and a user has stopped it.
-    site.stopped_by_its_user(ID, &value).await;
-    let mut stage = site.boot(config()).await;
-    let found = recover(&mut stage, false).await;
+    stopped_by_its_user(&site, ID, &value).await;
+    let mut stage = site.boot_ready(config()).await;
+    let found = stage.recover(false).await;
     assert_eq!(found[0].standing(), TagStanding::Unverified, "{found:?}");
     assert!(found[0].detail.contains("was started at"), "{found:?}");
-    assert!(site.is_stopped(ID));
+    assert!(is_stopped(&site, ID));
 }
 
 #[tokio::test]
 async fn another_key_verifies_nothing() {
-    let site = Site::new();
-    site.stopped_here().await;
+    let site = site();
+    stopped_here(&site).await;
     let mut stage = site
         .boot(Config {
             breadcrumb_key: Some("another key, also of 32 bytes ..".into()),
             ..config()
         })
         .await;
-    let found = recover(&mut stage, false).await;
+    let found = stage.recover(false).await;
     assert_eq!(found[0].standing(), TagStanding::Unverified);
     assert_eq!(site.fake.count(Operation::Start), 0);
 }
@@ -197,7 +152,7 @@ async fn another_key_verifies_nothing() {
 /// Started, it stops again by itself: what is down then is ours, though it was started after the first tag.
 #[tokio::test]
 async fn the_tag_is_renewed_when_the_machine_comes_up_in_between() {
-    let site = Site::new();
+    let site = site();
     site.fake.set_boots(TARGET, false);
     let start = site.fake.hold(Operation::Start, 2, Moment::Before);
     let mut stage = site
@@ -208,10 +163,10 @@ async fn the_tag_is_renewed_when_the_machine_comes_up_in_between() {
         .await;
     stage.start(request("r1")).await.unwrap();
     start.arrived().await;
-    end(stage).await;
+    stage.end().await;
     site.clock.sleep(Duration::from_secs(60)).await;
-    assert!(site.is_stopped(ID));
-    let mut stage = site.boot(config()).await;
+    assert!(is_stopped(&site, ID));
+    let mut stage = site.boot_ready(config()).await;
     stage.watch("r1").await;
     assert_eq!(stage.runs(), running(FROM));
 }
@@ -219,7 +174,7 @@ async fn the_tag_is_renewed_when_the_machine_comes_up_in_between() {
 /// The journal is enough.
 #[tokio::test]
 async fn with_its_tag_taken_away_the_journal_brings_it_up() {
-    let site = Site::new();
+    let site = site();
     let folder = tempfile::tempdir().unwrap();
     let journal = Config {
         database: folder.path().join("journal.db").display().to_string(),
@@ -235,9 +190,9 @@ async fn with_its_tag_taken_away_the_journal_brings_it_up() {
     stage.start(request("r1")).await.unwrap();
     hold.arrived().await;
     site.fake.remove_tag(ID, TAG).await.unwrap();
-    end(stage).await;
+    stage.end().await;
     hold.lose();
-    let mut stage = site.boot(journal).await;
+    let mut stage = site.boot_ready(journal).await;
     stage.watch("r1").await;
     assert_eq!(stage.runs(), running(TARGET));
 }
