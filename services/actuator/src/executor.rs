@@ -48,8 +48,6 @@ pub struct Executor {
 struct Told {
     event: Event,
     detail: String,
-    /// That the instance was seen to belong to.
-    account: Option<String>,
 }
 
 impl Executor {
@@ -192,9 +190,6 @@ impl Executor {
             }
             let step = record.machine.step();
             record.begin_step(&step.to_string(), intent(&action), self.clock.now());
-            if action == Action::Stop {
-                record.stop_sent_at = Some(self.clock.now());
-            }
             if action == Action::Preflight && !record.dry_run {
                 let mode = self.cloud.credit_mode(&record.request.instance_id).await;
                 record.credit_mode = mode.ok().flatten();
@@ -207,12 +202,7 @@ impl Executor {
                     None => return,
                 },
             };
-            let Told {
-                event,
-                detail,
-                account,
-            } = told;
-            record.account = account.unwrap_or(record.account);
+            let Told { event, detail } = told;
             if let (
                 Action::Start,
                 Event::Failed {
@@ -286,18 +276,16 @@ impl Executor {
             && let Some(reason) = self.too_late_for_a_stop(record)
         {
             return Err(Told {
-                account: None,
                 detail: reason.clone(),
                 event: Event::Refused { reason },
             });
         }
-        record.machine.intend();
         let needed = action.needs_the_journal();
         let (step, now) = (record.machine.step(), self.clock.now());
+        record.machine.intend(now);
         let line = record.line(Kind::Intent, step, &intent(action), now);
         match self.journal.write(record, line, needed).await {
             Err(error) if needed => Err(Told {
-                account: None,
                 detail: error.to_string(),
                 event: Event::Refused {
                     reason: error.to_string(),
@@ -330,18 +318,17 @@ impl Executor {
 
     /// The time in the journal is what tells our stop from another one.
     fn stood_still(&self, record: &Record) -> bool {
-        let sent_at = record.stop_sent_at.unwrap_or_else(|| self.clock.now());
-        self.clock.now().duration_since(sent_at).as_secs() > 60
+        let now = self.clock.now();
+        let sent_at = record.machine.under_way_since().unwrap_or(now);
+        now.duration_since(sent_at).as_secs() > 60
     }
 
     /// What a look says of a machine whose resize is too old to stop it: whether it is down for another one's stop.
-    fn stopped_by_others(&self, record: &Record, instance: &Instance) -> Option<String> {
-        let (asked, sent) = (instance.stop_asked_at?, record.stop_sent_at?);
-        let clocks_differ_by = STOP_FOLLOWS_WITHIN.as_secs() as i64;
-        let later = asked.duration_since(sent).as_secs();
-        (record.machine.asks_whose_stop() && later > clocks_differ_by).then(|| {
-            format!("somebody else stopped it at {asked}, {later} s after the stop of this resize")
-        })
+    fn stopped_by_others(record: &Record, instance: &Instance) -> Option<String> {
+        let asked_at = instance.stop_asked_at?;
+        record
+            .machine
+            .stopped_by_others(asked_at, STOP_FOLLOWS_WITHIN)
     }
 
     async fn write_result(&self, record: &mut Record, step: Step, detail: &str) {
@@ -475,10 +462,7 @@ impl Executor {
 
     async fn perform_marked(&self, action: &Action, record: &mut Record) -> Option<Told> {
         self.renew_breadcrumb(action, record).await;
-        let told = self.perform(action, record).await;
-        let accepted = matches!(&told, Some(told) if told.event == Event::Done);
-        record.breadcrumb_is_old |= accepted && *action == Action::Start;
-        told
+        self.perform(action, record).await
     }
 
     /// `None` when leaving cut it short, which it does only to what can be done again and leaves no machine down.
@@ -487,9 +471,8 @@ impl Executor {
         let told = match action {
             Action::Preflight => return self.until_leaving(self.preflight(record)).await,
             Action::Look => match self.cloud.describe_instance(instance_id).await {
-                Ok(instance) => match self.stopped_by_others(record, &instance) {
+                Ok(instance) => match Self::stopped_by_others(record, &instance) {
                     Some(reason) => Told {
-                        account: None,
                         detail: reason.clone(),
                         event: Event::StoppedByOthers {
                             instance_type: instance.instance_type,
@@ -497,7 +480,6 @@ impl Executor {
                         },
                     },
                     None => Told {
-                        account: None,
                         detail: format!("{} on {}", instance.state, instance.instance_type),
                         event: Event::Seen {
                             state: instance.state,
@@ -525,7 +507,6 @@ impl Executor {
             Action::Start => accepted(self.cloud.mutate(instance_id, &Mutation::Start).await),
             Action::Status => match self.cloud.status(instance_id).await {
                 Ok(status) => Told {
-                    account: None,
                     detail: format!("{}, status checks {:?}", status.state, status.checks)
                         .to_lowercase(),
                     event: Event::Status {
@@ -539,7 +520,6 @@ impl Executor {
                 let set_up = async {
                     let set_up = self.monitor(instance_id).await;
                     Told {
-                        account: None,
                         event: Event::Monitored(set_up.monitoring),
                         detail: last_line(&set_up.output),
                     }
@@ -564,7 +544,9 @@ impl Executor {
         let breadcrumb = record.machine.breadcrumb(&record.request.resize_id);
         let value = breadcrumb.to_string();
         let now = self.clock.now();
-        let value = self.seal.seal(&value, &record.account, instance_id, now);
+        let value = self
+            .seal
+            .seal(&value, record.machine.account(), instance_id, now);
         self.cloud
             .set_tag(instance_id, Breadcrumb::TAG, &value)
             .await
@@ -574,7 +556,7 @@ impl Executor {
     /// is down, or its new type fails.
     async fn renew_breadcrumb(&self, action: &Action, record: &mut Record) {
         let goes_down = matches!(action, Action::Stop | Action::Modify(_) | Action::Start);
-        if !goes_down || !std::mem::take(&mut record.breadcrumb_is_old) {
+        if !goes_down || !record.machine.take_old_tag() {
             return;
         }
         if let Err(error) = self.mark(record).await {
@@ -596,18 +578,17 @@ impl Executor {
         let report = preflight::run(self.cloud.as_ref(), &self.config, subject, memory).await;
         match report.obstacle(self.config.unknown_checks) {
             Some(reason) => Told {
-                account: None,
                 detail: reason.clone(),
                 event: Event::Refused { reason },
             },
             None => Told {
-                account: Some(report.account),
                 detail: format!("{} checks pass", report.checks.len()),
                 event: if record.dry_run {
                     Event::DryRun
                 } else {
                     Event::Passed {
                         fallbacks: report.fallbacks,
+                        account: report.account,
                     }
                 },
             },
@@ -686,7 +667,6 @@ fn span(record: &Record) -> tracing::Span {
 fn accepted(answer: Result<(), CloudError>) -> Told {
     match answer {
         Ok(()) => Told {
-            account: None,
             event: Event::Done,
             detail: "accepted".to_owned(),
         },
@@ -697,7 +677,6 @@ fn accepted(answer: Result<(), CloudError>) -> Told {
 fn failed(error: CloudError) -> Told {
     let message = error.to_string();
     Told {
-        account: None,
         detail: message.clone(),
         event: Event::Failed {
             kind: error.kind,

@@ -3,7 +3,9 @@
 //! The store keeps it through a crash. Beside it stand, in memory, the resizes that are under way: for those who watch,
 //! and for the time when the store can't be written. A machine that is down is never kept waiting for a disk.
 
+mod document;
 pub mod fence;
+mod format1;
 mod hold;
 mod record;
 mod refused;

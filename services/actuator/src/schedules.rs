@@ -4,6 +4,7 @@
 //! takes over what the store has. Time is virtual.
 
 mod faults;
+mod flags;
 mod recorded;
 
 use std::{
@@ -43,7 +44,6 @@ const FROM: &str = "t3.small";
 const TARGET: &str = "t3.medium";
 /// Between a crash and the next process.
 const OUTAGE: Duration = Duration::from_secs(20);
-const LONG_OUTAGE: Duration = Duration::from_secs(3 * 86_400);
 /// A schedule that needs more journal lines doesn't end.
 const LINES_AT_MOST: u64 = 2_000;
 
@@ -267,11 +267,7 @@ impl Stage {
                     self.fake.set_boots(name, true);
                 }
             }
-            let outage = match then {
-                Then::Old => LONG_OUTAGE,
-                Then::TheSame | Then::DryRun | Then::Degraded => OUTAGE,
-            };
-            self.clock.sleep(outage).await;
+            self.clock.sleep(then.outage()).await;
             (journal, executor) = self.next_process(then).await;
             let mut unfinished = journal
                 .unfinished()

@@ -166,9 +166,10 @@ async fn writing(store: &dyn Store) {
     record.end_step(false, Some("22 checks pass".to_owned()), at(2));
     let event = Event::Passed {
         fallbacks: vec!["t2.large".to_owned()],
+        account: "123456789012".to_owned(),
     };
     record.machine.apply(event, Duration::ZERO).unwrap();
-    record.machine.intend();
+    record.machine.intend(at(3));
     let lines = [
         record.line(Kind::Intent, Step::Mark, "tagging it", at(3)),
         record.line(Kind::Result, Step::Mark, "accepted", at(4)),

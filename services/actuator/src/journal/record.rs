@@ -100,15 +100,6 @@ pub struct Record {
     /// Types that were refused for good on the way, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<RefusedType>,
-    /// That the instance belongs to; empty until the pre-flight has seen it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub account: String,
-    /// A start was accepted since the breadcrumb was written.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub breadcrumb_is_old: bool,
-    /// When the last stop was sent, as far as is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stop_sent_at: Option<Timestamp>,
     /// Lines that were written so far.
     pub lines: u64,
     pub created_at: Timestamp,
@@ -126,9 +117,6 @@ impl Record {
             steps: Vec::new(),
             credit_mode: None,
             refused: Vec::new(),
-            account: String::new(),
-            breadcrumb_is_old: false,
-            stop_sent_at: None,
             lines: 0,
             created_at,
             finished_at: None,

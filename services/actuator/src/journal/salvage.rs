@@ -20,7 +20,7 @@ use tokio_stream::StreamExt as _;
 
 use common::text::chain;
 
-use super::Record;
+use super::{Record, document};
 
 /// Resizes that have ended and are shown of a journal that can't be used, the newest.
 const ENDED_AT_MOST: usize = 1_000;
@@ -46,8 +46,8 @@ pub struct Salvaged {
     pub unreadable: usize,
 }
 
-/// Looks a journal over: a `format` that is higher than this was written by a newer version.
-pub async fn examine(database: &Path, migrations: &Migrator, format: i64) -> Found {
+/// Looks a journal over.
+pub async fn examine(database: &Path, migrations: &Migrator) -> Found {
     match kind(database) {
         Ok(true) => {}
         Ok(false) => return Found::Nothing,
@@ -56,7 +56,7 @@ pub async fn examine(database: &Path, migrations: &Migrator, format: i64) -> Fou
     let looked = async {
         let view = View::of(database).await;
         let mut connection = view.connect().await?;
-        let wrong = wrong(&mut connection, migrations, format).await?;
+        let wrong = wrong(&mut connection, migrations).await?;
         connection.close().await?;
         Ok::<_, sqlx::Error>(wrong)
     };
@@ -68,7 +68,7 @@ pub async fn examine(database: &Path, migrations: &Migrator, format: i64) -> Fou
 }
 
 /// Reads what is readable, row by row and from both ends: damage in the middle hides only itself.
-pub async fn read(database: &Path, format: i64) -> Salvaged {
+pub async fn read(database: &Path) -> Salvaged {
     let mut rows = Rows::default();
     if !fs::metadata(database).is_ok_and(|file| file.is_file()) {
         return Salvaged::default();
@@ -89,7 +89,7 @@ pub async fn read(database: &Path, format: i64) -> Salvaged {
     ] {
         let mut found = sqlx::query(statement).fetch(&mut connection);
         while let Some(Ok(row)) = found.next().await {
-            rows.take(&row, format);
+            rows.take(&row);
         }
     }
     rows.salvaged()
@@ -104,14 +104,14 @@ struct Rows {
 }
 
 impl Rows {
-    fn take(&mut self, row: &SqliteRow, format: i64) {
+    fn take(&mut self, row: &SqliteRow) {
         let Ok(number) = row.try_get::<i64, _>("rowid") else {
             return;
         };
         if self.read.contains_key(&number) {
             return;
         }
-        match understood(row, format) {
+        match understood(row) {
             Some(record) if record.finished_at.is_none() => {
                 self.read.insert(number, record);
             }
@@ -135,13 +135,12 @@ impl Rows {
 }
 
 /// The resize of a row, unless it is damaged or of a newer version.
-fn understood(row: &SqliteRow, format: i64) -> Option<Record> {
-    let written_as: i64 = row.try_get("format").ok()?;
+fn understood(row: &SqliteRow) -> Option<Record> {
+    let format: i64 = row.try_get("format").ok()?;
     let instance_id: String = row.try_get("instance_id").ok()?;
-    let document: String = row.try_get("document").ok()?;
-    let record: Record = serde_json::from_str(&document).ok()?;
-    let ours = written_as <= format && record.request.instance_id == instance_id;
-    ours.then_some(record)
+    let text: String = row.try_get("document").ok()?;
+    let record = document::read(format, &text).ok()?;
+    (record.request.instance_id == instance_id).then_some(record)
 }
 
 /// False for a file that does not end where a page does. Its log may have the rest of it.
@@ -188,7 +187,6 @@ fn kind(database: &Path) -> Result<bool, String> {
 async fn wrong(
     connection: &mut SqliteConnection,
     migrations: &Migrator,
-    format: i64,
 ) -> Result<Option<String>, sqlx::Error> {
     let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
         .fetch_one(&mut *connection)
@@ -248,7 +246,7 @@ async fn wrong(
             .fetch_all(&mut *connection)
             .await?;
     let bad = unfinished.iter();
-    let bad = bad.filter(|row| understood(row, format).is_none()).count();
+    let bad = bad.filter(|row| understood(row).is_none()).count();
     Ok((bad > 0).then(|| {
         format!(
             "{bad} of its unfinished resizes can't be understood: damaged, or of a newer version"

@@ -20,7 +20,9 @@ use sqlx::{
 use tokio::sync::Mutex;
 
 use super::{
-    Admission, Line, Record, Refusal, Refused, fence,
+    Admission, Line, Record, Refusal, Refused,
+    document::{self, FORMAT, Unreadable},
+    fence,
     hold::{Watched, lock_file, lock_path},
     refused,
     salvage::{self, Found, Salvaged},
@@ -30,8 +32,6 @@ use crate::rails::Recent;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// Of the document; a higher one was written by a newer version.
-const FORMAT: i64 = 1;
 /// PostgreSQL's advisory lock of an actuator; a number that nobody else takes by accident.
 const LOCK: i64 = 0x6163_7475_6174_6f72;
 const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
@@ -148,7 +148,7 @@ impl SqlStore {
                     watched: None,
                 },
             };
-            salvage::read(path, FORMAT).await
+            salvage::read(path).await
         };
         let mut taken = Vec::new();
         for record in salvaged.records {
@@ -180,12 +180,7 @@ impl SqlStore {
         )
         .fetch_all(&self.pool)
         .await?;
-        let known = |row: &AnyRow| row.try_get::<i64, _>("format").is_ok_and(|it| it <= FORMAT);
-        let records: Vec<_> = rows
-            .iter()
-            .filter(|row| known(row))
-            .filter_map(|row| record(row).ok())
-            .collect();
+        let records: Vec<_> = rows.iter().filter_map(|row| record(row).ok()).collect();
         let unreadable = rows.len() - records.len();
         Ok((records, unreadable))
     }
@@ -198,7 +193,7 @@ impl SqlStore {
         } else {
             let lock = lock_file(path)?;
             // Before SQLite sees it.
-            match salvage::examine(path, &MIGRATIONS, FORMAT).await {
+            match salvage::examine(path, &MIGRATIONS).await {
                 Found::Nothing | Found::Sound => {}
                 Found::Wrong(what) => return Err(damaged(database, &what)),
             }
@@ -368,13 +363,19 @@ fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn document(record: &Record) -> Result<String, StoreError> {
-    serde_json::to_string(record).map_err(|error| StoreError::Damaged(chain(&error)))
+impl From<Unreadable> for StoreError {
+    fn from(error: Unreadable) -> Self {
+        Self::Damaged(chain(&error))
+    }
+}
+
+fn text_of(record: &Record) -> Result<String, StoreError> {
+    document::write(record).map_err(|error| Unreadable::from(error).into())
 }
 
 fn record(row: &AnyRow) -> Result<Record, StoreError> {
-    let text: String = row.try_get("document")?;
-    serde_json::from_str(&text).map_err(|error| StoreError::Damaged(chain(&error)))
+    let (format, text): (i64, String) = (row.try_get("format")?, row.try_get("document")?);
+    Ok(document::read(format, &text)?)
 }
 
 #[cfg(test)]
@@ -387,7 +388,7 @@ async fn get(
     connection: &mut AnyConnection,
     resize_id: &str,
 ) -> Result<Option<Record>, StoreError> {
-    let row = sqlx::query("SELECT document FROM resizes WHERE resize_id = $1")
+    let row = sqlx::query("SELECT format, document FROM resizes WHERE resize_id = $1")
         .bind(resize_id)
         .fetch_optional(connection)
         .await?;
@@ -421,7 +422,7 @@ async fn recent(
     since: Timestamp,
 ) -> Result<Vec<Recent>, StoreError> {
     let rows = sqlx::query(
-        "SELECT document FROM resizes WHERE dry_run = 0 AND created_at >= $1 ORDER BY sequence",
+        "SELECT format, document FROM resizes WHERE dry_run = 0 AND created_at >= $1 ORDER BY sequence",
     )
     .bind(since.as_microsecond())
     .fetch_all(connection)
@@ -477,7 +478,7 @@ impl Store for SqlStore {
         .bind(&request.instance_id)
         .bind(i64::from(new.dry_run))
         .bind(FORMAT)
-        .bind(document(new)?)
+        .bind(text_of(new)?)
         .bind(new.created_at.as_microsecond())
         .execute(&mut *connection)
         .await?;
@@ -500,7 +501,7 @@ impl Store for SqlStore {
         )
         .bind(resize_id)
         .bind(FORMAT)
-        .bind(document(record)?)
+        .bind(text_of(record)?)
         .bind(record.outcome().map(|outcome| outcome.name()))
         .bind(record.finished_at.map(Timestamp::as_microsecond))
         .bind(
@@ -541,18 +542,18 @@ impl Store for SqlStore {
     ) -> Result<Vec<Record>, StoreError> {
         let statement = match (instance_id, active_only) {
             (Some(_), true) => {
-                "SELECT document FROM resizes WHERE instance_id = $1 AND finished_at IS NULL
+                "SELECT format, document FROM resizes WHERE instance_id = $1 AND finished_at IS NULL
                  ORDER BY sequence DESC LIMIT $2"
             }
             (Some(_), false) => {
-                "SELECT document FROM resizes WHERE instance_id = $1 ORDER BY sequence DESC LIMIT $2"
+                "SELECT format, document FROM resizes WHERE instance_id = $1 ORDER BY sequence DESC LIMIT $2"
             }
             (None, true) => {
-                "SELECT document FROM resizes WHERE finished_at IS NULL AND $1 = ''
+                "SELECT format, document FROM resizes WHERE finished_at IS NULL AND $1 = ''
                  ORDER BY sequence DESC LIMIT $2"
             }
             (None, false) => {
-                "SELECT document FROM resizes WHERE $1 = '' ORDER BY sequence DESC LIMIT $2"
+                "SELECT format, document FROM resizes WHERE $1 = '' ORDER BY sequence DESC LIMIT $2"
             }
         };
         let rows = sqlx::query(statement)

@@ -201,6 +201,7 @@ impl Finder {
         };
         let mut machine = Resize::recover(
             breadcrumb,
+            &instance.account,
             self.config.monitoring.enabled,
             self.config.limits(),
         );

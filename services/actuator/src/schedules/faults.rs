@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{FROM, ID, TARGET};
+use super::{FROM, ID, OUTAGE, TARGET};
 use crate::{
     cloud::{ErrorKind, Instance, Operation},
     fake::{Deed, Effect, FakeCloud, Timing},
@@ -45,6 +45,16 @@ pub enum Then {
     Degraded,
     /// Three days have passed.
     Old,
+}
+
+impl Then {
+    /// Between a crash and the next process.
+    pub fn outage(self) -> Duration {
+        match self {
+            Self::Old => Duration::from_secs(3 * 86_400),
+            Self::TheSame | Self::DryRun | Self::Degraded => OUTAGE,
+        }
+    }
 }
 
 impl Fault {

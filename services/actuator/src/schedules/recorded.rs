@@ -14,33 +14,36 @@ use crate::fake::{Deed, Timing};
 
 /// What the cloud looked like when the process that wrote a row ended.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-struct Machine {
-    resize_id: String,
-    instance_id: String,
-    scenario: String,
+pub(super) struct Machine {
+    pub(super) resize_id: String,
+    pub(super) instance_id: String,
+    pub(super) scenario: String,
     /// Where the row says it is, and whether a call was under way; for those who read this file.
-    step: String,
-    in_flight: bool,
-    state: InstanceState,
-    instance_type: String,
-    tag: Option<String>,
+    pub(super) step: String,
+    pub(super) in_flight: bool,
+    pub(super) state: InstanceState,
+    pub(super) instance_type: String,
+    pub(super) tag: Option<String>,
     /// Types without room, and types that fail their checks.
-    no_capacity: Vec<String>,
-    impaired: Vec<String>,
+    pub(super) no_capacity: Vec<String>,
+    pub(super) impaired: Vec<String>,
 }
 
 /// A way through a resize, up to so many crash points.
-struct Scenario {
-    name: &'static str,
-    prepare: fn(&FakeCloud),
-    no_capacity: &'static [&'static str],
-    impaired: &'static [&'static str],
-    points: u32,
+#[derive(Clone)]
+pub(super) struct Scenario {
+    pub(super) name: &'static str,
+    pub(super) prepare: fn(&FakeCloud),
+    pub(super) no_capacity: &'static [&'static str],
+    pub(super) impaired: &'static [&'static str],
+    pub(super) points: u32,
     /// What is asked for, of what is usual.
-    asked: fn(&mut Record),
+    pub(super) asked: fn(&mut Record),
+    /// What the second process finds, where the row is that one's.
+    pub(super) then: Option<Then>,
 }
 
-const ANY: &[&str] = &[
+pub(super) const ANY: &[&str] = &[
     "t3.nano",
     "t3.micro",
     "t3.small",
@@ -58,6 +61,7 @@ fn scenarios() -> Vec<Scenario> {
         impaired: &[],
         points: 80,
         asked: |_| {},
+        then: None,
     };
     vec![
         scenario("plain", |_| {}),
@@ -68,7 +72,8 @@ fn scenarios() -> Vec<Scenario> {
         Scenario {
             asked: |record| {
                 let crumb = record.machine.breadcrumb(&record.request.resize_id);
-                record.machine = Resize::recover(&crumb, true, Config::default().limits());
+                record.machine =
+                    Resize::recover(&crumb, "123456789012", true, Config::default().limits());
             },
             ..scenario("found by its tag", |fake| {
                 for instance in fake.instances() {
@@ -164,16 +169,17 @@ fn scenarios() -> Vec<Scenario> {
 }
 
 /// What a process left that ended at a point, while nobody took over.
-struct Interrupted {
-    record: Record,
-    lines: Vec<Line>,
-    machine: Machine,
-    ended: bool,
+pub(super) struct Interrupted {
+    pub(super) record: Record,
+    pub(super) lines: Vec<Line>,
+    pub(super) machine: Machine,
+    pub(super) ended: bool,
 }
 
-async fn interrupt(scenario: &Scenario, point: u32, number: usize) -> Interrupted {
+/// What is left by a process that ends at the last of `points`, after others that ended at those before.
+pub(super) async fn interrupt(scenario: &Scenario, points: &[u32], number: usize) -> Interrupted {
     let inner = Arc::new(MemoryStore::default());
-    let stage = Stage::new(Arc::clone(&inner) as Arc<dyn Store>, &[point]);
+    let stage = Stage::new(Arc::clone(&inner) as Arc<dyn Store>, points);
     let instance_id = format!("i-{number:017x}");
     let resize_id = format!("recorded-{number:04}");
     stage.fake.add_instance(&instance_id, FROM);
@@ -184,19 +190,33 @@ async fn interrupt(scenario: &Scenario, point: u32, number: usize) -> Interrupte
         stage.fake.set_healthy(name, false);
     }
     (scenario.prepare)(&stage.fake);
-    let (journal, executor) = stage.process();
+    let (mut journal, mut executor) = stage.process();
     let mut record = Stage::request();
     record.request.instance_id.clone_from(&instance_id);
     record.request.resize_id.clone_from(&resize_id);
     record.request.lease_epoch = 6;
     (scenario.asked)(&mut record);
-    let Ok(Admission::New(record)) = journal.admit(record, None).await else {
+    let Ok(Admission::New(mut record)) = journal.admit(record, None).await else {
         panic!("not taken on");
     };
-    let ended = tokio::select! {
-        biased;
-        () = stage.store.crashed.notified() => false,
-        () = executor.run(record, None) => true,
+    let mut processes = 1;
+    let ended = loop {
+        tokio::select! {
+            biased;
+            () = stage.store.crashed.notified() => {}
+            () = executor.run(record, None) => break true,
+        }
+        let Some(then) = scenario.then.filter(|_| processes < points.len()) else {
+            break false;
+        };
+        processes += 1;
+        stage.clock.sleep(then.outage()).await;
+        (journal, executor) = stage.process_in(then == Then::DryRun);
+        match journal.unfinished().await.unwrap().pop() {
+            Some(found) => record = found,
+            None => break true,
+        }
+        executor.prepare(&mut record);
     };
     let record = inner.get(&resize_id).await.unwrap().unwrap();
     let tag = stage.fake.tags(&instance_id).remove(Breadcrumb::TAG);
@@ -205,7 +225,7 @@ async fn interrupt(scenario: &Scenario, point: u32, number: usize) -> Interrupte
         machine: Machine {
             scenario: scenario.name.to_owned(),
             step: record.machine.step().to_string(),
-            in_flight: document(&record)["in_flight"].as_bool().unwrap(),
+            in_flight: record.machine.under_way_since().is_some(),
             state: stage.fake.state(&instance_id).unwrap(),
             instance_type: stage.fake.instance_type(&instance_id).unwrap(),
             tag,
@@ -223,15 +243,28 @@ fn owned(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-fn document(record: &Record) -> serde_json::Value {
+pub(super) fn document(record: &Record) -> serde_json::Value {
     serde_json::to_value(&record.machine).unwrap()
 }
 
-/// Alike are rows that differ in their times only.
+/// Removes fields, however deep.
+fn strip(value: &mut serde_json::Value, names: &[&str]) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            fields.retain(|name, _| !names.contains(&name.as_str()));
+            fields.values_mut().for_each(|field| strip(field, names));
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| strip(item, names)),
+        _ => {}
+    }
+}
+
+/// Alike are rows that differ in their times only, or in how often the whole ladder has failed.
 fn kind(interrupted: &Interrupted) -> String {
     let mut document = document(&interrupted.record);
-    let fields = document.as_object_mut().unwrap();
-    for name in [
+    let round = document.pointer("/state/after_stop/1/round");
+    let goes_round = round.is_some_and(|round| *round != 0);
+    let times = [
         "limits",
         "waited",
         "looks",
@@ -240,24 +273,21 @@ fn kind(interrupted: &Interrupted) -> String {
         "error",
         "missing",
         "unconfirmed",
-    ] {
-        fields.remove(name);
-    }
-    if fields["round"] != 0 {
-        fields.insert("rung".to_owned(), 0.into());
-        fields.insert("round".to_owned(), 1.into());
-        fields.remove("seen_type");
-    }
+        "since",
+        "sent_at",
+    ];
+    strip(&mut document, &times);
     let Machine {
         state,
         instance_type,
         tag,
         ..
     } = &interrupted.machine;
-    let instance_type = match fields["round"] == 0 {
-        true => instance_type.as_str(),
-        false => "",
-    };
+    let mut instance_type = instance_type.as_str();
+    if goes_round {
+        strip(&mut document, &["rung", "round", "seen_type"]);
+        instance_type = "";
+    }
     format!("{document} {state} {instance_type} {}", tag.is_some())
 }
 
@@ -273,7 +303,7 @@ async fn record_a_journal_of_this_version() {
     let mut kinds = BTreeSet::new();
     for scenario in scenarios() {
         for point in 0..scenario.points {
-            let interrupted = interrupt(&scenario, point, machines.len() + 1).await;
+            let interrupted = interrupt(&scenario, &[point], machines.len() + 1).await;
             let ended = interrupted.ended;
             if kinds.insert(kind(&interrupted)) {
                 write(&store, &interrupted).await;
@@ -304,7 +334,7 @@ async fn record_a_journal_of_this_version() {
     let number = at("modify").unwrap() + 1;
     let mut point = 0;
     let interrupted = loop {
-        let interrupted = interrupt(plain, point, number).await;
+        let interrupted = interrupt(plain, &[point], number).await;
         if interrupted.machine.step == "modify" && interrupted.machine.in_flight {
             break interrupted;
         }
@@ -320,7 +350,7 @@ async fn record_a_journal_of_this_version() {
     std::fs::write(folder.join("machines.json"), text + "\n").unwrap();
 }
 
-async fn write(store: &SqlStore, interrupted: &Interrupted) {
+pub(super) async fn write(store: &SqlStore, interrupted: &Interrupted) {
     let request = interrupted.record.request.clone();
     let record = &interrupted.record;
     let machine = record.machine.clone();
@@ -334,13 +364,13 @@ async fn write(store: &SqlStore, interrupted: &Interrupted) {
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/08c3a3d");
 
-fn machines(folder: &Path) -> Vec<Machine> {
+pub(super) fn machines(folder: &Path) -> Vec<Machine> {
     let text = std::fs::read_to_string(folder.join("machines.json")).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
 /// A copy that may be written: the folder, which goes at the end, and the store in it.
-async fn opened(folder: &Path) -> (tempfile::TempDir, SqlStore) {
+pub(super) async fn opened(folder: &Path) -> (tempfile::TempDir, SqlStore) {
     let copy = tempfile::tempdir().unwrap();
     for name in ["actuator.db", "actuator.db-wal"] {
         if folder.join(name).exists() {
@@ -396,7 +426,7 @@ async fn cloud(machine: &Machine, now: Timestamp) -> (SharedClock, FakeCloud) {
     (clock, fake)
 }
 
-async fn finishes(machine: &Machine, store: &Arc<dyn Store>) -> Record {
+pub(super) async fn finishes(machine: &Machine, store: &Arc<dyn Store>) -> Record {
     let left = store.get(&machine.resize_id).await.unwrap().unwrap();
     let lines = store.lines(&machine.resize_id).await.unwrap();
     let last = lines.last().map_or(left.created_at, |line| line.at);

@@ -18,6 +18,7 @@ fn machine() -> Resize {
 fn passed() -> Event {
     Event::Passed {
         fallbacks: vec!["t2.large".to_owned()],
+        account: "123456789012".to_owned(),
     }
 }
 
@@ -568,7 +569,7 @@ fn run(mishaps: &[Mishap]) -> Result<(Outcome, World, usize), TestCaseError> {
         }
         let mishap = mishaps.get(count).cloned().unwrap_or(Mishap::None);
         if action.mutates() {
-            machine.intend();
+            machine.intend(jiff::Timestamp::UNIX_EPOCH);
         }
         let event = match mishap {
             Mishap::CrashBefore => None,
