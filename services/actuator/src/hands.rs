@@ -9,9 +9,10 @@ use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Cloud, Config, Deps,
     api::grpc::Service,
-    cloud::limited::GuardedCloud,
+    cloud::{Cloud, limited::GuardedCloud},
+    config::Config,
+    deps::Deps,
     executor::Executor,
     guard::Guard,
     journal::{Journal, Store},

@@ -203,9 +203,6 @@ pub async fn serve(
     results.0.and(results.1).and(results.2).and(results.3)
 }
 
-const WHAT_FOLLOWS: &str =
-    "nothing new is begun, machines that are down are brought up, and then this process ends";
-
 /// A part of the process: its name, and its service's.
 #[derive(Clone, Copy)]
 struct Part {
@@ -261,7 +258,7 @@ impl Parts {
                 front.cancel();
                 return Ok(());
             };
-            tracing::error!("{}: {error:#}; {WHAT_FOLLOWS}", part.name);
+            tracing::error!("{}: {error:#}; {}", part.name, actuator::WHAT_FOLLOWS);
             leave.once_up.cancel();
             // The scheduler, too, waits for the actuator's end: that is what ends the front.
             let why = format!("{}: {error:#}", part.name);

@@ -331,7 +331,7 @@ impl Service {
         };
         let found = self.finder.find(apply).await;
         let found = found.map_err(|error| {
-            common::status::unavailable(error, std::time::Duration::from_secs(5))
+            common::status::unavailable(error.to_string(), std::time::Duration::from_secs(5))
         })?;
         Ok(Response::new(wire::RecoverResponse {
             instances: found.into_iter().map(convert::stranded).collect(),

@@ -9,7 +9,7 @@ use common::{
     text::chain,
 };
 
-use crate::{Config, Deps, bring_up, cloud::aws};
+use crate::{cloud::aws, config::Config, deps::Deps, serve::bring_up};
 
 /// Where the machines are can't be told.
 #[derive(Debug, thiserror::Error)]

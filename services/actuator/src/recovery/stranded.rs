@@ -11,10 +11,10 @@ use common::clock::SharedClock;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    cloud::{Cloud, Instance},
+    cloud::{Cloud, CloudError, Instance},
     config::Config,
     executor::Executor,
-    journal::{Admission, Journal, Record, Refusal, Request},
+    journal::{Admission, Journal, Record, Refusal, Request, StoreError},
     metrics::Metrics,
     preflight::lacks_required_tag,
     resize::{Breadcrumb, Outcome, Resize},
@@ -62,6 +62,17 @@ pub enum Apply {
     Unverified,
 }
 
+/// Why they could not be found, or not all of them.
+#[derive(Debug, thiserror::Error)]
+pub enum SearchError {
+    #[error("{}", .0.with_remedy())]
+    Cloud(#[from] CloudError),
+    #[error(transparent)]
+    Journal(#[from] StoreError),
+    #[error(transparent)]
+    NotTakenUp(#[from] Refusal),
+}
+
 /// What finding them takes.
 #[derive(Clone)]
 pub struct Finder {
@@ -79,23 +90,30 @@ impl Finder {
     /// tags of resizes that have ended are taken off, but not in dry run.
     ///
     /// # Errors
-    /// The cloud, or the journal, in one line.
-    pub async fn find(&self, apply: Apply) -> Result<Vec<Stranded>, String> {
-        let marked = self.cloud.find_tagged(Breadcrumb::TAG).await;
-        let marked = marked.map_err(|error| error.with_remedy())?;
+    /// The cloud, or the journal.
+    pub async fn find(&self, apply: Apply) -> Result<Vec<Stranded>, SearchError> {
+        let marked = self.cloud.find_tagged(Breadcrumb::TAG).await?;
         let mut found = Vec::with_capacity(marked.len());
         for instance in marked {
             let value = instance.tags.get(Breadcrumb::TAG);
             let value = value.map(String::as_str).unwrap_or_default();
             let breadcrumb = Breadcrumb::parse(value);
-            let mut standing = self.standing(&instance, value, breadcrumb.as_ref()).await?;
+            let known = match &breadcrumb {
+                Some(breadcrumb) => self.journal.get(&breadcrumb.resize_id).await?,
+                None => None,
+            };
+            let is_known = known.is_some();
+            let mut standing = match breadcrumb {
+                Some(_) => self.standing(&instance, value, known),
+                None => Standing::Foreign,
+            };
             let taken_up = match (&breadcrumb, &standing) {
                 (Some(breadcrumb), Standing::Lost) if apply != Apply::Nothing => {
-                    self.take_up(&instance, breadcrumb, false).await?
+                    self.take_up(&instance, breadcrumb, is_known, false).await?
                 }
                 (Some(breadcrumb), Standing::Unverified(_)) if apply == Apply::Unverified => {
                     match self.forbids(&instance) {
-                        None => self.take_up(&instance, breadcrumb, true).await?,
+                        None => self.take_up(&instance, breadcrumb, is_known, true).await?,
                         Some(why) => {
                             standing = Standing::Unverified(why);
                             false
@@ -125,17 +143,9 @@ impl Finder {
         Ok(found)
     }
 
-    async fn standing(
-        &self,
-        instance: &Instance,
-        value: &str,
-        breadcrumb: Option<&Breadcrumb>,
-    ) -> Result<Standing, String> {
-        let Some(breadcrumb) = breadcrumb else {
-            return Ok(Standing::Foreign);
-        };
-        let known = self.journal.get(&breadcrumb.resize_id).await;
-        Ok(match known.map_err(|error| error.to_string())? {
+    /// By what the journal knows of its resize.
+    fn standing(&self, instance: &Instance, value: &str, known: Option<Record>) -> Standing {
+        match known {
             Some(record) if record.request.instance_id != instance.instance_id => {
                 let other = record.request.instance_id;
                 Standing::Unverified(format!("it belongs to a resize of {other}"))
@@ -145,7 +155,7 @@ impl Finder {
             Some(record) if record.finished_at.is_some() => Standing::Ended,
             Some(_) => Standing::UnderWay,
             None => self.judge(instance, value),
-        })
+        }
     }
 
     /// By the seal and EC2's times alone.
@@ -177,13 +187,12 @@ impl Finder {
         &self,
         instance: &Instance,
         breadcrumb: &Breadcrumb,
+        is_known: bool,
         unverified: bool,
-    ) -> Result<bool, String> {
+    ) -> Result<bool, SearchError> {
         let now = self.clock.now();
-        let known = self.journal.get(&breadcrumb.resize_id).await;
-        let known = known.map_err(|error| error.to_string())?.is_some();
         let request = Request {
-            resize_id: match known {
+            resize_id: match is_known {
                 false => breadcrumb.resize_id.clone(),
                 // That one is another's, or has ended.
                 true => format!("recover-{}-{}", instance.instance_id, now.as_second()),
@@ -218,12 +227,11 @@ impl Finder {
                     breadcrumb = %breadcrumb,
                     "this instance was stopped for a resize that the journal does not know; it is brought back"
                 );
-                // Whoever asked doesn't wait for its first look.
-                drop(self.executor.resume(record));
+                self.executor.bring_back(record);
                 Ok(true)
             }
             Ok(Admission::Known(_)) | Err(Refusal::Busy { .. }) => Ok(false),
-            Err(refusal) => Err(refusal.to_string()),
+            Err(refusal) => Err(refusal.into()),
         }
     }
 

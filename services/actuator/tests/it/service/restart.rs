@@ -3,13 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use actuator::{
-    Config,
+    Config, Deps, bring_up,
     cloud::{InstanceState, Operation},
 };
 use common::{clock::ManualClock, health::Health};
 use proto::actuator::v1::{self as wire, ResizePhase};
 use simulator::cloud::{Deed, Moment};
 use testkit::http::metrics;
+use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
 use super::{
@@ -279,6 +280,53 @@ async fn a_stop_that_is_not_seen_yet_is_made_good_too() {
     let (_, state) = stage.runs();
     assert_eq!(state, InstanceState::Running);
     assert_eq!(site.fake.count(Operation::Stop), 1);
+}
+
+/// Not even what was asked for a moment ago: nobody could ask for it again.
+#[tokio::test]
+async fn what_only_brings_up_stops_nothing_however_young_the_resize_is() {
+    let site = Site::new();
+    site.left_at_its_stop(site.config("journal.db"), Moment::Before)
+        .await;
+    copy_of_the_journal(&site);
+    let stops = site.fake.count(Operation::Stop);
+    let deps = Deps {
+        clock: Arc::clone(&site.clock),
+        cloud: Arc::new(site.fake.clone()),
+    };
+    let config = site.config("backup.db");
+    bring_up(config, deps, CancellationToken::new())
+        .await
+        .unwrap();
+    assert_eq!(site.fake.state(ID), Some(InstanceState::Running));
+    assert_eq!(site.fake.instance_type(ID).as_deref(), Some(FROM));
+    assert_eq!(site.fake.count(Operation::Stop), stops);
+    // Up again, it was told so by a start. What is left to do is the next process's.
+    assert_eq!(site.fake.count(Operation::Start), 1);
+}
+
+#[tokio::test]
+async fn a_tag_that_was_renewed_without_a_journal_is_believed_again() {
+    let site = Site::new();
+    site.left_at_its_stop(site.config("journal.db"), Moment::After)
+        .await;
+    // It boots and stops again: the start after that renews the tag.
+    site.fake.set_boots(FROM, false);
+    let start = site.fake.hold(Operation::Start, 2, Moment::Before);
+    let stage = site
+        .boot(Config {
+            shutdown_grace_seconds: 0,
+            ..site.config("second.db")
+        })
+        .await;
+    start.arrived().await;
+    stage.end().await;
+    site.fake.set_boots(FROM, true);
+    let mut stage = site.boot(site.config("third.db")).await;
+    stage.ready().await;
+    stage.watch("r1").await;
+    assert_eq!(stage.runs(), running(FROM));
+    assert!(!site.fake.tags(ID).contains_key(TAG));
 }
 
 #[tokio::test]
