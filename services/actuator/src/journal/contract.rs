@@ -2,13 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
+use common::clock::machine;
 use jiff::Timestamp;
 use tempfile::TempDir;
 use testkit::{postgres::Postgres, wait};
 
 use super::{
-    Admission, Journal, Kind, OpenError, Rails, Record, Refusal, Refused, Request, SqlStore, Store,
-    StoreError, memory::MemoryStore,
+    admission::{Admission, Refusal},
+    error::{OpenError, StoreError},
+    live::Journal,
+    memory::MemoryStore,
+    record::{Kind, Record, Request},
+    refused::Refused,
+    sql::SqlStore,
+    store::{Rails, Store},
 };
 use crate::{
     rails::{KillSwitch, Objection, Recent},
@@ -504,7 +511,7 @@ async fn postgresql() {
             other => assert!(matches!(other, Err(OpenError::Unusable(_))), "{other:?}"),
         }
         match SqlStore::stand_in(&url).await {
-            Err(OpenError::Held(_)) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(OpenError::Held(_)) => machine().sleep(Duration::from_millis(20)).await,
             other => break other.unwrap(),
         }
     };

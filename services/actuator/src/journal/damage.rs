@@ -7,9 +7,14 @@ use std::{
 };
 
 use super::{
-    Admission, Journal, Kind, OpenError, SqlStore, Store as _,
+    admission::Admission,
     contract::{admitted, at, end, ids, path, record},
+    error::OpenError,
+    live::Journal,
     memory::MemoryStore,
+    record::Kind,
+    sql::SqlStore,
+    store::Store as _,
 };
 use crate::resize::Step;
 

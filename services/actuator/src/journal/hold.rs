@@ -11,7 +11,7 @@ use std::{
 use common::private;
 use tokio::sync::Semaphore;
 
-use super::sql::{OpenError, unusable};
+use super::error::{OpenError, unusable};
 
 /// Files that are to stay where they are.
 #[derive(Debug)]

@@ -12,8 +12,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
-    Admission, Line, Record, Refusal, Refused, fence,
-    store::{Rails, Store, StoreError},
+    admission::{Admission, Refusal},
+    error::StoreError,
+    fence,
+    record::{Line, Record},
+    refused::Refused,
+    store::{Rails, Store},
 };
 use crate::rails::Recent;
 

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::resize::{Outcome, Phase, Resize, Step};
+use crate::{
+    rails::Recent,
+    resize::{Outcome, Phase, Resize, Step},
+};
 
 /// Steps that are kept of one resize. A resize that finds no capacity for days tries thousands of times.
 const STEPS_KEPT: usize = 60;
@@ -155,6 +158,22 @@ impl Record {
                 self.outcome(),
                 Some(Outcome::RolledBack | Outcome::FellBack)
             )
+    }
+
+    /// Only what acts does, and only under a lease.
+    pub(super) fn moves_the_fence(&self) -> bool {
+        self.request.lease_epoch != 0 && !self.dry_run
+    }
+
+    /// What counts for budgets.
+    pub(super) fn recent(&self) -> Recent {
+        Recent {
+            instance_id: self.request.instance_id.clone(),
+            created_at: self.created_at,
+            finished_at: self.finished_at,
+            outcome: self.outcome(),
+            refused_for_good: self.is_refused_for_good(),
+        }
     }
 
     /// The next line of its journal.

@@ -20,7 +20,7 @@ use tokio_stream::StreamExt as _;
 
 use common::text::chain;
 
-use super::{Record, document};
+use super::{document, record::Record};
 
 /// Resizes that have ended and are shown of a journal that can't be used, the newest.
 const ENDED_AT_MOST: usize = 1_000;

@@ -5,24 +5,13 @@ use std::fmt;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Admission, Line, Record, Refusal, Refused};
+use super::{
+    admission::{Admission, Refusal},
+    error::StoreError,
+    record::{Line, Record},
+    refused::Refused,
+};
 use crate::rails::{Objection, Recent};
-
-/// Why a call on the store failed. Nothing was written.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// It passes when somebody makes room, mends the disk, or brings the database back.
-    #[error("the resize journal can't be written: {0}; check actuator.database and its free space")]
-    Unavailable(String),
-    /// It is not used any more, as whoever looks after this actuator has been told.
-    #[error("{0}")]
-    Degraded(String),
-    /// It does not pass.
-    #[error(
-        "the resize journal is damaged: {0}; move it away and start again: stopped instances are then found by their tag"
-    )]
-    Damaged(String),
-}
 
 /// Says what speaks against a resize, given the history and what persons decided ([`Store::decisions`]).
 pub type Judge<'a> = dyn Fn(&[Recent], Option<&str>) -> Option<Objection> + Send + Sync + 'a;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{FROM, ID, OUTAGE, TARGET};
+use super::scene::{FROM, ID, OUTAGE, TARGET};
 use crate::{
     cloud::{ErrorKind, Instance, Operation},
     fake::{Deed, Effect, FakeCloud, Timing},

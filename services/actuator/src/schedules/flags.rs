@@ -8,10 +8,17 @@ use serde_json::Value;
 use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
 
 use super::{
-    ErrorKind, Operation, Outcome, SqlStore, Store, TARGET, Then,
-    recorded::{Interrupted, Machine, Scenario, finishes, interrupt, machines, opened, write},
+    faults::Then,
+    recorded::{finishes, machines, opened},
+    recording::{Interrupted, Machine, Scenario, interrupt, write},
+    scene::TARGET,
 };
-use crate::fake::{Deed, Effect, FakeCloud, Timing};
+use crate::{
+    cloud::{ErrorKind, Operation},
+    fake::{Deed, Effect, FakeCloud, Timing},
+    journal::{SqlStore, Store},
+    resize::Outcome,
+};
 
 /// Of the state machine, then of the record around it.
 const OF_THE_MACHINE: [&str; 13] = [
