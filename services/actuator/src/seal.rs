@@ -13,6 +13,7 @@ use std::{
 };
 
 use aws_lc_rs::{hmac, rand};
+use common::clock::machine;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -102,7 +103,7 @@ impl Seal {
         let path = path.to_owned();
         let named = path.clone();
         let reading = tokio::task::spawn_blocking(move || key_in(&path));
-        match tokio::time::timeout(DISK_ANSWERS_WITHIN, reading).await {
+        match machine().timeout(DISK_ANSWERS_WITHIN, reading).await {
             Ok(Ok(key)) => Ok(Self::of(&key?)),
             Ok(Err(_)) | Err(_) => Err(KeyError::NoAnswer(named)),
         }

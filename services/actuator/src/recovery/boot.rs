@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use common::clock::SharedClock;
+use common::clock::{SharedClock, machine};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -84,10 +84,10 @@ pub async fn open(config: &Config, leave: &Leave) -> Result<Option<Opened>, Open
             }
             Err(error) => return Err(error),
         };
-        // The process's own time, here and below: a simulation's clock has nothing to do with it.
         tokio::select! {
             () = leave.now.cancelled() => return Ok(None),
-            () = tokio::time::sleep(pause) => {}
+            // A disk, a server, and the process that holds them have the machine's time.
+            () = machine().sleep(pause) => {}
         }
     }
 }
@@ -164,7 +164,7 @@ pub async fn become_ready(
     while let Err(error) = finder.cloud.ready().await {
         look.send_replace(Look::Failed);
         complaints.say(error.with_remedy());
-        tokio::time::sleep(RETRY).await;
+        finder.clock.sleep(RETRY).await;
     }
     let found = loop {
         match finder.find(Apply::Lost).await {
@@ -172,7 +172,7 @@ pub async fn become_ready(
             Err(error) => complaints.say(format!("instances with a breadcrumb: {error}")),
         }
         look.send_replace(Look::Failed);
-        tokio::time::sleep(RETRY).await;
+        finder.clock.sleep(RETRY).await;
     };
     look.send_replace(Look::Done);
     for stranded in found {
@@ -239,7 +239,8 @@ pub async fn show_standings(guard: Arc<Guard>, metrics: Metrics, clock: SharedCl
         if let Ok(standings) = guard.standings(clock.now()).await {
             metrics.stand(&standings);
         }
-        tokio::time::sleep(SHOW_EVERY).await;
+        // Whoever reads the exposition does so in the machine's time.
+        machine().sleep(SHOW_EVERY).await;
     }
 }
 
@@ -266,7 +267,7 @@ pub async fn look_after(
         round = round.wrapping_add(1);
         tokio::select! {
             () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(FLUSH_EVERY) => {}
+            () = machine().sleep(FLUSH_EVERY) => {}
         }
         // What fails has been said when it began to.
         let _ = journal.flush().await;

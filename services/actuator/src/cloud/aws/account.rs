@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_ec2::config::ProvideCredentials as _;
-use common::text::chain;
+use common::{clock::machine, text::chain};
 
 use super::{AwsCloud, failure::failure};
 use crate::cloud::{
@@ -71,6 +71,6 @@ async fn own_instance_id() -> Option<String> {
         .max_attempts(1)
         .build();
     let answer = client.get("/latest/meta-data/instance-id");
-    let answer = tokio::time::timeout(Duration::from_secs(2), answer).await;
+    let answer = machine().timeout(Duration::from_secs(2), answer).await;
     Some(String::from(answer.ok()?.ok()?))
 }
