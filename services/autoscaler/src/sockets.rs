@@ -6,7 +6,7 @@ use common::listen::{self, BindError, Listeners};
 use scheduler::SchedulerListeners;
 use tokio::net::TcpListener;
 
-use crate::assembly::Configuration;
+use crate::configuration::Configuration;
 
 /// Where one service listens.
 pub struct Bound<L> {

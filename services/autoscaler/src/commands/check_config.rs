@@ -15,7 +15,7 @@ use proto::actuator::v1::{
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{assembly::Configuration, output::line};
+use crate::{configuration::Configuration, output::line};
 
 /// Words in a key that make its value a secret.
 const SECRET_KEYS: [&str; 4] = ["password", "secret", "token", "credential"];

@@ -8,7 +8,7 @@ use common::{
     telemetry,
 };
 
-use crate::assembly::{self, Configuration};
+use crate::{assembly, configuration::Configuration};
 
 /// Serves until a signal. The services talk to each other over gRPC on loopback, as they do when they run apart.
 pub fn run(argument: &ConfigArg) -> ExitCode {

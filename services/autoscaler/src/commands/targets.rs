@@ -17,7 +17,7 @@ use proto::{
 
 use super::{Client, Failure};
 use crate::{
-    cli::Direction,
+    arguments::Direction,
     output::{line, print_json, short, table, time},
 };
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use common::config::{ConfigError, Settings};
 
 use super::fleet::Machine;
-use crate::assembly::Configuration;
+use crate::configuration::Configuration;
 
 /// Keys that are heeded, with all below them.
 const HEEDED: [&str; 14] = [

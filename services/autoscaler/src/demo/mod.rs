@@ -46,8 +46,9 @@ use self::{
     prometheus::{Expressions, SharedFleet},
 };
 use crate::{
-    assembly::{self, Configuration, World},
-    cli::DemoArgs,
+    arguments::DemoArgs,
+    assembly::{self, World},
+    configuration::Configuration,
     output::line,
     sockets::Sockets,
 };

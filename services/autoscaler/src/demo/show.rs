@@ -11,8 +11,8 @@ use super::{
     ledger::{Account, Ledger},
 };
 use crate::{
-    assembly::Configuration,
-    cli::DemoArgs,
+    arguments::DemoArgs,
+    configuration::Configuration,
     output::{line, percent, table},
     sockets::Sockets,
 };
