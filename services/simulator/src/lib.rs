@@ -1,6 +1,18 @@
 //! A world to try the services in: what they meet outside is simulated, the services are the real ones.
 //!
-//! [`cloud`] is EC2 and SSM in memory; [`wire`] is the same over HTTP, as the AWS SDK meets it.
+//! [`world`] is all of it, with the clock that moves it: machines ([`fleet`]) with what they have to do ([`workload`], or a
+//! recorded [`trace`]) and what they cost ([`prices`]), and an account of what came of it ([`ledger`]). Services see it as
+//! they see the real one: as EC2 ([`cloud`], and [`wire`] for the AWS SDK) and as [`prometheus`].
+//!
+//! Invariant: the same seed gives the same world, whenever it is asked.
 
 pub mod cloud;
+pub mod fleet;
+pub mod ledger;
+pub mod prices;
+pub mod prometheus;
+pub mod scenario;
+pub mod trace;
 pub mod wire;
+pub mod workload;
+pub mod world;

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use common::config::{ConfigError, Settings};
 
-use super::fleet::Machine;
+use simulator::fleet::Machine;
+
 use crate::configuration::Configuration;
 
 /// Keys that are heeded, with all below them.

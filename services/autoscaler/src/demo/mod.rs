@@ -1,29 +1,17 @@
 //! `demo`: the whole loop on a simulated fleet, with neither AWS nor Prometheus nor Docker.
 //!
-//! The four services are the real ones, over real gRPC. Simulated are the machines ([`fleet`], [`workload`]), the
-//! Prometheus that scrapes them ([`prometheus`]), EC2 (the actuator's fake), and the clock, which runs fast.
+//! The four services are the real ones, over real gRPC. The world that they run in, and the clock, which runs fast, are
+//! the crate `simulator`'s.
 
-mod fleet;
 mod given;
-mod ledger;
-mod pricing;
-mod prometheus;
-mod scenario;
 mod show;
 mod summary;
-mod trace;
-mod workload;
 
-use std::{
-    process::ExitCode,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use actuator::cloud::InstanceState;
 use anyhow::Context as _;
 use common::{
-    clock::{Clock as _, ManualClock},
+    clock::Clock as _,
     config::Settings,
     grpc::{channel, local_url, outgoing},
     service,
@@ -33,21 +21,21 @@ use proto::scheduler::v1::{
     EventKind, RunTickRequest, TargetResult, WatchEventsRequest, WatchEventsResponse,
     scheduler_service_client::SchedulerServiceClient,
 };
-use simulator::cloud::FakeCloud;
+use simulator::{
+    fleet::Metric,
+    prices::machine_types,
+    prometheus::{self, Expressions},
+    scenario,
+    world::{Forecast, STEP, World},
+};
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
-use self::{
-    fleet::Metric,
-    given::Given,
-    ledger::Ledger,
-    pricing::{MachineType, machine_type, machine_types},
-    prometheus::{Expressions, SharedFleet},
-};
+use self::given::Given;
 use crate::{
     arguments::DemoArgs,
-    assembly::{self, World},
+    assembly,
     configuration::Configuration,
     output::line,
     sockets::Sockets,
@@ -56,8 +44,6 @@ use crate::{
 /// Monday 5 January 2026, midnight UTC.
 const START_SECOND: i64 = 1_767_571_200;
 const DAY_SECONDS: i64 = 86_400;
-/// Nothing the simulation does is faster.
-const STEP_SECONDS: i64 = 5;
 /// While a resize runs, the actuator gets this much real time for each step of the clock.
 const RESIZE_STEP: Duration = Duration::from_millis(2);
 const TICK_TIMEOUT: Duration = Duration::from_secs(60);
@@ -123,10 +109,7 @@ async fn demo(
 }
 
 struct Simulation {
-    clock: ManualClock,
-    cloud: FakeCloud,
-    fleet: SharedFleet,
-    ledger: Ledger,
+    world: World,
     decisions: show::Decisions,
     scheduler: SchedulerServiceClient<Channel>,
     events: mpsc::UnboundedReceiver<WatchEventsResponse>,
@@ -146,7 +129,6 @@ impl Simulation {
         folder: &std::path::Path,
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
-        let clock = ManualClock::new(Timestamp::from_second(START_SECOND)?);
         let base = &given.base.scheduler;
         let tick_seconds = i64::from(base.tick_interval_seconds);
         let ladder = given.ladder().map(machine_types).transpose();
@@ -158,44 +140,33 @@ impl Simulation {
             }
             None => scenario::generated(START_SECOND, args.seed, ladder.as_deref())?,
         };
-        let cloud = FakeCloud::new(Arc::new(clock.clone()));
-        for machine in &machines {
-            let first = machine
-                .type_at(START_SECOND)
-                .context("a machine without a type")?;
-            cloud.add_instance(&machine.instance_id, first.name);
-        }
-
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let prometheus_url = local_url(listener.local_addr()?);
-        let ledger = Ledger::new(machines.len());
         let configuration = given.configuration(&machines, &prometheus_url, folder)?;
         let sockets = bind(&configuration, args.any_port).await?;
         if !manner.json {
             show::welcome(&machines, &configuration, &sockets, args, &given.left_out);
         }
-        let fleet: SharedFleet = Arc::new(Mutex::new(machines));
+        let world = World::new(Timestamp::from_second(START_SECOND)?, machines)?;
         let exporter = prometheus::serve(
             listener,
-            Arc::clone(&fleet),
+            world.fleet(),
             expressions(&configuration.scheduler.prometheus),
             stop.clone(),
         );
         tokio::spawn(exporter);
 
         let scheduler_url = local_url(sockets.scheduler.grpc);
-        let world = World {
-            clock: Arc::new(clock.clone()),
-            cloud: Arc::new(cloud.clone()),
+        let outside = assembly::World {
+            clock: Arc::new(world.clock().clone()),
+            cloud: Arc::new(world.cloud().clone()),
         };
-        let services = tokio::spawn(assembly::serve(configuration, sockets, world, stop.clone()));
+        let serving = assembly::serve(configuration, sockets, outside, stop.clone());
+        let services = tokio::spawn(serving);
         let scheduler = SchedulerServiceClient::new(channel(&scheduler_url)?);
         let events = watch_resizes(scheduler.clone()).await?;
         Ok(Self {
-            clock,
-            cloud,
-            fleet,
-            ledger,
+            world,
             decisions: show::Decisions::new(args.all),
             scheduler,
             events,
@@ -209,7 +180,7 @@ impl Simulation {
 
     /// Runs a tick, then lets the time until the next one pass.
     async fn pass_one_tick(&mut self) -> anyhow::Result<()> {
-        let at = self.clock.now();
+        let at = self.world.clock().now();
         let response = self
             .scheduler
             .run_tick(outgoing(RunTickRequest::default(), TICK_TIMEOUT))
@@ -220,74 +191,61 @@ impl Simulation {
             if !self.json {
                 self.decisions.show(at, &result);
             }
-            self.note(at, &result);
+            self.note(&result);
         }
-        for _ in 0..self.tick_seconds / STEP_SECONDS {
+        for _ in 0..self.tick_seconds / STEP.as_secs() as i64 {
             self.step().await;
         }
         Ok(())
     }
 
     /// Keeps the forecast for scoring, and counts the resize that began.
-    fn note(&mut self, at: Timestamp, result: &TargetResult) {
+    fn note(&mut self, result: &TargetResult) {
         if result.action_taken == "started" {
             self.running_resizes += 1;
         }
-        let machine = self.machine_number(&result.target_id);
-        if let (Some(machine), Some(predicted), Some(last), Some(machine_type)) = (
-            machine,
-            result.predicted_cpu_percent,
-            result.cpu_percent,
-            machine_type(&result.instance_type),
-        ) {
-            let due = at.as_second() + i64::from(result.horizon_seconds);
-            self.ledger
-                .forecast(machine, due, machine_type.vcpus, predicted, last);
+        if let (Some(predicted_percent), Some(last_percent)) =
+            (result.predicted_cpu_percent, result.cpu_percent)
+        {
+            let forecast = Forecast {
+                instance_type: &result.instance_type,
+                horizon: Duration::from_secs(u64::from(result.horizon_seconds)),
+                predicted_percent,
+                last_percent,
+            };
+            self.world.note_forecast(&result.target_id, forecast);
         }
     }
 
     async fn step(&mut self) {
-        let before = self.clock.now().as_second();
-        self.clock.advance(Duration::from_secs(STEP_SECONDS as u64));
-        if self.running_resizes > 0 {
-            tokio::time::sleep(RESIZE_STEP).await;
-        }
-        if let Ok(mut machines) = self.fleet.lock() {
-            self.ledger.pass(&machines, before, STEP_SECONDS);
-            for machine in machines.iter_mut() {
-                let running = running_type(&self.cloud, &machine.instance_id);
-                machine.observe(before + STEP_SECONDS, running);
-            }
-        }
+        let resizing = self.running_resizes > 0;
+        self.world
+            .step(async {
+                if resizing {
+                    tokio::time::sleep(RESIZE_STEP).await;
+                }
+            })
+            .await;
         while let Ok(event) = self.events.try_recv() {
             let Some(result) = event.result else { continue };
             self.running_resizes = self.running_resizes.saturating_sub(1);
             if !self.json {
-                show::resize(self.clock.now(), &result);
+                show::resize(self.world.clock().now(), &result);
             }
-            if let Some(machine) = self.machine_number(&result.target_id) {
-                let succeeded = result.action_taken == "succeeded";
-                self.ledger
-                    .resize(machine, result.action == "scale_up", succeeded);
-            }
+            let (up, succeeded) = (
+                result.action == "scale_up",
+                result.action_taken == "succeeded",
+            );
+            self.world.note_resize(&result.target_id, up, succeeded);
         }
     }
 
-    fn machine_number(&self, name: &str) -> Option<usize> {
-        let machines = self.fleet.lock().ok()?;
-        machines.iter().position(|machine| machine.name == name)
-    }
-
     fn summarise(&self) -> anyhow::Result<()> {
-        let Ok(machines) = self.fleet.lock() else {
-            return Ok(());
-        };
-        let simulated = self.clock.now().as_second() - START_SECOND;
         if self.json {
-            let summary = summary::of(&machines, &self.ledger, simulated, &self.left_out);
+            let summary = summary::of(&self.world, &self.left_out);
             line(serde_json::to_string_pretty(&summary)?);
         } else {
-            show::summary(&machines, &self.ledger, simulated);
+            show::summary(&self.world);
         }
         Ok(())
     }
@@ -298,14 +256,6 @@ impl Simulation {
             Ok(ended) => ended?,
             Err(_) => Ok(()),
         }
-    }
-}
-
-/// The type of a machine that is up; `None` while it is down.
-fn running_type(cloud: &FakeCloud, instance_id: &str) -> Option<MachineType> {
-    match cloud.state(instance_id) {
-        Some(InstanceState::Running) => machine_type(&cloud.instance_type(instance_id)?),
-        _ => None,
     }
 }
 

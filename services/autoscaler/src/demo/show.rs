@@ -5,11 +5,8 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use owo_colors::OwoColorize as _;
 use proto::scheduler::v1::TargetResult;
+use simulator::{fleet::Machine, ledger::Account, world::World};
 
-use super::{
-    fleet::Machine,
-    ledger::{Account, Ledger},
-};
 use crate::{
     arguments::DemoArgs,
     configuration::Configuration,
@@ -149,8 +146,9 @@ fn clock(at: Timestamp) -> String {
 }
 
 /// The account of the whole run.
-pub fn summary(machines: &[Machine], ledger: &Ledger, simulated_seconds: i64) {
-    let days = simulated_seconds as f64 / 86_400.0;
+pub fn summary(world: &World) {
+    let (machines, ledger) = (world.machines(), world.ledger());
+    let days = world.simulated_seconds() as f64 / 86_400.0;
     line("");
     line(format!("Summary of {days:.2} simulated days").bold());
     table(

@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{
-    fleet::Machine,
-    ledger::{Account, Ledger},
-};
+use simulator::{ledger::Account, world::World};
 
 /// All of it.
 #[derive(Debug, Serialize)]
@@ -55,18 +52,14 @@ struct Forecast {
     persistence_mean_absolute_error: Option<f64>,
 }
 
-/// Of these machines.
-pub fn of(
-    machines: &[Machine],
-    ledger: &Ledger,
-    simulated_seconds: i64,
-    left_out: &[String],
-) -> Summary {
+/// Of this world.
+pub fn of(world: &World, left_out: &[String]) -> Summary {
+    let (machines, ledger) = (world.machines(), world.ledger());
     let total = |amount: fn(&Account) -> f64| ledger.accounts().iter().map(amount).sum::<f64>();
     let errors = ledger.forecast_errors();
     let accounts = machines.iter().zip(ledger.accounts());
     Summary {
-        simulated_seconds,
+        simulated_seconds: world.simulated_seconds(),
         machines: accounts
             .map(|(machine, account)| of_machine(&machine.name, account))
             .collect(),

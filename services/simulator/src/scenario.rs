@@ -1,12 +1,12 @@
-//! The fleet of the demo: three machines that people know.
+//! Fleets: three machines that people know, or recorded ones.
 
 use std::path::Path;
 
 use anyhow::Context as _;
 
-use super::{
+use crate::{
     fleet::{Demand, Machine},
-    pricing::{MachineType, machine_types},
+    prices::{MachineType, machine_types},
     trace,
     workload::{Bursts, Deploy, HourlyJob, Workload},
 };

@@ -1,8 +1,8 @@
-//! Adds up what the demo's fleet did: hours by type, cost, saturation, resizes, and whether the forecasts were any good.
+//! Adds up what the fleet did: hours by type, cost, saturation, resizes, and whether the forecasts were any good.
 
 use std::collections::BTreeMap;
 
-use super::fleet::{Machine, Metric};
+use crate::fleet::{Machine, Metric};
 
 /// Counted as saturated from here on, percent.
 const SATURATED_PERCENT: f64 = 95.0;
@@ -162,10 +162,8 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{fleet::Demand, pricing::machine_types, trace::constant},
-        *,
-    };
+    use super::*;
+    use crate::{fleet::Demand, prices::machine_types, trace::constant};
 
     fn machine(percent_of_one_vcpu: f64) -> Machine {
         let ladder = machine_types(&["t2.small", "t2.medium", "t2.large"]).unwrap();

@@ -20,7 +20,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::fleet::{Machine, Metric};
+use crate::fleet::{Machine, Metric};
 
 /// The fleet as the exporters and the driver of the clock share it.
 pub type SharedFleet = Arc<Mutex<Vec<Machine>>>;

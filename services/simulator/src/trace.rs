@@ -1,4 +1,4 @@
-//! Recorded CPU series as demand: `--trace FILE.csv` or `.csv.gz`.
+//! Recorded CPU series as demand: a `.csv` or `.csv.gz` file.
 
 use std::{collections::BTreeMap, io::Read, path::Path};
 

@@ -1,4 +1,4 @@
-//! Instance types of the demo and what they cost.
+//! Instance types and what they cost.
 
 use anyhow::Context as _;
 
@@ -52,7 +52,7 @@ const fn entry(name: &'static str, vcpus: u32, memory_mib: u32, usd_per_hour: f6
     }
 }
 
-/// The type of that name, if the demo knows it.
+/// The type of that name, if it is sold here.
 pub fn machine_type(name: &str) -> Option<MachineType> {
     TYPES
         .into_iter()
@@ -62,7 +62,7 @@ pub fn machine_type(name: &str) -> Option<MachineType> {
 /// The types of these names, in their order.
 ///
 /// # Errors
-/// One that the demo doesn't know, with those that it does.
+/// One that is not sold here, with those that are.
 pub fn machine_types<N: AsRef<str>>(names: &[N]) -> anyhow::Result<Vec<MachineType>> {
     names
         .iter()
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn the_demo_knows_every_type_that_the_fake_sells() {
-        let sold = simulator::cloud::catalogue::all();
+        let sold = crate::cloud::catalogue::all();
         assert_eq!(sold.len(), TYPES.len());
         for sold in sold {
             let known = machine_type(&sold.name).unwrap();

@@ -1,6 +1,6 @@
 //! The simulated machines: what each has to do, which type it had when, and what its exporter would have shown.
 
-use super::{pricing::MachineType, trace::Trace, workload::Workload};
+use crate::{prices::MachineType, trace::Trace, workload::Workload};
 
 /// What a machine has to do.
 #[derive(Clone, Debug)]
@@ -125,14 +125,15 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::pricing::machine_type, *};
+    use super::*;
+    use crate::prices::machine_type;
 
     #[test]
     fn readings_follow_the_type_and_stop_while_it_is_down() {
         let small = machine_type("t2.small").unwrap();
         let medium = machine_type("t2.medium").unwrap();
         let demand = Demand::Recorded {
-            trace: crate::demo::trace::constant(80.0),
+            trace: crate::trace::constant(80.0),
             begins_at: 0,
             full_vcpu: 1.0,
         };
