@@ -109,7 +109,6 @@ pub async fn serve(
     );
     let scheduler = async {
         let clock = Arc::clone(&clock);
-        let deps = scheduler::Deps { clock };
         let ended = parts.run(
             SCHEDULER,
             Addresses {
@@ -117,7 +116,13 @@ pub async fn serve(
                 http: Some(http),
             },
             scheduler.listeners,
-            |listeners| scheduler::serve(configuration.scheduler, deps, listeners, front.clone()),
+            |listeners| {
+                let (config, front) = (configuration.scheduler, front.clone());
+                async move {
+                    let deps = scheduler::Deps::connect(&config, clock)?;
+                    scheduler::serve(config, deps, listeners, front).await
+                }
+            },
         );
         let result = ended.await;
         back.cancel();

@@ -24,18 +24,29 @@ use anyhow::Context as _;
 use common::{
     clock::{SharedClock, SystemClock},
     exposition,
-    grpc::GrpcServer,
+    grpc::{GrpcServer, Wire},
     listen::{self, Listeners},
     servers::Servers,
 };
+use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, TargetConfig};
+pub use peers::{Peers, Ways};
 pub use sources::prometheus::{
     expressions,
     settings::{Address, Mode, PrometheusConfig},
 };
+
+/// What a source of metrics is made of, for who gives one from outside.
+pub mod source {
+    pub use crate::{
+        domain::{Instance, Reach, Target},
+        samples::series::{RawSeries, Sample},
+        sources::{Measured, Reading, Sampling, Source, Unmeasured},
+    };
+}
 
 use crate::{
     api::{
@@ -48,8 +59,8 @@ use crate::{
     events::Events,
     memory::state::State,
     metrics::Metrics,
-    peers::Peers,
     resizes::followers::Followers,
+    sources::Source,
     tick::{
         act::Actor,
         engine::Engine,
@@ -64,6 +75,24 @@ use crate::{
 pub struct Deps {
     /// Its time.
     pub clock: SharedClock,
+    /// The services behind it.
+    pub peers: Peers,
+    /// Where metrics come from.
+    pub source: Arc<dyn Source>,
+}
+
+impl Deps {
+    /// The services and the source that the configuration names.
+    ///
+    /// # Errors
+    /// A URL that can't be used.
+    pub fn connect(config: &Config, clock: SharedClock) -> anyhow::Result<Self> {
+        Ok(Self {
+            peers: Peers::connect(config, Arc::clone(&clock))?,
+            source: sources::connect(config)?,
+            clock,
+        })
+    }
 }
 
 /// The sockets of the scheduler.
@@ -84,9 +113,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         service: Listeners::bind(config.listen, config.metrics_listen).await?,
         http: listen::bind(config.http_listen, "HTTP").await?,
     };
-    let deps = Deps {
-        clock: Arc::new(SystemClock),
-    };
+    let deps = Deps::connect(&config, Arc::new(SystemClock))?;
     serve(config, deps, listeners, shutdown).await
 }
 
@@ -102,110 +129,161 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut registry = exposition::registry("scheduler");
-    let metrics = Metrics::register(&mut registry);
+    let holder = holder(listeners.service.grpc.local_addr()?);
+    let scheduler = Scheduler::new(config, deps, holder, &mut registry, &shutdown)?;
     let registry = Arc::new(registry);
-
-    let stop = shutdown.child_token();
-    let context = context(&config, deps.clock, metrics)?;
-    let source = sources::connect(&config)?;
-    let lease = Arc::new(LeaseKeeper::new(
-        context.peers.clone(),
-        Arc::clone(&context.clock),
-        holder(listeners.service.grpc.local_addr()?),
-        config.lease_seconds,
-    ));
-    let followers = Followers::new(context.clone());
-    let standing = StandingProbe::new(context.clone(), Arc::clone(&source), Arc::clone(&lease));
-    let actor = Actor::new(
-        context.clone(),
-        Arc::clone(&lease),
-        followers.clone(),
-        config.call_timeout(),
-    );
-    let log = DecisionLines::new(&config).context("threads for decision lines")?;
-    let engine = Engine::new(
-        context.clone(),
-        source,
-        Arc::clone(&lease),
-        actor,
-        standing.clone(),
-        Box::new(log),
-        seconds(config.tick_timeout_seconds),
-    );
-    let ticker = Arc::new(Ticker::new(
-        context.clone(),
-        Arc::new(engine),
-        Arc::clone(&lease),
-        standing.clone(),
-        config.tick_interval(),
-        stop.clone(),
-    ));
-    if config.targets.is_empty() {
-        tracing::warn!("no targets configured: ticks have nothing to do; see scheduler.targets");
-    }
-
-    let _leftovers = Leftovers(Arc::clone(&ticker), followers.clone());
-
-    let api = api::grpc::Api::server(
-        context.clone(),
-        Arc::clone(&ticker),
-        standing.clone(),
-        stop.clone(),
-    );
-    let grpc = GrpcServer::always_ready(api::grpc::NAME)
-        .with_service(api)
-        .serve(listeners.service.grpc, stop.clone());
+    let stop = scheduler.stop.clone();
+    let grpc = scheduler.grpc().serve(listeners.service.grpc, stop.clone());
     let app = App {
-        context,
-        ticker: Arc::clone(&ticker),
-        standing,
+        context: scheduler.context.clone(),
+        ticker: Arc::clone(&scheduler.ticker),
+        standing: scheduler.standing.clone(),
         registry: Arc::clone(&registry),
-        hosts: AllowedHosts(config.http_hosts.clone().into()),
-        allow_get: config.http_allow_get,
+        hosts: AllowedHosts(scheduler.config.http_hosts.clone().into()),
+        allow_get: scheduler.config.http_allow_get,
     };
     let mut servers = Servers::new(stop.clone())
         .with("gRPC", grpc)
         .with("HTTP", api::http::serve(listeners.http, app, stop.clone()));
     if let Some(listener) = listeners.service.metrics {
         let exposition = exposition::serve(listener, registry, stop.clone());
-        servers = servers.with("metrics", api::http::within_drain(exposition, stop.clone()));
+        servers = servers.with("metrics", api::http::within_drain(exposition, stop));
     }
-    let work = async {
-        if config.run_clock {
-            tokio::join!(ticker.run_clock(), ticker.keep_lease());
-        }
-        stop.cancelled().await;
-        ticker.finish(seconds(config.shutdown_grace_seconds)).await;
-        followers.stop().await;
-        lease.release().await;
-    };
-    let (served, ()) = tokio::join!(servers.run(), work);
+    let (served, ()) = tokio::join!(servers.run(), scheduler.work());
     Ok(served?)
 }
 
-/// Tasks that a dropped `serve` must not leave behind.
-struct Leftovers(Arc<Ticker>, Followers);
+/// The scheduler without sockets: the way into it, and its work, which ends after `shutdown`.
+///
+/// # Errors
+/// Threads can't be started.
+pub async fn in_process(
+    config: Config,
+    deps: Deps,
+    shutdown: CancellationToken,
+) -> anyhow::Result<(Wire, impl Future<Output = ()> + Send)> {
+    let mut registry = exposition::registry("scheduler");
+    let holder = "this process".to_owned();
+    let scheduler = Scheduler::new(config, deps, holder, &mut registry, &shutdown)?;
+    let way = scheduler.grpc().in_process().await;
+    Ok((way, async move { scheduler.work().await }))
+}
 
-impl Drop for Leftovers {
-    fn drop(&mut self) {
-        self.0.cut_off();
-        self.1.cut_off();
+/// All of it but its servers.
+struct Scheduler {
+    config: Config,
+    context: Context,
+    lease: Arc<LeaseKeeper>,
+    followers: Followers,
+    standing: StandingProbe,
+    ticker: Arc<Ticker>,
+    stop: CancellationToken,
+}
+
+impl Scheduler {
+    /// `holder` is who holds the lease.
+    fn new(
+        config: Config,
+        deps: Deps,
+        holder: String,
+        registry: &mut Registry,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let stop = shutdown.child_token();
+        let metrics = Metrics::register(registry);
+        let context = context(&config, deps.clock, deps.peers, metrics);
+        let source = deps.source;
+        let lease = Arc::new(LeaseKeeper::new(
+            context.peers.clone(),
+            Arc::clone(&context.clock),
+            holder,
+            config.lease_seconds,
+        ));
+        let followers = Followers::new(context.clone());
+        let standing = StandingProbe::new(context.clone(), Arc::clone(&source), Arc::clone(&lease));
+        let actor = Actor::new(
+            context.clone(),
+            Arc::clone(&lease),
+            followers.clone(),
+            config.call_timeout(),
+        );
+        let log = DecisionLines::new(&config).context("threads for decision lines")?;
+        let engine = Engine::new(
+            context.clone(),
+            source,
+            Arc::clone(&lease),
+            actor,
+            standing.clone(),
+            Box::new(log),
+            seconds(config.tick_timeout_seconds),
+        );
+        let ticker = Arc::new(Ticker::new(
+            context.clone(),
+            Arc::new(engine),
+            Arc::clone(&lease),
+            standing.clone(),
+            config.tick_interval(),
+            stop.clone(),
+        ));
+        if config.targets.is_empty() {
+            tracing::warn!(
+                "no targets configured: ticks have nothing to do; see scheduler.targets"
+            );
+        }
+        Ok(Self {
+            config,
+            context,
+            lease,
+            followers,
+            standing,
+            ticker,
+            stop,
+        })
+    }
+
+    fn grpc(&self) -> GrpcServer {
+        GrpcServer::always_ready(api::grpc::NAME).with_service(api::grpc::Api::server(
+            self.context.clone(),
+            Arc::clone(&self.ticker),
+            self.standing.clone(),
+            self.stop.clone(),
+        ))
+    }
+
+    /// Ticks until it is told to stop; then hands over what is left.
+    async fn work(&self) {
+        if self.config.run_clock {
+            tokio::join!(self.ticker.run_clock(), self.ticker.keep_lease());
+        }
+        self.stop.cancelled().await;
+        let grace = seconds(self.config.shutdown_grace_seconds);
+        self.ticker.finish(grace).await;
+        self.followers.stop().await;
+        self.lease.release().await;
     }
 }
 
-fn context(config: &Config, clock: SharedClock, metrics: Metrics) -> anyhow::Result<Context> {
+/// No task is left behind, also when `serve` is dropped.
+impl Drop for Scheduler {
+    fn drop(&mut self) {
+        self.ticker.cut_off();
+        self.followers.cut_off();
+    }
+}
+
+fn context(config: &Config, clock: SharedClock, peers: Peers, metrics: Metrics) -> Context {
     let target = |target: &TargetConfig| Target {
         id: target.id.clone(),
         instance_id: target.instance_id.clone(),
         label: target.label.clone(),
         ladder: target.ladder.clone(),
     };
-    Ok(Context {
+    Context {
         targets: config.targets.iter().map(target).collect(),
-        peers: Peers::connect(config, Arc::clone(&clock))?,
+        peers,
         state: Arc::new(State::new(clock.now())),
         events: Events::new(Arc::clone(&clock)),
         metrics,
         clock,
-    })
+    }
 }

@@ -14,17 +14,23 @@ use opentelemetry::propagation::{Extractor, Injector};
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 use tonic::{
+    body::Body,
     metadata::{MetadataKey, MetadataMap, MetadataValue},
     service::RoutesBuilder,
-    transport::{Channel, Endpoint},
+    transport::{self, Channel, Endpoint},
 };
 use tonic_health::{ServingStatus, server::HealthReporter};
+use tower::{ServiceExt, util::BoxCloneSyncService};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::serving::{self, Protocol};
 
 /// Calls that are still running this long after shutdown began are dropped.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// The way to a server: over a connection ([`BoxCloneSyncService::new`] of a channel), or straight into one of this
+/// process.
+pub type Wire = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, transport::Error>;
 
 /// Why a server ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +93,18 @@ impl GrpcServer {
     {
         self.routes.add_service(server);
         self
+    }
+
+    /// The way straight into it, once it is ready: its calls are made without a connection, by whoever waits for them.
+    pub async fn in_process(mut self) -> Wire {
+        let (reporter, health) = tonic_health::server::health_reporter();
+        // Where nobody can change it any more, it stays as it is.
+        let _ = self.ready.wait_for(|ready| *ready).await;
+        let ready = *self.ready.borrow();
+        report(&reporter, self.service, ready).await;
+        let routes = self.routes.routes().add_service(health);
+        let routes = ServiceExt::<http::Request<Body>>::map_err(routes, |never| match never {});
+        BoxCloneSyncService::new(routes)
     }
 
     /// Serves until `shutdown`, then drains for at most ten seconds.

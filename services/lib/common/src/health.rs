@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use tonic::transport::Channel;
+use tonic::{
+    body::Body,
+    client::GrpcService,
+    codegen::{Bytes, StdError},
+};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -32,9 +36,14 @@ impl Health {
     }
 }
 
-/// Asks the server behind `channel`.
-pub async fn check(channel: Channel, timeout: Duration) -> Health {
-    let mut client = HealthClient::new(channel);
+/// Asks the server behind `way`, a channel as a rule.
+pub async fn check<T>(way: T, timeout: Duration) -> Health
+where
+    T: GrpcService<Body, Error: Into<StdError>>,
+    T::ResponseBody:
+        tonic::codegen::Body<Data = Bytes, Error: Into<StdError> + Send> + Send + 'static,
+{
+    let mut client = HealthClient::new(way);
     let request = crate::grpc::outgoing(
         HealthCheckRequest {
             service: String::new(),

@@ -8,11 +8,11 @@ use std::{
 
 use anyhow::Context as _;
 use common::{
-    grpc::{channel, outgoing},
+    grpc::{Wire, channel, outgoing},
     health::{self, Health},
     retry,
 };
-use tonic::{Request, Response, Status, transport::Channel};
+use tonic::{Request, Response, Status};
 
 use super::failure::{self, BadAnswer, CallError, Failure};
 
@@ -23,8 +23,8 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 macro_rules! call {
     ($link:expr, $client:ident::$method:ident($request:expr)) => {
         $link
-            .call($request, async |channel, request| {
-                $client::new(channel).$method(request).await
+            .call($request, async |way, request| {
+                $client::new(way).$method(request).await
             })
             .await
     };
@@ -34,8 +34,8 @@ macro_rules! call {
 macro_rules! probe {
     ($link:expr, $client:ident::$method:ident($request:expr)) => {
         $link
-            .probe($request, async |channel, request| {
-                $client::new(channel).$method(request).await
+            .probe($request, async |way, request| {
+                $client::new(way).$method(request).await
             })
             .await
     };
@@ -49,7 +49,7 @@ pub struct Link {
     /// Configuration key of the URL, for the remedy.
     pub key: &'static str,
     url: String,
-    channel: Channel,
+    way: Wire,
     timeout: Duration,
 }
 
@@ -79,16 +79,27 @@ impl Link {
             service,
             key,
             url: url.to_owned(),
-            channel: channel(url).with_context(|| format!("configuration key `{key}`"))?,
+            way: Wire::new(channel(url).with_context(|| format!("configuration key `{key}`"))?),
             timeout,
         })
+    }
+
+    /// Into this process.
+    pub fn within(service: &'static str, key: &'static str, way: Wire, timeout: Duration) -> Self {
+        Self {
+            service,
+            key,
+            url: "this process".to_owned(),
+            way,
+            timeout,
+        }
     }
 
     /// The health of the service; asked for once.
     pub async fn health(&self) -> ServiceState {
         ServiceState {
             service: self.service,
-            health: health::check(self.channel.clone(), PROBE_TIMEOUT).await,
+            health: health::check(self.way.clone(), PROBE_TIMEOUT).await,
             url: self.url.clone(),
         }
     }
@@ -100,14 +111,14 @@ impl Link {
     pub async fn call<M, T, F, Fut>(&self, message: M, send: F) -> Result<T, CallError>
     where
         M: Clone,
-        F: Fn(Channel, Request<M>) -> Fut,
+        F: Fn(Wire, Request<M>) -> Fut,
         Fut: Future<Output = Result<Response<T>, Status>>,
     {
         let begin = Instant::now();
         let last = Mutex::new(None);
         let attempts = retry::on_unavailable(self.timeout, || {
             let left = self.timeout.saturating_sub(begin.elapsed());
-            let attempt = send(self.channel.clone(), outgoing(message.clone(), left));
+            let attempt = send(self.way.clone(), outgoing(message.clone(), left));
             let last = &last;
             async move {
                 let answer = attempt.await;
@@ -143,12 +154,12 @@ impl Link {
     pub async fn probe<M, T, Fut>(
         &self,
         message: M,
-        send: impl FnOnce(Channel, Request<M>) -> Fut,
+        send: impl FnOnce(Wire, Request<M>) -> Fut,
     ) -> Result<T, CallError>
     where
         Fut: Future<Output = Result<Response<T>, Status>>,
     {
-        let call = send(self.channel.clone(), outgoing(message, PROBE_TIMEOUT));
+        let call = send(self.way.clone(), outgoing(message, PROBE_TIMEOUT));
         match tokio::time::timeout(PROBE_TIMEOUT, call).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(self.failed(&status)),

@@ -9,9 +9,9 @@ mod failure;
 mod link;
 mod predictor;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use common::clock::SharedClock;
+use common::{clock::SharedClock, grpc::Wire};
 
 use crate::config::Config;
 pub use actuator::Actuator;
@@ -19,6 +19,14 @@ pub use decision::DecisionService;
 pub use failure::{CallError, Failure};
 pub use link::ServiceState;
 pub use predictor::Predictor;
+
+use self::link::Link;
+
+/// A service, and the key of its URL.
+type Named = (&'static str, &'static str);
+const PREDICTOR: Named = ("predictor", "scheduler.predictor_url");
+const DECISION: Named = ("decision", "scheduler.decision_url");
+const ACTUATOR: Named = ("actuator", "scheduler.actuator_url");
 
 /// The services behind the scheduler.
 #[derive(Clone)]
@@ -31,29 +39,52 @@ pub struct Peers {
     pub actuator: Arc<dyn Actuator>,
 }
 
+/// Ways into services of this process.
+#[derive(Clone, Debug)]
+pub struct Ways {
+    pub predictor: Wire,
+    pub decision: Wire,
+    pub actuator: Wire,
+}
+
+impl fmt::Debug for Peers {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Peers").finish_non_exhaustive()
+    }
+}
+
 impl Peers {
     /// Connects to all at their first call.
     ///
     /// # Errors
     /// A URL that tonic can't use.
     pub fn connect(config: &Config, clock: SharedClock) -> anyhow::Result<Self> {
-        let link = |service, key, url| link::Link::new(service, key, url, config.call_timeout());
-        Ok(Self {
-            predictor: Arc::new(predictor::PredictorClient::new(link(
-                "predictor",
-                "scheduler.predictor_url",
-                &config.predictor_url,
-            )?)),
-            decision: Arc::new(decision::DecisionClient::new(link(
-                "decision",
-                "scheduler.decision_url",
-                &config.decision_url,
-            )?)),
-            actuator: Arc::new(actuator::ActuatorClient::new(
-                link("actuator", "scheduler.actuator_url", &config.actuator_url)?,
-                clock,
-            )),
-        })
+        let link = |(service, key), url| Link::new(service, key, url, config.call_timeout());
+        let links = [
+            link(PREDICTOR, &config.predictor_url)?,
+            link(DECISION, &config.decision_url)?,
+            link(ACTUATOR, &config.actuator_url)?,
+        ];
+        Ok(Self::over(links, clock))
+    }
+
+    /// Calls services of this process.
+    pub fn within(ways: Ways, config: &Config, clock: SharedClock) -> Self {
+        let link = |(service, key), way| Link::within(service, key, way, config.call_timeout());
+        let links = [
+            link(PREDICTOR, ways.predictor),
+            link(DECISION, ways.decision),
+            link(ACTUATOR, ways.actuator),
+        ];
+        Self::over(links, clock)
+    }
+
+    fn over([predictor, decision, actuator]: [Link; 3], clock: SharedClock) -> Self {
+        Self {
+            predictor: Arc::new(predictor::PredictorClient::new(predictor)),
+            decision: Arc::new(decision::DecisionClient::new(decision)),
+            actuator: Arc::new(actuator::ActuatorClient::new(actuator, clock)),
+        }
     }
 
     /// The health of all three, asked for at the same time.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use prometheus::PrometheusSource;
-pub use source::{Measured, Reading, Source, Unmeasured};
+pub use source::{Measured, Reading, Sampling, Source, Unmeasured};
 
 /// The source that the configuration names; it connects at the first reading.
 ///

@@ -161,12 +161,8 @@ impl Scheduler {
             },
             http,
         };
-        let serving = tokio::spawn(scheduler::serve(
-            config,
-            Deps { clock },
-            listeners,
-            shutdown.clone(),
-        ));
+        let deps = Deps::connect(&config, clock).unwrap();
+        let serving = tokio::spawn(scheduler::serve(config, deps, listeners, shutdown.clone()));
         Self {
             grpc: SchedulerServiceClient::new(channel(&address).unwrap()),
             url,
