@@ -51,11 +51,27 @@ impl Hands {
         leave: Leave,
         registry: &mut Registry,
     ) -> anyhow::Result<Option<Self>> {
-        let config = Arc::new(config);
-        let metrics = Metrics::register(registry);
-        let Some(Opened { store, wrong }) = boot::open(&config, &leave).await? else {
+        let Some(opened) = boot::open(&config, &leave).await? else {
             return Ok(None);
         };
+        Self::over(opened, config, deps, leave, registry)
+            .await
+            .map(Some)
+    }
+
+    /// Works with this journal.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub async fn over(
+        Opened { store, wrong }: Opened,
+        config: Config,
+        deps: Deps,
+        leave: Leave,
+        registry: &mut Registry,
+    ) -> anyhow::Result<Self> {
+        let config = Arc::new(config);
+        let metrics = Metrics::register(registry);
         let journal = Arc::new(
             Journal::new(Arc::clone(&store)).counting_fence_resets(metrics.fence_resets.clone()),
         );
@@ -127,7 +143,7 @@ impl Hands {
                 Arc::clone(&clock),
             )),
         ];
-        Ok(Some(Self {
+        Ok(Self {
             config,
             clock,
             cloud,
@@ -142,7 +158,7 @@ impl Hands {
             look,
             readiness,
             upkeep,
-        }))
+        })
     }
 
     /// Turns true once every instance that may be down has been looked at.

@@ -20,7 +20,6 @@ mod store;
 mod contract;
 #[cfg(test)]
 mod damage;
-#[cfg(test)]
 pub(crate) mod memory;
 
 #[cfg(test)]

@@ -39,5 +39,5 @@ pub use self::{
     monitoring::documents::{Install, SCRIPT as MONITORING_SCRIPT},
     recovery::rescue::rescue,
     seal::Secret,
-    serve::{SERVICE, WHAT_FOLLOWS, bring_up, run, serve, serve_or_bring_up},
+    serve::{SERVICE, WHAT_FOLLOWS, bring_up, in_process, run, serve, serve_or_bring_up},
 };

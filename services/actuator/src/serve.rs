@@ -5,13 +5,13 @@ use std::sync::Arc;
 use common::{
     clock::SystemClock,
     exposition,
-    grpc::GrpcServer,
+    grpc::{GrpcServer, Wire},
     listen::{BindError, Listeners},
     servers::Servers,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{cloud::aws, config::Config, deps::Deps, hands::Hands, leave::Leave};
+use crate::{cloud::aws, config::Config, deps::Deps, hands::Hands, journal::memory::MemoryStore, leave::Leave, recovery::boot::Opened};
 
 /// The service's full name, as in health checks.
 pub const SERVICE: &str = "autoscaler.actuator.v1.ActuatorService";
@@ -100,6 +100,33 @@ pub async fn serve(
     degraded.map_or(Ok(()), |why| {
         Err(anyhow::anyhow!("it worked without its journal: {why}"))
     })
+}
+
+/// The way into an actuator of this process, whose journal is in memory; and its work, which ends after it is time to
+/// leave.
+///
+/// # Errors
+/// Never, as far as is known: the journal is empty.
+pub async fn in_process(
+    config: Config,
+    deps: Deps,
+    leave: impl Into<Leave>,
+) -> anyhow::Result<(Wire, impl Future<Output = ()> + Send)> {
+    let leave = leave.into();
+    let opened = Opened {
+        store: Arc::new(MemoryStore::default()),
+        wrong: None,
+    };
+    let mut registry = exposition::registry("actuator");
+    let hands = Hands::over(opened, config, deps, leave.clone(), &mut registry).await?;
+    let service = hands.service(leave.now.child_token()).into_server();
+    let server = GrpcServer::new(SERVICE, hands.is_ready()).with_service(service);
+    let way = server.in_process().await;
+    let work = async move {
+        hands.work().await;
+        hands.put_down().await;
+    };
+    Ok((way, work))
 }
 
 /// Brings up what is down, and ends. Nothing is served, nothing is stopped, and nothing new is begun.

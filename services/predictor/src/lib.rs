@@ -19,10 +19,11 @@ use std::sync::Arc;
 use common::{
     clock::SharedClock,
     exposition::{self, CallMetrics},
-    grpc::GrpcServer,
+    grpc::{GrpcServer, Wire},
     listen::Listeners,
     servers::Servers,
 };
+use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
 pub use api::MAX_REQUEST_BYTES;
@@ -50,15 +51,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut registry = exposition::registry("predictor");
-    let call_metrics = CallMetrics::register(&mut registry);
-    let metrics = metrics::Metrics::register(&mut registry);
-    let pool = pool::Pool::start(config.threads)?;
-    let store = Arc::new(store::ModelStore::new(
-        config.location(),
-        deps.clock,
-        pool.clone(),
-        metrics.clone(),
-    ));
+    let (store, server) = build(&config, deps, &mut registry)?;
     let triggers = reload::Triggers::install(store.location(), config.watch_seconds)?;
     match store.reload().await {
         Ok((loaded, _)) => {
@@ -72,15 +65,7 @@ pub async fn serve(
         }
         Err(why) => tracing::error!("{why}; not serving until a model loads"),
     }
-    let service = api::Service::new(
-        Arc::clone(&store),
-        pool,
-        config.max_calls,
-        call_metrics,
-        metrics,
-    );
     let stop = shutdown.child_token();
-    let server = GrpcServer::new(SERVICE, store.ready()).with_service(service.into_server());
     let mut servers =
         Servers::new(stop.clone()).with("gRPC", server.serve(listeners.grpc, stop.clone()));
     if let Some(listener) = listeners.metrics {
@@ -92,4 +77,40 @@ pub async fn serve(
     }
     let (served, ()) = tokio::join!(servers.run(), triggers.run(store, stop));
     Ok(served?)
+}
+
+/// The way into a predictor of this process, which never looks for another model.
+///
+/// # Errors
+/// Threads can't be started, or there is no model that can be used.
+pub async fn in_process(config: Config, deps: Deps) -> anyhow::Result<Wire> {
+    let mut registry = exposition::registry("predictor");
+    let (store, server) = build(&config, deps, &mut registry)?;
+    store.reload().await?;
+    Ok(server.in_process().await)
+}
+
+fn build(
+    config: &Config,
+    deps: Deps,
+    registry: &mut Registry,
+) -> anyhow::Result<(Arc<store::ModelStore>, GrpcServer)> {
+    let call_metrics = CallMetrics::register(registry);
+    let metrics = metrics::Metrics::register(registry);
+    let pool = pool::Pool::start(config.threads)?;
+    let store = Arc::new(store::ModelStore::new(
+        config.location(),
+        deps.clock,
+        pool.clone(),
+        metrics.clone(),
+    ));
+    let service = api::Service::new(
+        Arc::clone(&store),
+        pool,
+        config.max_calls,
+        call_metrics,
+        metrics,
+    );
+    let server = GrpcServer::new(SERVICE, store.ready()).with_service(service.into_server());
+    Ok((store, server))
 }

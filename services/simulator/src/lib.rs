@@ -4,6 +4,8 @@
 //! recorded [`trace`]) and what they cost ([`prices`]), and an account of what came of it ([`ledger`]). Services see it as
 //! they see the real one: as EC2 ([`cloud`], and [`wire`] for the AWS SDK) and as [`prometheus`].
 //!
+//! [`services`] runs the real ones in this process, without a socket; `autoscaler demo` runs them over gRPC.
+//!
 //! Invariant: the same seed gives the same world, whenever it is asked.
 
 pub mod cloud;
@@ -12,6 +14,8 @@ pub mod ledger;
 pub mod prices;
 pub mod prometheus;
 pub mod scenario;
+pub mod services;
+pub mod source;
 pub mod trace;
 pub mod wire;
 pub mod workload;

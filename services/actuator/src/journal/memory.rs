@@ -1,9 +1,9 @@
-//! A store without a disk, as fast as thousands of schedules need, and one that can be made to fail.
+//! A store without a disk, as fast as simulations and thousands of schedules need, and one that can be made to fail.
 
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -72,7 +72,8 @@ impl MemoryStore {
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {
-        self.content.lock().unwrap()
+        // Every change is made in one piece, so what a panicking holder left is whole.
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn room(&self) -> Result<(), StoreError> {
