@@ -20,10 +20,10 @@ pub use self::{
     commands::{CommandStatus, Commands, Delivery, Document, Script, Standing},
     error::{CloudError, ErrorKind},
     instance::{Checks, Instance, InstanceState, InstanceStatus},
-    machines::{DESCRIBED_AT_ONCE, Machines, Mutation},
-    operation::Operation,
-    quota::{VcpuQuota, VcpuUse},
-    types::{InstanceType, Types, family},
+    machines::{DESCRIBED_AT_ONCE, Machines},
+    operation::{Mutation, Operation},
+    quota::{VcpuQuota, VcpuUse, family},
+    types::{InstanceType, Types},
 };
 
 /// The whole of a cloud, for who needs all four.

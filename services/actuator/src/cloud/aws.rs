@@ -27,7 +27,7 @@ use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutCo
 use aws_sdk_ec2::{config::SharedCredentialsProvider, types as ec2};
 use tokio::sync::OnceCell;
 
-use self::{commands::Ssm, count::Count, failure::failure};
+use self::{count::Count, failure::failure};
 use crate::{
     cloud::{error::CloudError, operation::Operation, requests},
     config::Config,
@@ -43,7 +43,10 @@ pub struct AwsCloud {
     ec2: aws_sdk_ec2::Client,
     /// For what changes something; never repeated, for after a lost answer the state decides.
     ec2_once: aws_sdk_ec2::Client,
-    ssm: Ssm,
+    /// As `ec2`.
+    ssm: aws_sdk_ssm::Client,
+    /// As `ec2_once`.
+    ssm_once: aws_sdk_ssm::Client,
     autoscaling: aws_sdk_autoscaling::Client,
     quotas: aws_sdk_servicequotas::Client,
     region: Option<String>,
@@ -92,7 +95,8 @@ async fn build(config: &Config, loader: aws_config::ConfigLoader) -> AwsCloud {
     AwsCloud {
         ec2: ec2_client(&sdk),
         ec2_once: ec2_client(&once),
-        ssm: Ssm::new(&sdk, &once),
+        ssm: ssm_client(&sdk),
+        ssm_once: ssm_client(&once),
         autoscaling: aws_sdk_autoscaling::Client::from_conf(
             aws_sdk_autoscaling::config::Builder::from(&sdk)
                 .interceptor(Count)
@@ -107,6 +111,13 @@ async fn build(config: &Config, loader: aws_config::ConfigLoader) -> AwsCloud {
         credentials: sdk.credentials_provider(),
         own_instance_id: OnceCell::new(),
     }
+}
+
+fn ssm_client(sdk: &aws_config::SdkConfig) -> aws_sdk_ssm::Client {
+    let config = aws_sdk_ssm::config::Builder::from(sdk)
+        .interceptor(Count)
+        .build();
+    aws_sdk_ssm::Client::from_conf(config)
 }
 
 fn ec2_client(sdk: &aws_config::SdkConfig) -> aws_sdk_ec2::Client {

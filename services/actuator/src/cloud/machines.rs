@@ -7,16 +7,9 @@ use async_trait::async_trait;
 use super::{
     error::CloudError,
     instance::{Instance, InstanceStatus},
+    operation::Mutation,
 };
 
-/// A call that changes a machine. None of them takes a client token: after a lost answer the state is read again.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Mutation {
-    Stop,
-    /// To this type; the instance must be stopped.
-    ModifyType(String),
-    Start,
-}
 /// Instances that one call describes: as many values as EC2 takes in a filter.
 pub const DESCRIBED_AT_ONCE: usize = 200;
 /// The machines. Every call is bounded in time by the implementation.

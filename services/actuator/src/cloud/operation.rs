@@ -1,6 +1,13 @@
 //! Calls by their names, and the right that each takes.
 
-use super::machines::Mutation;
+/// A call that changes a machine. None of them takes a client token: after a lost answer the state is read again.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Mutation {
+    Stop,
+    /// To this type; the instance must be stopped.
+    ModifyType(String),
+    Start,
+}
 
 /// A call, by what it asks for.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

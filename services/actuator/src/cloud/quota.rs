@@ -1,7 +1,5 @@
 //! Which quota of running vCPUs an instance type counts against.
 
-use super::types::family;
-
 /// A quota of running vCPUs, which families share.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct VcpuQuota {
@@ -28,6 +26,11 @@ pub struct VcpuUse {
     pub limit: u32,
     pub running: u32,
 }
+/// The part before the dot: `t3` of `t3.small`.
+pub fn family(instance_type: &str) -> &str {
+    instance_type.split('.').next().unwrap_or_default()
+}
+
 /// On-demand quotas: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-on-demand-instances.html
 const QUOTAS: [VcpuQuota; 10] = [
     VcpuQuota {

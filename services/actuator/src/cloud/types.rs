@@ -60,8 +60,3 @@ pub trait Types: fmt::Debug + Send + Sync + 'static {
         None
     }
 }
-
-/// The part before the dot: `t3` of `t3.small`.
-pub fn family(instance_type: &str) -> &str {
-    instance_type.split('.').next().unwrap_or_default()
-}

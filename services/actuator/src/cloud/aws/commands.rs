@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sdk_ssm::{Client, types as ssm};
+use aws_sdk_ssm::types as ssm;
 use common::text::chain;
 use sha2::{Digest as _, Sha256};
 
-use super::{AwsCloud, count::Count, failure::failure};
+use super::{AwsCloud, failure::failure};
 use crate::cloud::{
     commands::{CommandStatus, Commands, Delivery, Document, Script, Standing},
     error::{CloudError, ErrorKind},
@@ -17,29 +17,10 @@ use crate::cloud::{
 /// A command may run this long on the instance, whatever the actuator waits for: one that hangs must not stay for ever.
 const DOCUMENT_LIMIT_SECONDS: &str = "7200";
 
-#[derive(Clone, Debug)]
-pub(super) struct Ssm {
-    /// For reads; they are repeated.
-    client: Client,
-    /// For commands; never repeated.
-    once: Client,
-}
-
-impl Ssm {
-    pub(super) fn new(sdk: &aws_config::SdkConfig, once: &aws_config::SdkConfig) -> Self {
-        let client = |sdk| {
-            let config = aws_sdk_ssm::config::Builder::from(sdk).interceptor(Count);
-            Client::from_conf(config.build())
-        };
-        Self {
-            client: client(sdk),
-            once: client(once),
-        }
-    }
-
+impl AwsCloud {
     async fn published(&self, name: &str, at: Option<&str>) -> Result<Document, CloudError> {
         let answer = self
-            .client
+            .ssm
             .describe_document()
             .name(name)
             .set_document_version(at.map(str::to_owned))
@@ -66,7 +47,6 @@ impl Commands for AwsCloud {
             .map_err(|error| CloudError::new(operation, ErrorKind::Invalid, chain(&error)))?;
         let answer = self
             .ssm
-            .client
             .describe_instance_information()
             .filters(filter)
             .send()
@@ -80,7 +60,7 @@ impl Commands for AwsCloud {
 
     async fn look_at_script(&self, script: Script<'_>) -> Result<Standing, CloudError> {
         let sha256 = hex::encode(Sha256::digest(document(script.text)));
-        match self.ssm.published(script.name, None).await {
+        match self.published(script.name, None).await {
             Ok(found) if found.sha256.eq_ignore_ascii_case(&sha256) => Ok(Standing::Current(found)),
             Ok(found) => Ok(Standing::Other(found)),
             Err(error) if error.kind == ErrorKind::NotFound => Ok(Standing::Absent),
@@ -98,8 +78,7 @@ impl Commands for AwsCloud {
             Standing::Other(_) => {}
             Standing::Absent => {
                 let answer = self
-                    .ssm
-                    .once
+                    .ssm_once
                     .create_document()
                     .name(script.name)
                     .content(content)
@@ -116,13 +95,12 @@ impl Commands for AwsCloud {
             }
         }
         // An update that was interrupted left the new version behind, not yet the default.
-        let latest = self.ssm.published(script.name, Some("$LATEST")).await?;
+        let latest = self.published(script.name, Some("$LATEST")).await?;
         let version = if latest.sha256.eq_ignore_ascii_case(&sha256) {
             latest.version
         } else {
             let answer = self
-                .ssm
-                .once
+                .ssm_once
                 .update_document()
                 .name(script.name)
                 .content(content)
@@ -133,8 +111,7 @@ impl Commands for AwsCloud {
                 .map_err(|error| failure(operation, error))?;
             version(answer.document_description())
         };
-        self.ssm
-            .once
+        self.ssm_once
             .update_document_default_version()
             .name(script.name)
             .document_version(&version)
@@ -151,8 +128,7 @@ impl Commands for AwsCloud {
         limit: Duration,
     ) -> Result<String, CloudError> {
         let call = self
-            .ssm
-            .once
+            .ssm_once
             .send_command()
             .instance_ids(instance_id)
             .comment("Cloud Autoscaler: set monitoring up")
@@ -193,7 +169,6 @@ impl Commands for AwsCloud {
     ) -> Result<CommandStatus, CloudError> {
         let answer = self
             .ssm
-            .client
             .get_command_invocation()
             .instance_id(instance_id)
             .command_id(command_id)

@@ -7,8 +7,8 @@ use super::{AwsCloud, failure::failure, read};
 use crate::cloud::{
     error::{CloudError, ErrorKind},
     instance::{Checks, Instance, InstanceStatus},
-    machines::{Machines, Mutation},
-    operation::Operation,
+    machines::Machines,
+    operation::{Mutation, Operation},
 };
 
 #[async_trait]

@@ -7,9 +7,9 @@ use super::{AwsCloud, failure::failure, read};
 use crate::cloud::{
     error::{CloudError, ErrorKind},
     operation::Operation,
-    quota::{VcpuQuota, VcpuUse},
+    quota::{VcpuQuota, VcpuUse, family},
     requests,
-    types::{InstanceType, Types, family},
+    types::{InstanceType, Types},
 };
 
 const COMMON_SIZES: [&str; 15] = [

@@ -6,8 +6,8 @@ use super::GuardedCloud;
 use crate::cloud::{
     error::{CloudError, ErrorKind},
     instance::{Instance, InstanceStatus},
-    machines::{Machines, Mutation},
-    operation::Operation,
+    machines::Machines,
+    operation::{Mutation, Operation},
 };
 
 #[async_trait]
