@@ -71,7 +71,7 @@ impl Hands {
         registry: &mut Registry,
     ) -> anyhow::Result<Self> {
         let config = Arc::new(config);
-        let metrics = Metrics::register(registry);
+        let metrics = Metrics::register(registry, Arc::clone(&deps.clock));
         let journal = Arc::new(
             Journal::new(Arc::clone(&store)).counting_fence_resets(metrics.fence_resets.clone()),
         );

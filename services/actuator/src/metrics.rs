@@ -1,6 +1,6 @@
 //! What the exposition shows of the actuator beside its calls.
 
-use common::exposition::CallMetrics;
+use common::{clock::SharedClock, exposition::CallMetrics};
 use prometheus_client::{
     metrics::{
         counter::Counter,
@@ -52,10 +52,10 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Registers all of them.
-    pub fn register(registry: &mut Registry) -> Self {
+    /// Registers all of them; calls take the time of `clock`.
+    pub fn register(registry: &mut Registry, clock: SharedClock) -> Self {
         let metrics = Self {
-            calls: CallMetrics::register(registry),
+            calls: CallMetrics::register(registry, clock),
             resizes: Family::default(),
             // From a second (refused) to about three hours (no capacity).
             seconds: Family::new_with_constructor(|| {

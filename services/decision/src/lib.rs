@@ -16,7 +16,7 @@ mod service;
 mod store;
 mod text;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use common::{
     clock::SharedClock,
@@ -46,16 +46,10 @@ const GAUGES_EVERY: Duration = Duration::from_secs(60);
 const RETENTION_EVERY: u32 = 60;
 
 /// What the service needs from outside.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Deps {
     /// Wall time of decisions, and waits of the housekeeping.
     pub clock: SharedClock,
-}
-
-impl fmt::Debug for Deps {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Deps").finish_non_exhaustive()
-    }
 }
 
 /// Opens the store and serves until `shutdown`. `policy` decides until another one is applied over gRPC.
@@ -71,7 +65,7 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     check(&policy)?;
     let mut registry = exposition::registry("decision");
-    let calls = CallMetrics::register(&mut registry);
+    let calls = CallMetrics::register(&mut registry, Arc::clone(&deps.clock));
     let metrics = Metrics::register(&mut registry);
     let store = Arc::new(SqlStore::open(&config.database, deps.clock.now()).await?);
     let rules = Rules {
@@ -117,8 +111,9 @@ pub async fn in_memory(policy: Policy, deps: Deps) -> anyhow::Result<Api> {
     let store = Arc::new(MemoryStore::default());
     let mut registry = exposition::registry("decision");
     let metrics = Metrics::register(&mut registry);
+    let calls = CallMetrics::register(&mut registry, Arc::clone(&deps.clock));
     let service = Service::new(store, deps.clock, policy, rules, metrics).await?;
-    Ok(Api::new(service, CallMetrics::register(&mut registry)))
+    Ok(Api::new(service, calls))
 }
 
 fn check(policy: &Policy) -> anyhow::Result<()> {

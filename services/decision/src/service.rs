@@ -27,7 +27,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Service {
     store: SharedStore,
-    clock: ClockHandle,
+    clock: SharedClock,
     stopwatches: Stopwatches,
     configured: Policy,
     /// The configuration's policy decides, whatever was applied.
@@ -54,15 +54,6 @@ pub struct Retention {
     pub holds_days: u32,
 }
 
-#[derive(Clone)]
-struct ClockHandle(SharedClock);
-
-impl std::fmt::Debug for ClockHandle {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Clock")
-    }
-}
-
 impl Service {
     /// A service over an open store; `configured` decides until a policy is applied.
     ///
@@ -78,7 +69,7 @@ impl Service {
         let service = Self {
             store,
             stopwatches: Stopwatches::new(clock.clone()),
-            clock: ClockHandle(clock),
+            clock,
             configured,
             pinned: rules.pinned,
             quota: Arc::new(Mutex::new(Quota::new(rules.decisions_per_minute))),
@@ -91,7 +82,7 @@ impl Service {
 
     /// Wall time, to the microsecond that the store keeps.
     pub fn now(&self) -> Timestamp {
-        let now = self.clock.0.now();
+        let now = self.clock.now();
         Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }
 

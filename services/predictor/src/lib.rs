@@ -35,7 +35,7 @@ pub const SERVICE: &str = "autoscaler.predictor.v1.PredictorService";
 /// What the service needs from outside.
 #[derive(Clone)]
 pub struct Deps {
-    /// Time, for the card's `loaded_at`.
+    /// Time, for the card's `loaded_at`, durations of calls, and looks at the folder.
     pub clock: SharedClock,
 }
 
@@ -51,6 +51,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut registry = exposition::registry("predictor");
+    let clock = Arc::clone(&deps.clock);
     let (store, server) = build(&config, deps, &mut registry)?;
     let triggers = reload::Triggers::install(store.location(), config.watch_seconds)?;
     match store.reload().await {
@@ -75,7 +76,7 @@ pub async fn serve(
             exposition::serve(listener, registry, stop.clone()),
         );
     }
-    let (served, ()) = tokio::join!(servers.run(), triggers.run(store, stop));
+    let (served, ()) = tokio::join!(servers.run(), triggers.run(store, clock, stop));
     Ok(served?)
 }
 
@@ -95,7 +96,7 @@ fn build(
     deps: Deps,
     registry: &mut Registry,
 ) -> anyhow::Result<(Arc<store::ModelStore>, GrpcServer)> {
-    let call_metrics = CallMetrics::register(registry);
+    let call_metrics = CallMetrics::register(registry, Arc::clone(&deps.clock));
     let metrics = metrics::Metrics::register(registry);
     let pool = pool::Pool::start(config.threads)?;
     let store = Arc::new(store::ModelStore::new(

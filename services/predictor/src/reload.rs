@@ -13,11 +13,9 @@ use std::{
     time::Duration,
 };
 
+use common::clock::SharedClock;
 use forecasting::artifact::Location;
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    time::MissedTickBehavior,
-};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::store::ModelStore;
@@ -116,7 +114,12 @@ impl Triggers {
     }
 
     /// Reloads `store` at each trigger, until `shutdown`.
-    pub async fn run(self, store: Arc<ModelStore>, shutdown: CancellationToken) {
+    pub async fn run(
+        self,
+        store: Arc<ModelStore>,
+        clock: SharedClock,
+        shutdown: CancellationToken,
+    ) {
         let Self {
             mut hang_up,
             folder,
@@ -134,15 +137,13 @@ impl Triggers {
                 return;
             };
             let mut said = Said::default();
-            let mut looks = tokio::time::interval(every);
-            looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
-                looks.tick().await;
                 let path = path.clone();
                 let glance = tokio::task::spawn_blocking(move || Glance::of(&path)).await;
                 if glance.is_ok_and(|glance| watch.look(glance)) {
                     reload(&store, "the artifact changed", &mut said).await;
                 }
+                clock.sleep(every).await;
             }
         };
         tokio::select! {

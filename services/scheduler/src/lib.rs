@@ -190,7 +190,7 @@ impl Scheduler {
         shutdown: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let stop = shutdown.child_token();
-        let metrics = Metrics::register(registry);
+        let metrics = Metrics::register(registry, Arc::clone(&deps.clock));
         let context = context(&config, deps.clock, deps.peers, metrics);
         let source = deps.source;
         let lease = Arc::new(LeaseKeeper::new(

@@ -10,11 +10,9 @@ mod random;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::path::{Path, PathBuf};
 
+use common::clock::machine;
 use forecasting::{
     artifact::{
         self, Artifact, Location,
@@ -134,9 +132,9 @@ impl TrainArgs {
 /// # Errors
 /// Unreadable data, a folder that can't be written, a failure of the library.
 pub fn train(args: &TrainArgs, folders: &[PathBuf]) -> anyhow::Result<String> {
-    let start = Instant::now();
+    let start = machine().monotonic();
     let table = artifact(args, folders)?;
-    let used = Used::after(start.elapsed());
+    let used = Used::after(machine().since(start));
     Ok(format!("{table}\n\n{} in {used}", args.out.display()))
 }
 

@@ -73,7 +73,7 @@ impl Stage {
             Arc::clone(&self.clock),
             config,
             Arc::clone(&journal),
-            Metrics::register(&mut Registry::default()),
+            Metrics::register(&mut Registry::default(), Arc::clone(&self.clock)),
             CancellationToken::new().into(),
             Seal::with(&"0123456789abcdef0123456789abcdef".into()),
         );

@@ -4,10 +4,14 @@ use std::{
     future::Future,
     io::{IsTerminal as _, Write as _},
     process::ExitCode,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use common::{grpc::outgoing, time::from_proto};
+use common::{
+    clock::{Moment, machine},
+    grpc::outgoing,
+    time::from_proto,
+};
 use owo_colors::OwoColorize as _;
 use proto::actuator::v1::{
     DescribeInstanceRequest, GetResizeResponse, Instance, MonitoringState, PreflightRequest,
@@ -173,7 +177,7 @@ impl Client {
                     loop {
                         let message = tokio::select! {
                             message = stream.message() => message,
-                            () = tokio::time::sleep(Duration::from_secs(1)) => {
+                            () = machine().sleep(Duration::from_secs(1)) => {
                                 progress.tick();
                                 continue;
                             }
@@ -199,13 +203,13 @@ impl Client {
                 status.code(),
                 Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded | Code::Unknown
             );
-            let since = *lost_since.get_or_insert_with(Instant::now);
-            if !passing || since.elapsed() > RECONNECT {
+            let since = *lost_since.get_or_insert_with(|| machine().monotonic());
+            if !passing || machine().since(since) > RECONNECT {
                 return Err(self.actuator_failure()(status));
             }
             progress
                 .note("the actuator does not answer; it takes the resize up again when it is back");
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            machine().sleep(Duration::from_secs(1)).await;
         }
         Ok(resize)
     }
@@ -261,7 +265,7 @@ struct Progress {
     terminal: bool,
     /// Start times of steps whose line is printed.
     printed: Vec<Option<prost_types::Timestamp>>,
-    running: Option<(String, Instant)>,
+    running: Option<(String, Moment)>,
     noted: bool,
 }
 
@@ -315,7 +319,7 @@ impl Progress {
             _ => false,
         };
         if !same {
-            self.running = name.map(|name| (name, Instant::now()));
+            self.running = name.map(|name| (name, machine().monotonic()));
         }
         self.tick();
     }
@@ -331,7 +335,11 @@ impl Progress {
     fn tick(&self) {
         if let (true, Some((name, since))) = (self.terminal, &self.running) {
             let mut out = anstream::stdout();
-            let _ = write!(out, "\r  {name:<14}{:>8} …", duration(since.elapsed()));
+            let _ = write!(
+                out,
+                "\r  {name:<14}{:>8} …",
+                duration(machine().since(*since))
+            );
             let _ = out.flush();
         }
     }

@@ -1,11 +1,9 @@
 //! `DecisionService` over gRPC: messages in, the service, messages out.
 
-use std::{
-    future::Future,
-    time::{Duration, Instant},
-};
+use std::{future::Future, time::Duration};
 
 use common::{
+    clock::machine,
     exposition::CallMetrics,
     grpc::{GrpcServer, caller, deadline},
     request::Fields,
@@ -63,13 +61,13 @@ impl Api {
         let patience = deadline
             .map_or(MAX_PATIENCE, |left| left.saturating_sub(WAY_BACK))
             .min(MAX_PATIENCE);
-        let started = Instant::now();
+        let started = machine().monotonic();
         let work = async move {
             loop {
                 match attempt(service.clone()).await {
                     // SQLite has waited already, so there is no pause in between.
                     Err(ServiceError::Store(StoreError::Busy(_)))
-                        if started.elapsed() + store::BUSY_TIMEOUT <= patience => {}
+                        if machine().since(started) + store::BUSY_TIMEOUT <= patience => {}
                     result => return result.map_err(|error| refuse(&service, &error)),
                 }
             }

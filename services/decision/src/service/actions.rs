@@ -3,7 +3,6 @@
 use std::{net::IpAddr, sync::PoisonError};
 
 use jiff::Timestamp;
-use uuid::{NoContext, Uuid};
 
 use crate::{
     decide::{
@@ -97,7 +96,7 @@ impl Service {
         }
         let verdict = walk::decide(&policy, &input, &state, now);
         let decision = Decision {
-            decision_id: new_id(now),
+            decision_id: self.clock.new_id(),
             tick_id: input.tick_id.clone(),
             target_id: input.target_id.clone(),
             instance_id: input.instance_id.clone(),
@@ -244,11 +243,4 @@ async fn resized_from(
         .ended_since(&input.target_id, seen_last.decided_at)
         .await?;
     Ok(record::resized_by_others(&seen_last, &ended, input))
-}
-
-/// UUID, version 7: sorts by `now`.
-fn new_id(now: Timestamp) -> String {
-    let seconds = u64::try_from(now.as_second()).unwrap_or(0);
-    let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
-    Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanoseconds)).to_string()
 }

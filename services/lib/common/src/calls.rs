@@ -19,13 +19,13 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::body::{Frame, Incoming, SizeHint};
-use tokio::{
-    sync::Notify,
-    time::{Instant, Sleep},
-};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::serving::Protocol;
+use crate::{
+    clock::{Moment, SharedClock},
+    serving::Protocol,
+};
 
 /// A request must be there within this time of its headers; a stream of requests may take its own.
 const RECEIVE: Duration = Duration::from_secs(60);
@@ -103,6 +103,7 @@ struct Limits {
 pub(crate) struct Calls {
     limits: Limits,
     patience: Patience,
+    clock: SharedClock,
     table: Mutex<Table>,
     /// When a connection has ended, or has no call any more.
     changed: Notify,
@@ -123,17 +124,18 @@ struct Entry {
     /// It has had a call, so it is somebody's who asks.
     served: bool,
     /// Since when it is without a call.
-    idle_since: Instant,
+    idle_since: Moment,
     /// Answers that are not read yet, and since when none was read to its end.
     unread: usize,
-    unread_since: Instant,
+    unread_since: Moment,
     evicted: CancellationToken,
 }
 
 impl Calls {
-    pub(crate) fn new(connections: usize, patience: Patience) -> Arc<Self> {
+    pub(crate) fn new(connections: usize, patience: Patience, clock: SharedClock) -> Arc<Self> {
         Arc::new(Self {
             patience,
+            clock,
             limits: Limits {
                 connections,
                 busy: (connections * 7 / 8).max(1),
@@ -151,7 +153,7 @@ impl Calls {
     /// A place for a connection that was accepted; when there is none, the connection that is longest without a call is
     /// ended for it. `None` when all have calls and keep them.
     pub(crate) async fn admit(self: &Arc<Self>) -> Option<Connection> {
-        tokio::time::timeout(ROOM, async {
+        let room = async {
             loop {
                 let changed = self.changed.notified();
                 if let Some(connection) = self.place_or_evict() {
@@ -159,9 +161,17 @@ impl Calls {
                 }
                 changed.await;
             }
-        })
-        .await
-        .ok()
+        };
+        self.clock.timeout(ROOM, room).await.ok()
+    }
+
+    pub(crate) fn most_connections(&self) -> usize {
+        self.limits.connections
+    }
+
+    /// The machine's, but in tests.
+    pub(crate) fn clock(&self) -> &SharedClock {
+        &self.clock
     }
 
     /// True when the next one needs somebody's place.
@@ -171,7 +181,7 @@ impl Calls {
 
     fn place_or_evict(self: &Arc<Self>) -> Option<Connection> {
         let mut table = self.table();
-        let now = Instant::now();
+        let now = self.clock.monotonic();
         if table.connections.len() < self.limits.connections {
             let id = table.next;
             table.next += 1;
@@ -212,7 +222,7 @@ impl Calls {
 
     fn begin(self: &Arc<Self>, id: u64, kind: Kind) -> Result<Call, Refusal> {
         let mut table = self.table();
-        let now = Instant::now();
+        let now = self.clock.monotonic();
         let (calls, watches) = (table.calls, table.watches);
         let busy = |table: &Table| {
             table
@@ -301,7 +311,7 @@ impl Connection {
             };
             tokio::select! {
                 () = self.evicted.cancelled() => return End::Evicted,
-                () = tokio::time::sleep(look) => {}
+                () = self.calls.clock.sleep(look) => {}
             }
         }
     }
@@ -310,11 +320,11 @@ impl Connection {
     fn look(&self) -> Result<Duration, End> {
         let patience = self.calls.patience;
         let table = self.calls.table();
-        let now = Instant::now();
+        let now = self.calls.clock.monotonic();
         let Some(entry) = table.connections.get(&self.id) else {
             return Err(End::Evicted);
         };
-        if entry.unread > 0 && now.duration_since(entry.unread_since) >= patience.read {
+        if entry.unread > 0 && now - entry.unread_since >= patience.read {
             return Err(End::Unread);
         }
         if entry.calls > 0 || entry.unread > 0 {
@@ -325,7 +335,7 @@ impl Connection {
         } else {
             patience.first_call
         };
-        match allowed.checked_sub(now.duration_since(entry.idle_since)) {
+        match allowed.checked_sub(now - entry.idle_since) {
             // Calls come meanwhile, and nobody wakes who waits here.
             Some(left) if !left.is_zero() => Ok(left.min(patience.look)),
             _ => Err(End::Idle),
@@ -376,7 +386,10 @@ impl Call {
             Kind::Watch => Body::new(body),
             Kind::Health | Kind::Single => Body::new(Timely {
                 body,
-                late: Box::pin(tokio::time::sleep(RECEIVE)),
+                late: Box::pin({
+                    let clock = Arc::clone(&self.calls.clock);
+                    async move { clock.sleep(RECEIVE).await }
+                }),
             }),
         }
     }
@@ -387,7 +400,7 @@ impl Call {
             let mut table = self.calls.table();
             if let Some(entry) = table.connections.get_mut(&self.id) {
                 if entry.unread == 0 {
-                    entry.unread_since = Instant::now();
+                    entry.unread_since = self.calls.clock.monotonic();
                 }
                 entry.unread += 1;
                 drop(table);
@@ -402,7 +415,7 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        let now = Instant::now();
+        let now = self.calls.clock.monotonic();
         let counts = usize::from(self.kind != Kind::Health);
         let watch = usize::from(self.kind == Kind::Watch);
         let mut table = self.calls.table();
@@ -512,7 +525,7 @@ impl HttpBody for Answer {
 /// The body of a request, which has to arrive.
 struct Timely {
     body: Incoming,
-    late: Pin<Box<Sleep>>,
+    late: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -8,6 +8,8 @@
 //!   virtual limit would be over while a real write runs. That is the time of [`machine`].
 
 use std::{
+    collections::HashMap,
+    fmt,
     ops::{Add, Sub},
     sync::{
         Arc, LazyLock,
@@ -26,7 +28,7 @@ pub type SharedClock = Arc<dyn Clock>;
 
 /// Wall time for what is stored; moments and waits that don't mind when the wall clock is set; ids that sort by time.
 #[async_trait]
-pub trait Clock: Send + Sync + 'static {
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Wall time.
     fn now(&self) -> Timestamp;
     /// A point in time that only this clock's others can be compared with, and that never goes back.
@@ -109,6 +111,13 @@ pub fn machine() -> &'static dyn Clock {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
+impl SystemClock {
+    /// Holds up the calling thread, where it is one that nothing else runs on.
+    pub fn block(self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
+}
+
 #[async_trait]
 #[expect(
     clippy::disallowed_methods,
@@ -138,6 +147,7 @@ impl Clock for SystemClock {
 #[derive(Clone, Debug)]
 pub struct ManualClock {
     time: watch::Sender<Time>,
+    sleepers: watch::Sender<Sleepers>,
     ids: Arc<AtomicU64>,
     leaps: bool,
 }
@@ -148,6 +158,13 @@ struct Time {
     moment: Moment,
 }
 
+/// Who waits, until when.
+#[derive(Debug, Default)]
+struct Sleepers {
+    next: u64,
+    ends: HashMap<u64, Moment>,
+}
+
 impl ManualClock {
     /// A clock that shows `start`.
     pub fn new(start: Timestamp) -> Self {
@@ -156,6 +173,7 @@ impl ManualClock {
                 wall: start,
                 moment: Moment(Duration::ZERO),
             }),
+            sleepers: watch::Sender::default(),
             ids: Arc::default(),
             leaps: false,
         }
@@ -189,6 +207,60 @@ impl ManualClock {
             time.wall = time.wall.saturating_add(by).unwrap_or(limit);
         });
     }
+
+    /// The same time and the same ids for somebody whose waits are counted apart.
+    pub fn counted_apart(&self) -> Self {
+        Self {
+            sleepers: watch::Sender::default(),
+            ..self.clone()
+        }
+    }
+
+    /// How many wait for a time to come.
+    pub fn sleepers(&self) -> usize {
+        self.asleep(&self.sleepers.borrow())
+    }
+
+    /// Returns when exactly `count` wait for a time to come: whoever was woken has done what it had to do, and waits again.
+    pub async fn until_asleep(&self, count: usize) {
+        let mut sleepers = self.sleepers.subscribe();
+        // `self` holds the sender, so the channel can't close while this waits.
+        let _ = sleepers
+            .wait_for(|sleepers| self.asleep(sleepers) == count)
+            .await;
+    }
+
+    /// Who was woken and has not been run yet is not asleep.
+    fn asleep(&self, sleepers: &Sleepers) -> usize {
+        let now = self.monotonic();
+        sleepers.ends.values().filter(|end| **end > now).count()
+    }
+}
+
+/// One that waits, for as long as this lives.
+struct Sleeper<'a> {
+    all: &'a watch::Sender<Sleepers>,
+    number: u64,
+}
+
+impl<'a> Sleeper<'a> {
+    fn until(end: Moment, all: &'a watch::Sender<Sleepers>) -> Self {
+        let mut number = 0;
+        all.send_modify(|sleepers| {
+            number = sleepers.next;
+            sleepers.next += 1;
+            sleepers.ends.insert(number, end);
+        });
+        Self { all, number }
+    }
+}
+
+impl Drop for Sleeper<'_> {
+    fn drop(&mut self) {
+        self.all.send_modify(|sleepers| {
+            sleepers.ends.remove(&self.number);
+        });
+    }
 }
 
 #[async_trait]
@@ -208,8 +280,8 @@ impl Clock for ManualClock {
             return;
         }
         let mut time = self.time.subscribe();
-        let end = time.borrow().moment + duration;
-        // `self` holds the sender, so the channel can't close while this waits.
+        let end = self.monotonic() + duration;
+        let _sleeper = Sleeper::until(end, &self.sleepers);
         let _ = time.wait_for(|time| time.moment >= end).await;
     }
 
@@ -251,6 +323,27 @@ mod tests {
         assert!(!sleeper.is_finished());
         clock.advance(SECOND);
         assert_eq!(sleeper.await.unwrap().as_second(), 10);
+    }
+
+    #[tokio::test]
+    async fn whoever_moves_the_clock_can_wait_until_all_wait_again() {
+        let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+        let sleeper = {
+            let clock = clock.clone();
+            tokio::spawn(async move {
+                clock.sleep(SECOND).await;
+                // Its work, which takes none of the clock's time.
+                machine().sleep(Duration::from_millis(5)).await;
+                clock.sleep(SECOND).await;
+            })
+        };
+        clock.until_asleep(1).await;
+        clock.advance(SECOND);
+        assert_eq!(clock.sleepers(), 0);
+        clock.until_asleep(1).await;
+        sleeper.abort();
+        clock.until_asleep(0).await;
+        assert!(sleeper.await.unwrap_err().is_cancelled());
     }
 
     #[tokio::test]

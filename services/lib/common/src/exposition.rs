@@ -1,6 +1,6 @@
 //! Prometheus exposition: one registry for each service, served on a port of its own.
 
-use std::{future::Future, sync::Arc, time::Instant};
+use std::{future::Future, sync::Arc};
 
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
 use prometheus_client::{
@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    clock::SharedClock,
     lines,
     serving::{self, Protocol},
 };
@@ -81,14 +82,17 @@ struct MethodLabels {
 /// Counts and times the calls that a gRPC service answers.
 #[derive(Clone, Debug)]
 pub struct CallMetrics {
+    clock: SharedClock,
     calls: Family<CallLabels, Counter>,
     seconds: Family<MethodLabels, Histogram>,
 }
 
 impl CallMetrics {
     /// Registers `grpc_calls_total{method,code}` and `grpc_call_seconds{method}`.
-    pub fn register(registry: &mut Registry) -> Self {
+    /// Their time is that of `clock`.
+    pub fn register(registry: &mut Registry, clock: SharedClock) -> Self {
         let metrics = Self {
+            clock,
             calls: Family::default(),
             // From half a millisecond to half a minute.
             seconds: Family::new_with_constructor(|| {
@@ -113,7 +117,7 @@ impl CallMetrics {
         method: &'static str,
         call: impl Future<Output = Result<T, tonic::Status>>,
     ) -> Result<T, tonic::Status> {
-        let start = Instant::now();
+        let start = self.clock.monotonic();
         let result = call.await;
         let code = match &result {
             Ok(_) => code_name(tonic::Code::Ok),
@@ -122,7 +126,7 @@ impl CallMetrics {
         self.calls.get_or_create(&CallLabels { method, code }).inc();
         self.seconds
             .get_or_create(&MethodLabels { method })
-            .observe(start.elapsed().as_secs_f64());
+            .observe(self.clock.since(start).as_secs_f64());
         result
     }
 }
@@ -153,13 +157,23 @@ pub fn code_name(code: tonic::Code) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::clock::ManualClock;
 
     #[tokio::test]
     async fn calls_are_counted_by_code() {
         let mut registry = registry("predictor");
-        let metrics = CallMetrics::register(&mut registry);
-        let _ = metrics.observe("Forecast", async { Ok(()) }).await;
+        let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+        let metrics = CallMetrics::register(&mut registry, Arc::new(clock.clone()));
+        let slow = async {
+            clock.advance(Duration::from_secs(3));
+            Ok(())
+        };
+        let _ = metrics.observe("Forecast", slow).await;
         let _ = metrics
             .observe("Forecast", async {
                 Err::<(), _>(tonic::Status::not_found("no"))
@@ -170,6 +184,7 @@ mod tests {
             r#"autoscaler_predictor_grpc_calls_total{method="Forecast",code="OK"} 1"#,
             r#"autoscaler_predictor_grpc_calls_total{method="Forecast",code="NOT_FOUND"} 1"#,
             r#"autoscaler_predictor_grpc_call_seconds_count{method="Forecast"} 2"#,
+            r#"autoscaler_predictor_grpc_call_seconds_sum{method="Forecast"} 3.0"#,
             "autoscaler_predictor_build_info",
         ] {
             assert!(text.contains(line), "{text}");

@@ -23,7 +23,10 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use tower::{ServiceExt, util::BoxCloneSyncService};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use crate::serving::{self, Protocol};
+use crate::{
+    clock::machine,
+    serving::{self, Protocol},
+};
 
 /// Calls that are still running this long after shutdown began are dropped.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -179,7 +182,7 @@ impl GrpcServer {
 
 async fn drained(shutdown: CancellationToken) {
     shutdown.cancelled().await;
-    tokio::time::sleep(DRAIN).await;
+    machine().sleep(DRAIN).await;
 }
 
 async fn report(reporter: &HealthReporter, service: &str, ready: bool) {
@@ -220,7 +223,8 @@ where
     let call = call(request);
     let response = match timeout {
         // The code that tonic's own server has for it.
-        Some(timeout) => tokio::time::timeout(timeout, call)
+        Some(timeout) => machine()
+            .timeout(timeout, call)
             .await
             .unwrap_or_else(|_| Ok(tonic::Status::cancelled("Timeout expired").into_http())),
         None => call.await,

@@ -11,7 +11,7 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use crate::text::chain_from;
+use crate::{clock::machine, text::chain_from};
 
 /// What a service says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, strum::Display)]
@@ -51,7 +51,7 @@ where
         timeout,
     );
     // The header binds the server; this binds the wait for a connection.
-    match tokio::time::timeout(timeout, client.check(request)).await {
+    match machine().timeout(timeout, client.check(request)).await {
         Ok(Ok(response)) if response.get_ref().status() == ServingStatus::Serving => {
             Health::Serving
         }

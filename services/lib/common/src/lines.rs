@@ -24,6 +24,8 @@ use std::{
 use prometheus_client::metrics::{counter::Counter, family::Family};
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::clock::SystemClock;
+
 /// What a sink holds for a reader that is slow: some ten thousand lines.
 const QUEUE_BYTES: usize = 2 * 1024 * 1024;
 /// What a line costs beside its text.
@@ -239,7 +241,7 @@ fn write_patiently(file: &mut File, mut message: &[u8]) -> io::Result<()> {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => message = &message[written..],
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(RETRY),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => SystemClock.block(RETRY),
             Err(error) => return Err(error),
         }
     }
@@ -327,7 +329,7 @@ mod tests {
         hangs.push(b"never\n");
         let (wrote, written) = mpsc::channel();
         let works = Lines::to_writer("test-work", move |line| {
-            thread::sleep(Duration::from_millis(50));
+            SystemClock.block(Duration::from_millis(50));
             wrote.send(line.to_vec()).map_err(drop)
         })
         .unwrap();

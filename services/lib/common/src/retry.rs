@@ -1,12 +1,11 @@
-//! The one retry: idempotent calls only, on UNAVAILABLE only, jittered, inside a deadline.
+//! The one retry: idempotent calls only, on UNAVAILABLE only, jittered, inside a deadline; all in the machine's time.
 
-use std::{
-    future::Future,
-    time::{Duration, Instant},
-};
+use std::{future::Future, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable as _};
 use tonic::{Code, Status};
+
+use crate::clock::machine;
 
 /// Repeats `call` while it answers UNAVAILABLE and `within` is not used up. The calls' own time counts; one that has
 /// begun is bounded by its own deadline.
@@ -18,7 +17,7 @@ where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<T, Status>>,
 {
-    let start = Instant::now();
+    let start = machine().monotonic();
     call.retry(
         ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(50))
@@ -27,7 +26,8 @@ where
             .without_max_times()
             .with_jitter(),
     )
-    .when(|status: &Status| status.code() == Code::Unavailable && start.elapsed() < within)
+    .sleep(|pause| machine().sleep(pause))
+    .when(|status: &Status| status.code() == Code::Unavailable && machine().since(start) < within)
     .await
 }
 
@@ -67,7 +67,7 @@ mod tests {
         let calls = AtomicU32::new(0);
         let result = on_unavailable(Duration::from_millis(100), || async {
             calls.fetch_add(1, Ordering::SeqCst);
-            tokio::time::sleep(Duration::from_millis(150)).await;
+            machine().sleep(Duration::from_millis(150)).await;
             Err::<(), _>(Status::unavailable("slow"))
         })
         .await;

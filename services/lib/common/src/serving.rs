@@ -6,7 +6,7 @@
 //! whoever comes to ask something gets in, from whatever address. Connections on which something runs are spared, and
 //! `calls.rs` sees to it that some are always without.
 
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, extract::ConnectInfo, response::Response};
 use http::Request;
@@ -18,7 +18,6 @@ use hyper_util::{
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
-    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
@@ -26,6 +25,7 @@ use tracing::Instrument as _;
 
 use crate::{
     calls::{Calls, Connection, Door, End, Kind, Patience},
+    clock::{Moment, SharedClock, SystemClock},
     descriptors,
 };
 
@@ -60,9 +60,12 @@ pub async fn serve(
     app: Router,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    serve_at_most(
-        descriptors::connections_per_listener(),
-        Patience::default(),
+    serve_within(
+        Calls::new(
+            descriptors::connections_per_listener(),
+            Patience::default(),
+            Arc::new(SystemClock),
+        ),
         protocol,
         listener,
         app,
@@ -71,16 +74,15 @@ pub async fn serve(
     .await
 }
 
-pub(crate) async fn serve_at_most(
-    connections: usize,
-    patience: Patience,
+pub(crate) async fn serve_within(
+    calls: Arc<Calls>,
     protocol: Protocol,
     listener: TcpListener,
     app: Router,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
-    let calls = Calls::new(connections, patience);
+    let clock = calls.clock();
     let mut running = JoinSet::new();
     let accepting = async {
         let (mut full, mut broken) = (Reminder::default(), Reminder::default());
@@ -91,17 +93,17 @@ pub(crate) async fn serve_at_most(
                 // The caller's, not ours.
                 Err(error) if is_the_peers(&error) => continue,
                 Err(error) => {
-                    if broken.is_due() {
+                    if broken.is_due(clock) {
                         tracing::error!(%error, %address, "can't accept connections; trying on");
                     }
-                    tokio::time::sleep(BACK_OFF).await;
+                    clock.sleep(BACK_OFF).await;
                     continue;
                 }
             };
-            if calls.is_full() && full.is_due() {
+            if calls.is_full() && full.is_due(clock) {
                 tracing::warn!(
                     %address,
-                    connections,
+                    connections = calls.most_connections(),
                     "as many connections as this listener may hold; the longest without a call makes room for the next"
                 );
             }
@@ -115,6 +117,7 @@ pub(crate) async fn serve_at_most(
                 peer,
                 app,
                 place,
+                Arc::clone(clock),
                 shutdown.clone(),
             ));
         }
@@ -139,12 +142,12 @@ fn is_the_peers(error: &io::Error) -> bool {
 
 /// Says that something is worth a line, but not every time.
 #[derive(Default)]
-struct Reminder(Option<Instant>);
+struct Reminder(Option<Moment>);
 
 impl Reminder {
-    fn is_due(&mut self) -> bool {
-        let now = Instant::now();
-        let due = self.0.is_none_or(|last| now.duration_since(last) >= REMIND);
+    fn is_due(&mut self, clock: &SharedClock) -> bool {
+        let now = clock.monotonic();
+        let due = self.0.is_none_or(|last| now - last >= REMIND);
         if due {
             self.0 = Some(now);
         }
@@ -158,6 +161,7 @@ async fn connection(
     peer: SocketAddr,
     app: Router,
     place: Connection,
+    clock: SharedClock,
     shutdown: CancellationToken,
 ) {
     // Only delays answers when it can't be set.
@@ -178,13 +182,13 @@ async fn connection(
                 End::Evicted => {
                     // At once, for somebody waits. One poll sends the farewell of HTTP/2.
                     serving.as_mut().graceful_shutdown();
-                    let _ = tokio::time::timeout(Duration::ZERO, serving.as_mut()).await;
+                    let _ = clock.timeout(Duration::ZERO, serving.as_mut()).await;
                     return;
                 }
                 End::Unread => return,
                 End::Idle => {
                     serving.as_mut().graceful_shutdown();
-                    until = Some(Instant::now() + FAREWELL);
+                    until = Some(clock.monotonic() + FAREWELL);
                 }
             },
             () = shutdown.cancelled(), if !draining => {
@@ -192,14 +196,14 @@ async fn connection(
                 serving.as_mut().graceful_shutdown();
                 draining = true;
             }
-            () = sleep_until(until) => return,
+            () = at(until, &clock) => return,
         }
     }
 }
 
-async fn sleep_until(end: Option<Instant>) {
+async fn at(end: Option<Moment>, clock: &SharedClock) {
     match end {
-        Some(end) => tokio::time::sleep_until(end).await,
+        Some(end) => clock.sleep_until(end).await,
         None => std::future::pending().await,
     }
 }

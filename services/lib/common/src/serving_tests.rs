@@ -1,20 +1,21 @@
 //! Floods of connections and calls, over real sockets.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, routing::get};
+use jiff::Timestamp;
 use prost::Message as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, Streaming, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::HealthClient};
 
 use crate::{
-    calls::{Kind, Patience},
+    calls::{Calls, Kind, Patience},
+    clock::{Clock as _, ManualClock, SharedClock, SystemClock, machine},
     grpc,
     health::{self, Health},
     serving::{self, Protocol},
@@ -35,10 +36,10 @@ struct Servers {
 
 impl Servers {
     async fn start(connections: usize) -> Self {
-        Self::start_with(connections, Patience::default()).await
+        Self::start_with(connections, Patience::default(), Arc::new(SystemClock)).await
     }
 
-    async fn start_with(connections: usize, patience: Patience) -> Self {
+    async fn start_with(connections: usize, patience: Patience, clock: SharedClock) -> Self {
         let (reporter, health) = tonic_health::server::health_reporter();
         reporter
             .set_service_status("", tonic_health::ServingStatus::Serving)
@@ -49,18 +50,14 @@ impl Servers {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let shutdown = shutdown.clone();
-            tokio::spawn(serving::serve_at_most(
-                connections,
-                patience,
-                protocol,
-                listener,
-                app,
-                shutdown,
+            let calls = Calls::new(connections, patience, Arc::clone(&clock));
+            tokio::spawn(serving::serve_within(
+                calls, protocol, listener, app, shutdown,
             ));
             address
         };
         let slow = async || {
-            tokio::time::sleep(SOON * 60).await;
+            std::future::pending::<()>().await;
             "late"
         };
         let pages = Router::new()
@@ -100,15 +97,17 @@ async fn flood(address: SocketAddr, connections: usize) -> Vec<TcpStream> {
     flood
 }
 
-/// How many of them the server still holds.
+/// How many of them the server still holds. To be asked once somebody who came later was answered: the last of them was
+/// accepted then, and others closed for it.
 async fn held(flood: &mut [TcpStream]) -> usize {
-    // For the last of them to be accepted, and others closed for them.
-    tokio::time::sleep(Duration::from_millis(300)).await;
     let mut held = 0;
     for stream in flood {
         let mut bytes = [0; 1_024];
         loop {
-            match timeout(Duration::from_millis(1), stream.read(&mut bytes)).await {
+            match machine()
+                .timeout(Duration::from_millis(1), stream.read(&mut bytes))
+                .await
+            {
                 // HTTP/2 greets.
                 Ok(Ok(1..)) => {}
                 Ok(Ok(0) | Err(_)) => break,
@@ -122,12 +121,25 @@ async fn held(flood: &mut [TcpStream]) -> usize {
     held
 }
 
+/// What `look` sees once there is something, soon.
+async fn eventually<T>(look: impl AsyncFn() -> Option<T>) -> T {
+    let seen = async {
+        loop {
+            if let Some(seen) = look().await {
+                return seen;
+            }
+        }
+    };
+    machine().timeout(SOON, seen).await.unwrap()
+}
+
 async fn get_page(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
-    timeout(SOON, stream.read_to_string(&mut answer))
+    machine()
+        .timeout(SOON, stream.read_to_string(&mut answer))
         .await
         .unwrap()
         .unwrap();
@@ -144,20 +156,22 @@ async fn idle_connections_make_room_and_watches_stay() {
     assert_eq!(health::check(ours.clone(), SOON).await, Health::Serving);
 
     let mut floods = flood(servers.grpc, 100).await;
-    let held_of_flood = held(&mut floods).await;
-    assert!((1..=7).contains(&held_of_flood), "{held_of_flood}");
     // The connection that has been used before, a new one, and the watch.
     assert_eq!(health::check(ours, SOON).await, Health::Serving);
     assert_eq!(
         health::check(servers.channel(), SOON).await,
         Health::Serving
     );
-    let silent = timeout(Duration::from_millis(100), watch.message()).await;
+    let held_of_flood = held(&mut floods).await;
+    assert!((1..=7).contains(&held_of_flood), "{held_of_flood}");
+    let silent = machine()
+        .timeout(Duration::from_millis(100), watch.message())
+        .await;
     assert!(silent.is_err(), "the watch was ended: {silent:?}");
 
     let mut floods = flood(servers.http, 100).await;
-    assert!((1..=8).contains(&held(&mut floods).await));
     assert!(get_page(servers.http, "/").await.contains("here"));
+    assert!((1..=8).contains(&held(&mut floods).await));
 }
 
 #[tokio::test]
@@ -188,14 +202,21 @@ async fn watches_and_running_calls_leave_room_for_others_and_for_health() {
         let request = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n";
         stream.write_all(request).await.unwrap();
     }
+    // All of them are under way.
+    let refused = async || {
+        let page = get_page(servers.http, "/").await;
+        page.starts_with("HTTP/1.1 503 ").then_some(page)
+    };
+    let refused = eventually(refused).await;
     assert_eq!(held(&mut slow).await, 7);
-    let refused = get_page(servers.http, "/").await;
-    assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
     assert!(refused.contains("as many calls as it can"), "{refused}");
     assert!(get_page(servers.http, "/health").await.contains("well"));
     drop(slow.pop());
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert!(get_page(servers.http, "/").await.contains("here"));
+    let here = async || {
+        let page = get_page(servers.http, "/").await;
+        page.contains("here").then_some(page)
+    };
+    eventually(here).await;
 }
 
 #[tokio::test]
@@ -213,8 +234,7 @@ async fn calls_are_bounded_over_all_connections_together() {
     assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
     // What has ended makes room.
     watches.truncate(500);
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    watches.push(watch(&channels[0]).await.unwrap());
+    watches.push(eventually(async || watch(&channels[0]).await.ok()).await);
 }
 
 #[tokio::test]
@@ -225,7 +245,8 @@ async fn a_connection_without_a_call_is_ended_and_one_with_a_call_is_not() {
         read: Duration::from_secs(60),
         look: Duration::from_millis(50),
     };
-    let servers = Servers::start_with(8, patience).await;
+    let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+    let servers = Servers::start_with(8, patience, Arc::new(clock.clone())).await;
     let watching = servers.channel();
     let mut watch = watch(&watching).await.unwrap();
     watch.message().await.unwrap().unwrap();
@@ -237,26 +258,35 @@ async fn a_connection_without_a_call_is_ended_and_one_with_a_call_is_not() {
         (servers.http, b""),
         (servers.http, b"GET / HTTP/1.1\r\nHo"),
     ] {
-        let began = Instant::now();
+        let began = clock.monotonic();
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(opening).await.unwrap();
         let mut rest = Vec::new();
-        // An end in any form.
-        let ended = timeout(SOON / 2, stream.read_to_end(&mut rest)).await;
-        assert!(ended.is_ok(), "{opening:?} is still there");
-        assert!(
-            began.elapsed() >= patience.first_call,
-            "{opening:?} too soon"
-        );
+        let mut end = pin!(stream.read_to_end(&mut rest));
+        loop {
+            tokio::select! {
+                biased;
+                // In any form.
+                _ = &mut end => break,
+                // Its connection is looked after, and that of the watch.
+                () = clock.until_asleep(2) => clock.advance(patience.look),
+                () = machine().sleep(SOON) => panic!("{opening:?} is still there"),
+            }
+        }
+        let lasted = clock.monotonic() - began;
+        assert!(lasted >= patience.first_call, "{opening:?} too soon");
     }
 
     // Callers of one that was used connect again without noticing.
     let ours = servers.channel();
     for _ in 0..3 {
         assert_eq!(health::check(ours.clone(), SOON).await, Health::Serving);
-        tokio::time::sleep(patience.idle * 2).await;
+        clock.advance(patience.idle * 2);
+        clock.until_asleep(1).await;
     }
-    let silent = timeout(Duration::from_millis(10), watch.message()).await;
+    let silent = machine()
+        .timeout(Duration::from_millis(10), watch.message())
+        .await;
     assert!(silent.is_err(), "the watch was ended: {silent:?}");
 }
 
@@ -265,19 +295,21 @@ async fn an_answer_that_nobody_reads_ends_with_its_connection() {
     let patience = Patience {
         idle: Duration::from_millis(300),
         read: Duration::from_millis(300),
-        look: Duration::from_millis(50),
+        look: Duration::from_millis(300),
         ..Patience::default()
     };
-    let servers = Servers::start_with(8, patience).await;
+    let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+    let servers = Servers::start_with(8, patience, Arc::new(clock.clone())).await;
     let mut greedy = TcpStream::connect(servers.http).await.unwrap();
     let request = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n";
     greedy.write_all(request).await.unwrap();
-    // Its patience and its farewell.
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    // What the kernel took of it, and no more.
     let mut bytes = vec![0; LARGE];
-    let mut read = 0;
-    while let Ok(Ok(more @ 1..)) = timeout(SOON / 10, greedy.read(&mut bytes)).await {
+    let mut read = greedy.read(&mut bytes[..1]).await.unwrap();
+    clock.until_asleep(1).await;
+    clock.advance(patience.read);
+    clock.until_asleep(0).await;
+    // What the kernel took of it, and no more.
+    while let Ok(Ok(more @ 1..)) = machine().timeout(SOON / 10, greedy.read(&mut bytes)).await {
         read += more;
     }
     assert!(read < LARGE / 2, "{read}");
@@ -306,15 +338,16 @@ async fn a_deadline_that_passes_ends_the_call() {
         .header("grpc-timeout", "20m")
         .body(axum::body::Body::empty())
         .unwrap();
-    let response = timeout(
-        SOON,
-        grpc::within_deadline(request, |request| async {
-            never(request).await;
-            unreachable!()
-        }),
-    )
-    .await
-    .unwrap();
+    let response = machine()
+        .timeout(
+            SOON,
+            grpc::within_deadline(request, |request| async {
+                never(request).await;
+                unreachable!()
+            }),
+        )
+        .await
+        .unwrap();
     assert_eq!(response.headers()["grpc-status"], "1");
 }
 

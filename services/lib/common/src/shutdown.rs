@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{lines, telemetry};
+use crate::{clock::machine, lines, telemetry};
 
 /// What comes within this time of the first signal is the same request: `timeout`, shells and supervisors send one to the
 /// process and one to its group.
@@ -27,7 +27,7 @@ pub fn on_signal() -> io::Result<CancellationToken> {
         let name = signals.next().await;
         tracing::info!("{name}: finishing");
         cancel.cancel();
-        tokio::time::sleep(ONE_REQUEST).await;
+        machine().sleep(ONE_REQUEST).await;
         // New listeners: they know nothing of the signals so far.
         let Ok(mut signals) = Signals::new() else {
             return;

@@ -2,14 +2,13 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use common::{grpc::deadline, request::Fields, status, time::to_proto};
+use common::{clock::machine, grpc::deadline, request::Fields, status, time::to_proto};
 use futures::{Stream, StreamExt as _};
 use proto::scheduler::v1::{
     GetStatusRequest, GetStatusResponse, ListTargetsRequest, ListTargetsResponse, RunTickRequest,
     RunTickResponse, ServiceHealth, WatchEventsRequest, WatchEventsResponse,
     scheduler_service_server::{SchedulerService, SchedulerServiceServer},
 };
-use tokio::time::Instant;
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -65,7 +64,7 @@ impl Api {
     }
 
     async fn tick(&self, request: Request<RunTickRequest>) -> Result<RunTickResponse, Status> {
-        let begin = Instant::now();
+        let begin = machine().monotonic();
         let deadline = deadline(&request).map(|left| begin + left.saturating_sub(MARGIN));
         let request = request.into_inner();
         let mut target_ids = Vec::new();
@@ -87,7 +86,7 @@ impl Api {
         if request.wait_for_resizes {
             let time_is_up = async {
                 match deadline {
-                    Some(deadline) => tokio::time::sleep_until(deadline).await,
+                    Some(deadline) => machine().sleep_until(deadline).await,
                     None => std::future::pending().await,
                 }
             };

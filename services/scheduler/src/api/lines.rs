@@ -251,7 +251,8 @@ mod tests {
                 report.write(&[&result()]).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(2), ticks)
+        common::clock::machine()
+            .timeout(Duration::from_secs(2), ticks)
             .await
             .unwrap();
         // Somebody comes to read and stays, and nothing is lost. Opened for both, it has no end between two writers; one that

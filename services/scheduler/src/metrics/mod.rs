@@ -2,7 +2,7 @@
 
 mod forecasts;
 
-use common::exposition::CallMetrics;
+use common::{clock::SharedClock, exposition::CallMetrics};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{
@@ -98,10 +98,10 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Registers all.
-    pub fn register(registry: &mut Registry) -> Self {
+    /// Registers all; calls take the time of `clock`.
+    pub fn register(registry: &mut Registry, clock: SharedClock) -> Self {
         let metrics = Self {
-            calls: CallMetrics::register(registry),
+            calls: CallMetrics::register(registry, clock),
             forecasts: Forecasts::register(registry),
             ticks: Family::default(),
             // From five milliseconds to five minutes.

@@ -3,11 +3,12 @@
 use std::{
     future::Future,
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::Context as _;
 use common::{
+    clock::machine,
     grpc::{Wire, channel, outgoing},
     health::{self, Health},
     retry,
@@ -114,10 +115,10 @@ impl Link {
         F: Fn(Wire, Request<M>) -> Fut,
         Fut: Future<Output = Result<Response<T>, Status>>,
     {
-        let begin = Instant::now();
+        let begin = machine().monotonic();
         let last = Mutex::new(None);
         let attempts = retry::on_unavailable(self.timeout, || {
-            let left = self.timeout.saturating_sub(begin.elapsed());
+            let left = self.timeout.saturating_sub(machine().since(begin));
             let attempt = send(self.way.clone(), outgoing(message.clone(), left));
             let last = &last;
             async move {
@@ -129,7 +130,7 @@ impl Link {
             }
         });
         // The header binds the server; this binds a connection that never answers.
-        let status = match tokio::time::timeout(self.timeout, attempts).await {
+        let status = match machine().timeout(self.timeout, attempts).await {
             Ok(Ok(response)) => return Ok(response.into_inner()),
             Ok(Err(status)) => Some(status),
             // Time ran out between attempts: what the last one said is the cause.
@@ -160,7 +161,7 @@ impl Link {
         Fut: Future<Output = Result<Response<T>, Status>>,
     {
         let call = send(self.way.clone(), outgoing(message, PROBE_TIMEOUT));
-        match tokio::time::timeout(PROBE_TIMEOUT, call).await {
+        match machine().timeout(PROBE_TIMEOUT, call).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(self.failed(&status)),
             Err(_) => Err(self.unsure(

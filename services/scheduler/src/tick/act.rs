@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use common::clock::{Moment, machine};
 
 use super::{
     known::{Gathered, Gathering},
@@ -39,7 +39,7 @@ pub struct TickBounds<'a> {
     /// Epoch of the lease that it runs under.
     pub lease_epoch: u64,
     /// After this nothing new is begun.
-    pub deadline: Instant,
+    pub deadline: Moment,
 }
 
 impl Actor {
@@ -85,7 +85,7 @@ impl Actor {
         gathered: &Gathered<'_>,
     ) -> (TargetResult, Option<Ends>) {
         let mut result = self.observed(gathered);
-        if Instant::now() >= tick.deadline {
+        if self.context.clock.monotonic() >= tick.deadline {
             result.error =
                 "the tick ran out of time before this target; see scheduler.tick_timeout_seconds"
                     .to_owned();
@@ -242,6 +242,6 @@ impl Actor {
         };
         let finish = self.followers.finish(decision, result.clone(), &ending);
         // Not stored in time: it stays pending, and the next tick settles it.
-        let _ = tokio::time::timeout(self.report_timeout, finish).await;
+        let _ = machine().timeout(self.report_timeout, finish).await;
     }
 }

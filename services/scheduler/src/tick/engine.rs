@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use common::clock::Moment;
 use futures::FutureExt as _;
 use jiff::Timestamp;
-use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::{
@@ -106,13 +106,13 @@ impl Engine {
     /// Runs a tick over `targets` as one trace.
     pub async fn tick(&self, targets: &[Target]) -> TickOutcome {
         let started_at = self.context.clock.now();
-        let id = tick_id(started_at);
+        let id = self.context.clock.new_id();
         let span = tracing::info_span!(parent: None, "tick", tick_id = id, targets = targets.len());
         self.run(targets, id, started_at).instrument(span).await
     }
 
     async fn run(&self, targets: &[Target], id: String, started_at: Timestamp) -> TickOutcome {
-        let begin = Instant::now();
+        let begin = self.context.clock.monotonic();
         self.context.events.tick(
             EventKind::TickStarted,
             format!("tick {id} over {} targets", targets.len()),
@@ -151,7 +151,8 @@ impl Engine {
             results,
             dry_run: self.context.state.dry_run(),
         });
-        self.conclude(&report, begin.elapsed()).await;
+        let took = self.context.clock.since(begin);
+        self.conclude(&report, took).await;
         TickOutcome { report, resizes }
     }
 
@@ -160,15 +161,13 @@ impl Engine {
         targets: &[Target],
         id: &str,
         epoch: u64,
-        begin: Instant,
+        begin: Moment,
     ) -> Vec<(TargetResult, Option<Ends>)> {
         // Half of the time for knowing, the rest for deciding and doing.
         let budget = self.timeout;
         let settle = self.actor.settle_pending(epoch);
-        if tokio::time::timeout_at(begin + budget / 4, settle)
-            .await
-            .is_err()
-        {
+        let clock = &self.context.clock;
+        if clock.timeout_at(begin + budget / 4, settle).await.is_err() {
             tracing::warn!("not all pending decisions were settled in time; the next tick goes on");
             self.context.metrics.error(ErrorKind::Reconcile);
         }
@@ -194,7 +193,7 @@ impl Engine {
         &self,
         targets: &[Target],
         no_lease: &NoLease,
-        begin: Instant,
+        begin: Moment,
     ) -> Vec<(TargetResult, Option<Ends>)> {
         let gathering = self.gather(targets, begin + self.timeout / 2).await;
         let results = gathering.targets.iter().map(|gathered| {
@@ -226,12 +225,13 @@ impl Engine {
     }
 
     /// Asks what is known of `targets`, and remembers and says what was learned on the way.
-    async fn gather<'a>(&self, targets: &'a [Target], deadline: Instant) -> Gathering<'a> {
+    async fn gather<'a>(&self, targets: &'a [Target], deadline: Moment) -> Gathering<'a> {
         let inputs = gather::Inputs {
             peers: &self.context.peers,
             source: self.source.as_ref(),
             state: &self.context.state,
             memories: &self.memories,
+            clock: self.context.clock.as_ref(),
             now: self.context.clock.now(),
             deadline,
         };
@@ -282,16 +282,4 @@ impl Engine {
         tracing::info!("{message}");
         self.context.events.tick(EventKind::TickFinished, message);
     }
-}
-
-/// A UUID of version 7 at the clock's time, so that ids sort by time in simulations too.
-fn tick_id(at: Timestamp) -> String {
-    let second = u64::try_from(at.as_second()).unwrap_or_default();
-    let nanosecond = u32::try_from(at.subsec_nanosecond()).unwrap_or_default();
-    uuid::Uuid::new_v7(uuid::Timestamp::from_unix(
-        uuid::NoContext,
-        second,
-        nanosecond,
-    ))
-    .to_string()
 }

@@ -6,12 +6,12 @@ use std::{
     time::Duration,
 };
 
-use common::clock::SharedClock;
+use common::clock::{SharedClock, machine};
 use jiff::Timestamp;
 
 use crate::peers::{CallError, Failure, Peers};
 
-/// The time in which an actuator that answers may begin to serve, before it counts as one that can't.
+/// The time of the machine in which an actuator that answers may begin to serve, before it counts as one that can't.
 const STARTING: Duration = Duration::from_secs(5);
 const STARTING_POLL: Duration = Duration::from_millis(100);
 
@@ -198,13 +198,11 @@ impl LeaseKeeper {
             since.unwrap_or_else(PoisonError::into_inner).is_some()
         };
         let patient = self.held().is_none() && !known_to_be_idle();
-        let until = tokio::time::Instant::now() + STARTING;
+        let until = machine().monotonic() + STARTING;
         loop {
             match self.peers.actuator.serves().await {
-                Err(error)
-                    if error.was_answered && patient && tokio::time::Instant::now() < until =>
-                {
-                    tokio::time::sleep(STARTING_POLL).await;
+                Err(error) if error.was_answered && patient && machine().monotonic() < until => {
+                    machine().sleep(STARTING_POLL).await;
                 }
                 looked => return looked,
             }
@@ -260,7 +258,7 @@ pub fn holder(address: SocketAddr) -> String {
             format!("{host}/{}/{}/{address}", boot.trim(), namespace.display())
         }
         // Not Linux: then a restart waits for the old lease to end.
-        _ => format!("{host}/{}/{address}", uuid::Uuid::now_v7()),
+        _ => format!("{host}/{}/{address}", machine().new_id()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use common::health::Health;
+use common::{clock::machine, health::Health};
 use tokio::{sync::watch, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -147,7 +147,7 @@ impl Ticker {
         Ok((done, true))
     }
 
-    /// Waits for the running tick, at most for `grace`, then cuts it off.
+    /// Waits for the running tick, at most for `grace` of the machine's time, then cuts it off.
     pub async fn finish(&self, grace: Duration) {
         let running = self
             .running
@@ -159,7 +159,7 @@ impl Ticker {
         };
         tracing::info!("finishing the running tick");
         let ended = running.done.wait_for(Option::is_some);
-        if tokio::time::timeout(grace, ended).await.is_err() {
+        if machine().timeout(grace, ended).await.is_err() {
             tracing::warn!("the running tick was cut off; the next one settles what it left");
             running.abort.abort();
         }

@@ -17,6 +17,7 @@ use axum::{
     response::IntoResponse,
 };
 use common::{
+    clock::machine,
     exposition,
     serving::{self, Protocol},
 };
@@ -97,7 +98,7 @@ pub async fn within_drain<E>(
 ) -> Result<(), E> {
     let drained = async {
         shutdown.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
+        machine().sleep(DRAIN).await;
     };
     tokio::select! {
         result = server => result,

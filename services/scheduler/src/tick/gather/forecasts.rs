@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use futures::FutureExt as _;
-use tokio::time::timeout_at;
 
 use super::inputs::Inputs;
 use crate::{
@@ -42,7 +41,7 @@ pub(super) async fn ask(
     let mut work = Vec::new();
     for batch in batches(series) {
         let one = async move {
-            match timeout_at(inputs.deadline, forecast_batch(predictor, batch)).await {
+            match inputs.in_time(forecast_batch(predictor, batch)).await {
                 Ok(answers) => answers,
                 Err(_) => {
                     let late =

@@ -1,7 +1,7 @@
 //! What the question of a tick is answered from.
 
+use common::clock::{Clock, Elapsed, Moment};
 use jiff::Timestamp;
-use tokio::time::Instant;
 
 use crate::{
     memory::{state::State, targets::TargetMemories},
@@ -19,8 +19,17 @@ pub struct Inputs<'a> {
     pub state: &'a State,
     /// The same of each target.
     pub memories: &'a TargetMemories,
+    /// The scheduler's time.
+    pub clock: &'a dyn Clock,
     /// The end of the window.
     pub now: Timestamp,
     /// The time after which what is not known stays unknown.
-    pub deadline: Instant,
+    pub deadline: Moment,
+}
+
+impl Inputs<'_> {
+    /// What `work` returns, if it does before the deadline.
+    pub(super) async fn in_time<F: Future>(&self, work: F) -> Result<F::Output, Elapsed> {
+        self.clock.timeout_at(self.deadline, work).await
+    }
 }

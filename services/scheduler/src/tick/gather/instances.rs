@@ -2,7 +2,6 @@
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
-use tokio::time::timeout_at;
 
 use super::{
     super::known::{Learned, Unread},
@@ -90,7 +89,7 @@ pub(super) async fn describe<'a>(
 async fn look(inputs: &Inputs<'_>, targets: &[Target]) -> Vec<Look> {
     let ids = targets.iter().map(|target| target.instance_id.clone());
     let call = inputs.peers.actuator.describe_instances(ids.collect());
-    let mut found = match timeout_at(inputs.deadline, call).await {
+    let mut found = match inputs.in_time(call).await {
         Ok(Ok(found)) => found,
         Ok(Err(error)) => return failed(targets, &format!("can't be described: {error}")),
         Err(_) => {
@@ -133,7 +132,7 @@ async fn read_last_resize<'a>(
         found => return ((target, found), None),
     };
     let call = inputs.peers.decision.last_resize(&target.id);
-    match timeout_at(inputs.deadline, call).await {
+    match inputs.in_time(call).await {
         Ok(read) => ((target, Ok(instance)), Some(read)),
         Err(_) => ((target, Err(late(instance))), None),
     }

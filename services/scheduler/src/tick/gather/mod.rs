@@ -8,7 +8,6 @@ mod types;
 use std::collections::HashMap;
 
 use futures::FutureExt as _;
-use tokio::time::timeout_at;
 
 use super::known::{Gathered, Gathering, Learned, Unread};
 use crate::{
@@ -125,7 +124,7 @@ async fn measure<'a>(
                 Ok(instance) => instance,
                 Err(knowledge) => return (target, Err(knowledge)),
             };
-            match timeout_at(inputs.deadline, reading.of(target, &instance)).await {
+            match inputs.in_time(reading.of(target, &instance)).await {
                 Ok(measured) => (target, Ok((instance, measured))),
                 Err(_) => (target, Err(instances::late(instance))),
             }

@@ -37,7 +37,7 @@ const FLEET: &str = "fleet";
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The machine's clock, or some time ago.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 struct ShiftedClock {
     behind: Arc<Mutex<Duration>>,
 }
