@@ -1,7 +1,9 @@
 //! The model is swapped when its folder changes or a signal comes, and kept when its successor is bad.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{fs, path::Path, process::Command, sync::Arc, time::Duration};
 
+use common::clock::{self, ManualClock};
+use jiff::Timestamp;
 use predictor::Config;
 use proto::predictor::v1::{
     ForecastRequest, GetModelRequest, predictor_service_client::PredictorServiceClient,
@@ -53,12 +55,13 @@ async fn refused(running: &Running) -> u32 {
 async fn a_changed_folder_is_served_and_a_bad_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
-    let mut running = Running::start(Config {
+    let config = Config {
         artifact: Some(path.clone()),
         watch_seconds: 1,
         ..Config::default()
-    })
-    .await;
+    };
+    let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+    let mut running = Running::start_on(config, Arc::new(clock.clone())).await;
     assert!(
         version(&mut running.client)
             .await
@@ -68,7 +71,8 @@ async fn a_changed_folder_is_served_and_a_bad_one_is_not() {
     // It appears: nobody has to call.
     copy_of_artifact(&path);
     change_manifest(&path, |manifest| manifest["version"] = json!("first"));
-    serves(&mut running.client, "first").await;
+    look(&clock, 2).await;
+    assert_eq!(version(&mut running.client).await, "first");
 
     // A model that fails its golden rows is refused, once, and the old one answers as before.
     let question = || ForecastRequest {
@@ -81,8 +85,7 @@ async fn a_changed_folder_is_served_and_a_bad_one_is_not() {
         manifest["version"] = json!("bad");
         manifest["golden"]["expected"][0][0] = json!(1e6);
     });
-    wait::answer(async || refused(&running).await, |count| *count != already).await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    look(&clock, 5).await;
     assert_eq!(
         refused(&running).await,
         already + 1,
@@ -97,11 +100,32 @@ async fn a_changed_folder_is_served_and_a_bad_one_is_not() {
     fs::rename(&model, &aside).unwrap();
     copy_of_manifest(&path);
     change_manifest(&path, |manifest| manifest["version"] = json!("second"));
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    look(&clock, 3).await;
     assert_eq!(version(&mut running.client).await, "first");
     fs::rename(&aside, &model).unwrap();
-    serves(&mut running.client, "second").await;
+    look(&clock, 2).await;
+    assert_eq!(version(&mut running.client).await, "second");
+
+    // Nobody looks when nobody is to.
     running.stop().await;
+    let config = Config {
+        artifact: Some(path.clone()),
+        watch_seconds: 0,
+        ..Config::default()
+    };
+    let mut running = Running::start_on(config, Arc::new(clock.clone())).await;
+    assert_eq!(version(&mut running.client).await, "second");
+    assert_eq!(clock.sleepers(), 0);
+    running.stop().await;
+}
+
+/// Lets the predictor look at its folder so many times, a second apart, and do what it finds to do.
+async fn look(clock: &ManualClock, times: usize) {
+    for _ in 0..times {
+        clock.until_asleep(1).await;
+        clock.advance(Duration::from_secs(1));
+    }
+    clock.until_asleep(1).await;
 }
 
 fn copy_of_manifest(folder: &Path) {
@@ -129,13 +153,12 @@ async fn the_binary_reloads_on_sighup() {
     serves(&mut client, "first").await;
 
     change_manifest(&path, |manifest| manifest["version"] = json!("second"));
-    tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(version(&mut client).await, "first", "nothing watches");
     binary.signal("HUP");
     serves(&mut client, "second").await;
     fs::write(path.join("manifest.json"), "{").unwrap();
     binary.signal("HUP");
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    clock::machine().sleep(Duration::from_millis(500)).await;
     assert_eq!(version(&mut client).await, "second");
     // A second SIGHUP did not end it either.
     assert!(binary.ended().is_none());

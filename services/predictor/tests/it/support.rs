@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use common::{clock::SystemClock, listen::Listeners};
+use common::{
+    clock::{SharedClock, SystemClock},
+    listen::Listeners,
+};
 use predictor::{Config, Deps};
 use proto::predictor::v1::{Series, predictor_service_client::PredictorServiceClient};
 use tokio::task::JoinHandle;
@@ -20,12 +23,15 @@ pub struct Running {
 
 impl Running {
     pub async fn start(config: Config) -> Self {
+        Self::start_on(config, Arc::new(SystemClock)).await
+    }
+
+    pub async fn start_on(config: Config, clock: SharedClock) -> Self {
         let any = "127.0.0.1:0".parse().unwrap();
         let listeners = Listeners::bind(any, Some(any)).await.unwrap();
         let url = common::grpc::local_url(listeners.grpc.local_addr().unwrap());
         let metrics = listeners.metrics.as_ref().unwrap().local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let clock = Arc::new(SystemClock);
         let serving = predictor::serve(config, Deps { clock }, listeners, shutdown.clone());
         let channel = common::grpc::channel(&url).unwrap();
         Self {
