@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc};
 
-use actuator::{Cloud, Leave};
+use actuator::Leave;
 use anyhow::Context as _;
 use common::{
     clock::{SharedClock, SystemClock},
@@ -17,7 +17,7 @@ use crate::{configuration::Configuration, sockets::Sockets};
 /// What the services act on: the real world, or the demo's.
 pub struct World {
     pub clock: SharedClock,
-    pub cloud: Arc<dyn Cloud>,
+    pub actuator: actuator::Deps,
 }
 
 /// Serves on the configured addresses, on the machine's clock and on AWS, until `shutdown`.
@@ -32,9 +32,13 @@ pub async fn serve_all(
         tracing::warn!("{error}");
     }
     let sockets = Sockets::bind(&configuration).await;
+    let clock: SharedClock = Arc::new(SystemClock);
     let world = World {
-        clock: Arc::new(SystemClock),
-        cloud: Arc::new(actuator::cloud::aws::connect(&configuration.actuator).await),
+        clock: Arc::clone(&clock),
+        actuator: actuator::Deps {
+            clock,
+            cloud: Arc::new(actuator::cloud::aws::connect(&configuration.actuator).await),
+        },
     };
     serve(configuration, sockets, world, shutdown).await
 }
@@ -65,11 +69,10 @@ pub async fn serve(
     let front = shutdown.child_token();
     let leave = Leave::from(CancellationToken::new());
     let back = leave.now.clone();
-    let World { clock, cloud } = world;
-    let deps = actuator::Deps {
-        clock: Arc::clone(&clock),
-        cloud,
-    };
+    let World {
+        clock,
+        actuator: deps,
+    } = world;
     let hands = tokio::spawn(actuator::serve_or_bring_up(
         configuration.actuator,
         deps,

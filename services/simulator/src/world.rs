@@ -95,18 +95,19 @@ impl World {
         self.clock.now().as_second() - self.began_at.as_second()
     }
 
-    /// Lets [`STEP`] pass: the clock moves, the services do what they do `meanwhile`, and what that made of the machines
-    /// is accounted for.
-    pub async fn step(&mut self, meanwhile: impl Future<Output = ()>) {
-        let before = self.clock.now().as_second();
+    /// Moves the clock on by [`STEP`]. Services do what they do then, and [`World::account`] follows.
+    pub fn advance(&self) {
         self.clock.advance(STEP);
-        meanwhile.await;
-        let seconds = STEP.as_secs() as i64;
+    }
+
+    /// Takes into account what the services made of the machines in the [`STEP`] that has passed.
+    pub fn account(&mut self) {
+        let (now, seconds) = (self.clock.now().as_second(), STEP.as_secs() as i64);
         let mut machines = self.fleet.lock().unwrap_or_else(PoisonError::into_inner);
-        self.ledger.pass(&machines, before, seconds);
+        self.ledger.pass(&machines, now - seconds, seconds);
         for machine in machines.iter_mut() {
             let running = running_type(&self.cloud, &machine.instance_id);
-            machine.observe(before + seconds, running);
+            machine.observe(now, running);
         }
     }
 

@@ -7,11 +7,11 @@ mod given;
 mod show;
 mod summary;
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{collections::HashSet, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use common::{
-    clock::Clock as _,
+    clock::{Clock as _, ManualClock, machine},
     config::Settings,
     grpc::{channel, local_url, outgoing},
     service,
@@ -44,8 +44,8 @@ use crate::{
 /// Monday 5 January 2026, midnight UTC.
 const START_SECOND: i64 = 1_767_571_200;
 const DAY_SECONDS: i64 = 86_400;
-/// While a resize runs, the actuator gets this much real time for each step of the clock.
-const RESIZE_STEP: Duration = Duration::from_millis(2);
+/// How long the machine may take for what resizes do in a step; then the simulation goes on without it.
+const STEP_PATIENCE: Duration = Duration::from_secs(30);
 const TICK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How it runs beside its arguments.
@@ -88,7 +88,7 @@ async fn demo(
     );
     let mut result = Ok(());
     for _ in 0..last_tick {
-        let next = tokio::time::sleep(tick_lasts);
+        let next = machine().sleep(tick_lasts);
         tokio::select! {
             () = interrupted.cancelled() => break,
             passed = simulation.pass_one_tick() => {
@@ -110,12 +110,15 @@ async fn demo(
 
 struct Simulation {
     world: World,
+    /// The actuator's: nothing but its resizes waits by it.
+    actuator_clock: ManualClock,
     decisions: show::Decisions,
     scheduler: SchedulerServiceClient<Channel>,
     events: mpsc::UnboundedReceiver<WatchEventsResponse>,
     services: tokio::task::JoinHandle<anyhow::Result<()>>,
     tick_seconds: i64,
-    running_resizes: usize,
+    /// By their decisions' ids.
+    running_resizes: HashSet<String>,
     json: bool,
     /// Keys of the configuration that mean nothing here.
     left_out: Vec<String>,
@@ -157,9 +160,13 @@ impl Simulation {
         tokio::spawn(exporter);
 
         let scheduler_url = local_url(sockets.scheduler.grpc);
+        let actuator_clock = world.clock().counted_apart();
         let outside = assembly::World {
             clock: Arc::new(world.clock().clone()),
-            cloud: Arc::new(world.cloud().clone()),
+            actuator: actuator::Deps {
+                clock: Arc::new(actuator_clock.clone()),
+                cloud: Arc::new(world.cloud().clone()),
+            },
         };
         let serving = assembly::serve(configuration, sockets, outside, stop.clone());
         let services = tokio::spawn(serving);
@@ -167,12 +174,13 @@ impl Simulation {
         let events = watch_resizes(scheduler.clone()).await?;
         Ok(Self {
             world,
+            actuator_clock,
             decisions: show::Decisions::new(args.all),
             scheduler,
             events,
             services,
             tick_seconds,
-            running_resizes: 0,
+            running_resizes: HashSet::new(),
             json: manner.json,
             left_out: given.left_out,
         })
@@ -193,6 +201,7 @@ impl Simulation {
             }
             self.note(&result);
         }
+        self.settle().await;
         for _ in 0..self.tick_seconds / STEP.as_secs() as i64 {
             self.step().await;
         }
@@ -202,7 +211,7 @@ impl Simulation {
     /// Keeps the forecast for scoring, and counts the resize that began.
     fn note(&mut self, result: &TargetResult) {
         if result.action_taken == "started" {
-            self.running_resizes += 1;
+            self.running_resizes.insert(result.decision_id.clone());
         }
         if let (Some(predicted_percent), Some(last_percent)) =
             (result.predicted_cpu_percent, result.cpu_percent)
@@ -218,26 +227,38 @@ impl Simulation {
     }
 
     async fn step(&mut self) {
-        let resizing = self.running_resizes > 0;
-        self.world
-            .step(async {
-                if resizing {
-                    tokio::time::sleep(RESIZE_STEP).await;
-                }
-            })
-            .await;
-        while let Ok(event) = self.events.try_recv() {
-            let Some(result) = event.result else { continue };
-            self.running_resizes = self.running_resizes.saturating_sub(1);
-            if !self.json {
-                show::resize(self.world.clock().now(), &result);
+        self.world.advance();
+        self.settle().await;
+        self.world.account();
+    }
+
+    /// Lets every resize that runs do what it has to do at this time: until each waits for a later one, or has ended.
+    async fn settle(&mut self) {
+        loop {
+            while let Ok(event) = self.events.try_recv() {
+                self.note_end(event);
             }
-            let (up, succeeded) = (
-                result.action == "scale_up",
-                result.action_taken == "succeeded",
-            );
-            self.world.note_resize(&result.target_id, up, succeeded);
+            if self.running_resizes.is_empty() {
+                return;
+            }
+            tokio::select! {
+                biased;
+                Some(event) = self.events.recv() => self.note_end(event),
+                () = self.actuator_clock.until_asleep(self.running_resizes.len()) => return,
+                () = machine().sleep(STEP_PATIENCE) => return,
+            }
         }
+    }
+
+    fn note_end(&mut self, event: WatchEventsResponse) {
+        let Some(result) = event.result else { return };
+        self.running_resizes.remove(&result.decision_id);
+        if !self.json {
+            show::resize(self.world.clock().now(), &result);
+        }
+        let up = result.action == "scale_up";
+        let succeeded = result.action_taken == "succeeded";
+        self.world.note_resize(&result.target_id, up, succeeded);
     }
 
     fn summarise(&self) -> anyhow::Result<()> {
@@ -252,7 +273,10 @@ impl Simulation {
 
     async fn end(self) -> anyhow::Result<()> {
         // A resize may be half way; nothing real waits for it.
-        match tokio::time::timeout(Duration::from_secs(15), self.services).await {
+        match machine()
+            .timeout(Duration::from_secs(15), self.services)
+            .await
+        {
             Ok(ended) => ended?,
             Err(_) => Ok(()),
         }

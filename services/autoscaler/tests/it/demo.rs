@@ -3,6 +3,7 @@
 use std::{
     path::Path,
     process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -182,4 +183,32 @@ fn a_file_of_ones_own_decides_and_the_summary_is_there_for_scripts() {
     std::fs::write(&file, "policy: {scale_up_cpus: 60}\n").unwrap();
     let output = demo(folder.path(), &arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(64));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_summary_however_busy_the_machine_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = || {
+        let arguments = ["--days", "1", "--seed", "7", "--json"];
+        demo(folder.path(), &arguments).output()
+    };
+    let at_rest = run().unwrap();
+    let stop = AtomicBool::new(false);
+    let busy = || {
+        while !stop.load(Ordering::Relaxed) {
+            std::hint::spin_loop();
+        }
+    };
+    let under_load = std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(busy);
+        }
+        let output = run();
+        stop.store(true, Ordering::Relaxed);
+        output.unwrap()
+    });
+    assert_eq!(at_rest.status.code(), Some(0), "{at_rest:?}");
+    let [at_rest, under_load] =
+        [at_rest, under_load].map(|output| String::from_utf8(output.stdout).unwrap());
+    assert_eq!(at_rest, under_load);
 }

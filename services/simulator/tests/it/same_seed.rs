@@ -63,7 +63,9 @@ async fn a_day(seed: u64) -> String {
             writeln!(lines, "{result:?}").unwrap();
         }
         for _ in 0..TICK_SECONDS / STEP.as_secs() {
-            world.step(services.settle()).await;
+            world.advance();
+            services.settle().await;
+            world.account();
             for result in services.ended() {
                 let succeeded = result.action_taken == "succeeded";
                 world.note_resize(&result.target_id, result.action == "scale_up", succeeded);
