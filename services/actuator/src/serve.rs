@@ -11,7 +11,10 @@ use common::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{cloud::aws, config::Config, deps::Deps, hands::Hands, journal::memory::MemoryStore, leave::Leave, recovery::boot::Opened};
+use crate::{
+    cloud::aws, config::Config, deps::Deps, hands::Hands, journal::memory::MemoryStore,
+    leave::Leave, recovery::boot::Opened,
+};
 
 /// The service's full name, as in health checks.
 pub const SERVICE: &str = "autoscaler.actuator.v1.ActuatorService";

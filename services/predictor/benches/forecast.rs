@@ -2,7 +2,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a bench that cannot go on fails, and its figures are its output"
+    clippy::disallowed_methods,
+    reason = "a bench that cannot go on fails, measures this machine, and its figures are its output"
 )]
 
 #[path = "forecast/setting.rs"]

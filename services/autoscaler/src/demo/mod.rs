@@ -34,11 +34,7 @@ use tonic::transport::Channel;
 
 use self::given::Given;
 use crate::{
-    arguments::DemoArgs,
-    assembly,
-    configuration::Configuration,
-    output::line,
-    sockets::Sockets,
+    arguments::DemoArgs, assembly, configuration::Configuration, output::line, sockets::Sockets,
 };
 
 /// Monday 5 January 2026, midnight UTC.

@@ -113,6 +113,10 @@ pub struct SystemClock;
 
 impl SystemClock {
     /// Holds up the calling thread, where it is one that nothing else runs on.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that waits by the machine's clock"
+    )]
     pub fn block(self, duration: Duration) {
         std::thread::sleep(duration);
     }

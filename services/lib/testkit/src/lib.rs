@@ -4,6 +4,10 @@
 //! install.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it waits for real processes, in real time"
+)]
 
 pub mod http;
 pub mod model;
