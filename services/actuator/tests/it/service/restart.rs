@@ -288,19 +288,21 @@ async fn what_only_brings_up_stops_nothing_however_young_the_resize_is() {
     let site = Site::new();
     site.left_at_its_stop(site.config("journal.db"), Moment::Before)
         .await;
+    copy_of_the_journal(&site);
     let stops = site.fake.count(Operation::Stop);
     let deps = Deps {
         clock: Arc::clone(&site.clock),
         cloud: Arc::new(site.fake.clone()),
     };
-    let config = site.config("journal.db");
+    let config = site.config("backup.db");
     bring_up(config, deps, CancellationToken::new())
         .await
         .unwrap();
     assert_eq!(site.fake.state(ID), Some(InstanceState::Running));
     assert_eq!(site.fake.instance_type(ID).as_deref(), Some(FROM));
     assert_eq!(site.fake.count(Operation::Stop), stops);
-    assert!(!site.fake.tags(ID).contains_key(TAG));
+    // Up again, it was told so by a start. What is left to do is the next process's.
+    assert_eq!(site.fake.count(Operation::Start), 1);
 }
 
 #[tokio::test]
