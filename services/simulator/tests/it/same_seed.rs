@@ -1,6 +1,6 @@
 //! A simulated day, run twice.
 
-use std::{fmt::Write as _, path::Path};
+use std::fmt::Write as _;
 
 use common::config::Settings;
 use jiff::Timestamp;
@@ -23,9 +23,7 @@ fn configuration(world: &World) -> Configuration {
             serde_json::json!({"id": machine.name, "instance_id": machine.instance_id, "ladder": ladder})
         })
         .collect();
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../artifacts/cpu");
     let settings = serde_json::json!({
-        "predictor": {"model": model},
         "actuator": {
             "dry_run": false,
             "database": ":memory:",
