@@ -220,24 +220,21 @@ impl ManualClock {
         }
     }
 
-    /// How many wait for a time to come.
+    /// How many wait.
     pub fn sleepers(&self) -> usize {
-        self.asleep(&self.sleepers.borrow())
+        self.sleepers.borrow().ends.len()
     }
 
-    /// Returns when exactly `count` wait for a time to come: whoever was woken has done what it had to do, and waits again.
+    /// Returns when exactly `count` wait, all for a time to come: whoever was woken has done what it had to do, and waits
+    /// again or is gone.
     pub async fn until_asleep(&self, count: usize) {
         let mut sleepers = self.sleepers.subscribe();
+        let asleep = |sleepers: &Sleepers| {
+            let now = self.monotonic();
+            sleepers.ends.len() == count && sleepers.ends.values().all(|end| *end > now)
+        };
         // `self` holds the sender, so the channel can't close while this waits.
-        let _ = sleepers
-            .wait_for(|sleepers| self.asleep(sleepers) == count)
-            .await;
-    }
-
-    /// Who was woken and has not been run yet is not asleep.
-    fn asleep(&self, sleepers: &Sleepers) -> usize {
-        let now = self.monotonic();
-        sleepers.ends.values().filter(|end| **end > now).count()
+        let _ = sleepers.wait_for(asleep).await;
     }
 }
 
@@ -342,9 +339,14 @@ mod tests {
             })
         };
         clock.until_asleep(1).await;
+        let apart = clock.counted_apart();
+        assert_eq!((clock.sleepers(), apart.sleepers()), (1, 0));
+        let end = clock.monotonic() + SECOND * 2;
         clock.advance(SECOND);
-        assert_eq!(clock.sleepers(), 0);
+        // Not the one that was woken.
         clock.until_asleep(1).await;
+        let ends: Vec<Moment> = clock.sleepers.borrow().ends.values().copied().collect();
+        assert_eq!(ends, [end]);
         sleeper.abort();
         clock.until_asleep(0).await;
         assert!(sleeper.await.unwrap_err().is_cancelled());
