@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use common::{
-    clock::SharedClock,
+    clock::{ManualClock, SharedClock},
     grpc::{GrpcServer, Wire, outgoing},
 };
 use proto::{
@@ -24,8 +24,6 @@ use crate::{source::FleetSource, world::World};
 
 /// Patience with a tick.
 const TICK_TIMEOUT: Duration = Duration::from_secs(600);
-/// After a step so many rounds are left to whatever it woke. A resize passes a dozen hands on its way.
-const ROUNDS: usize = 100;
 
 /// Sections of the configuration.
 #[derive(Clone, Debug)]
@@ -42,6 +40,8 @@ pub struct Services {
     scheduler: SchedulerServiceClient<Wire>,
     ended: mpsc::UnboundedReceiver<TargetResult>,
     running_resizes: usize,
+    /// The actuator's: nothing but its resizes waits by it.
+    actuator_clock: ManualClock,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -72,8 +72,9 @@ impl Services {
             .with_service(DecisionServiceServer::new(decision))
             .in_process()
             .await;
+        let actuator_clock = world.clock().counted_apart();
         let deps = actuator::Deps {
-            clock: Arc::clone(&clock),
+            clock: Arc::new(actuator_clock.clone()),
             cloud: Arc::new(world.cloud().clone()),
         };
         let (actuator, work) = actuator::in_process(actuator, deps, stop.clone()).await?;
@@ -100,6 +101,7 @@ impl Services {
             scheduler,
             ended,
             running_resizes: 0,
+            actuator_clock,
             stop,
             tasks,
         })
@@ -118,19 +120,20 @@ impl Services {
         Ok(results)
     }
 
-    /// Lets them do what there is to do now; call it when time has passed.
-    pub async fn settle(&self) {
-        if self.running_resizes > 0 {
-            for _ in 0..ROUNDS {
-                tokio::task::yield_now().await;
+    /// Lets every resize do what it has to do at this time, until each waits for a later one or has ended; call it when
+    /// time has passed. Returns those that ended.
+    pub async fn settle(&mut self) -> Vec<TargetResult> {
+        let mut ended = Vec::new();
+        while self.running_resizes > 0 {
+            tokio::select! {
+                biased;
+                Some(result) = self.ended.recv() => {
+                    self.running_resizes -= 1;
+                    ended.push(result);
+                }
+                () = self.actuator_clock.until_asleep(self.running_resizes) => break,
             }
         }
-    }
-
-    /// Resizes that have ended since it was asked last.
-    pub fn ended(&mut self) -> Vec<TargetResult> {
-        let ended: Vec<_> = std::iter::from_fn(|| self.ended.try_recv().ok()).collect();
-        self.running_resizes = self.running_resizes.saturating_sub(ended.len());
         ended
     }
 

@@ -62,13 +62,12 @@ async fn a_day(seed: u64) -> String {
         }
         for _ in 0..TICK_SECONDS / STEP.as_secs() {
             world.advance();
-            services.settle().await;
-            world.account();
-            for result in services.ended() {
+            for result in services.settle().await {
                 let succeeded = result.action_taken == "succeeded";
                 world.note_resize(&result.target_id, result.action == "scale_up", succeeded);
                 writeln!(lines, "{result:?}").unwrap();
             }
+            world.account();
         }
     }
     services.end().await;
