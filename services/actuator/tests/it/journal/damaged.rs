@@ -208,7 +208,7 @@ async fn on_a_disk_that_can_be_read_only() {
     };
     let _held = site.left_down().await;
     let remounted = Command::new("mount")
-        .args(["-o", "remount,ro"])
+        .args(["-o", "remount,bind,ro"])
         .arg(&folder)
         .status();
     assert!(remounted.unwrap().success());
