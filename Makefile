@@ -11,7 +11,7 @@ help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: prerequisites ## Shows the whole loop on a simulated fleet; ARGS="--days 2" goes to `autoscaler demo`
-	cargo run --locked --package autoscaler -- demo $(ARGS)
+	cargo run --locked --package autoscaler --no-default-features -- demo $(ARGS)
 
 test: prerequisites ## Runs all tests; ARGS="-p decision" goes to cargo nextest
 	.ci/tools nextest

@@ -19,6 +19,11 @@ pub trait Account: fmt::Debug + Send + Sync + 'static {
     /// Ok when calls can be signed; says why not otherwise.
     async fn ready(&self) -> Result<(), CloudError>;
 
+    /// Where it calls; `None` when nothing says so.
+    fn region(&self) -> Option<&str> {
+        None
+    }
+
     /// The instance that this program runs on; `None` when it doesn't run on one.
     async fn own_instance_id(&self) -> Option<String> {
         None

@@ -128,11 +128,6 @@ fn ec2_client(sdk: &aws_config::SdkConfig) -> aws_sdk_ec2::Client {
 }
 
 impl AwsCloud {
-    /// Where it calls; `None` when nothing says so.
-    pub fn region(&self) -> Option<&str> {
-        self.region.as_deref()
-    }
-
     /// All instances that a filter finds, page by page.
     async fn instances(
         &self,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use actuator::{
     Config, Install,
-    cloud::{Account as _, CloudError, ErrorKind, aws},
+    cloud::{self, CloudError, ErrorKind},
     monitoring::documents::{self, Change, Publication},
 };
 use common::config::Settings;
@@ -24,12 +24,12 @@ pub async fn run(settings: &Settings, dry_run: bool, json: bool) -> Result<ExitC
         ));
     };
     let dry_run = dry_run || config.dry_run;
-    let cloud = aws::connect(&config).await;
+    let cloud = cloud::connect(&config).await.map_err(anyhow::Error::from)?;
     cloud.ready().await.map_err(failure)?;
     let region = cloud.region().unwrap_or("an unknown region");
     let mut documents: Vec<Value> = Vec::new();
     for install in Install::ALL {
-        let publication = documents::publish(&cloud, name, install, dry_run)
+        let publication = documents::publish(cloud.as_ref(), name, install, dry_run)
             .await
             .map_err(failure)?;
         if json {

@@ -62,11 +62,12 @@ fn dependencies(manifest: &str) -> Vec<String> {
 }
 
 /// The names of all crates that are compiled for `package`, those for its tests left out.
-fn compiled_for(package: &str) -> BTreeSet<String> {
+fn compiled_for(package: &str, features: &[&str]) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
         .current_dir(root())
         .args(["tree", "--offline", "--locked", "--edges", "normal,build"])
         .args(["--prefix", "none", "--package", package])
+        .args(features)
         .output()
         .unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -119,7 +120,7 @@ fn libraries_stand_below_the_services() {
 #[test]
 fn services_are_built_without_what_simulates_their_world() {
     for service in SERVICES {
-        let compiled = compiled_for(service);
+        let compiled = compiled_for(service, &[]);
         assert!(compiled.contains("common"), "{service}: {compiled:?}");
         assert!(!compiled.contains(SIMULATOR), "{service}");
     }
@@ -141,12 +142,27 @@ fn forecasting_is_pure_and_who_serves_forecasts_holds_nothing_of_training() {
             &["csv", "indicatif", "parquet", "plotters", "sqlx", "traces"],
         ),
     ] {
-        let compiled = compiled_for(package);
+        let compiled = compiled_for(package, &[]);
         assert!(compiled.contains(least), "{package}: {compiled:?}");
         for name in forbidden {
             assert!(!compiled.contains(*name), "{package} is built with {name}");
         }
     }
+}
+
+#[test]
+fn the_demo_is_built_without_the_sdk_of_aws() {
+    let whole = compiled_for("autoscaler", &[]);
+    assert!(whole.contains("aws-sdk-ec2"), "{whole:?}");
+    let demo = compiled_for("autoscaler", &["--no-default-features"]);
+    let aws = demo.iter().find(|name| {
+        ["aws-sdk-", "aws-config", "aws-smithy-"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+    });
+    assert_eq!(aws, None);
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    assert!(makefile.contains("--package autoscaler --no-default-features -- demo"));
 }
 
 #[test]

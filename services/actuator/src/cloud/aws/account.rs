@@ -15,6 +15,10 @@ use crate::cloud::{
 
 #[async_trait]
 impl Account for AwsCloud {
+    fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+
     async fn ready(&self) -> Result<(), CloudError> {
         let no = |kind, message| CloudError::new(Operation::Ready, kind, message);
         if self.region.is_none() {

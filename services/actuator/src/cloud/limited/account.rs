@@ -11,6 +11,10 @@ use crate::cloud::{
 
 #[async_trait]
 impl Account for GuardedCloud {
+    fn region(&self) -> Option<&str> {
+        self.inner.region()
+    }
+
     async fn ready(&self) -> Result<(), CloudError> {
         self.inner.ready().await
     }
