@@ -382,7 +382,7 @@ impl Config {
             ));
         }
         if let Some(key) = &self.breadcrumb_key {
-            check_key(key).map_err(|why| invalid("actuator.breadcrumb_key", why))?;
+            check_key(key).map_err(|why| invalid("actuator.breadcrumb_key", why.to_string()))?;
         }
         if self.database.is_empty() {
             return Err(invalid(

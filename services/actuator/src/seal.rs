@@ -184,17 +184,21 @@ fn make(path: &Path) -> io::Result<()> {
     }
 }
 
+/// A key that is too easily guessed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("has {length} bytes; a key needs {SHORTEST}: `openssl rand -hex 32` makes one")]
+pub struct TooShort {
+    length: usize,
+}
+
 /// For [`crate::config`].
 ///
 /// # Errors
-/// What is wrong with it.
-pub fn check_key(key: &Secret) -> Result<(), String> {
+/// It is too short.
+pub fn check_key(key: &Secret) -> Result<(), TooShort> {
     match key.len() >= SHORTEST {
         true => Ok(()),
-        false => Err(format!(
-            "has {} bytes; a key needs {SHORTEST}: `openssl rand -hex 32` makes one",
-            key.len()
-        )),
+        false => Err(TooShort { length: key.len() }),
     }
 }
 
@@ -294,6 +298,7 @@ mod tests {
         assert!(
             check_key(&Secret::from("too short"))
                 .unwrap_err()
+                .to_string()
                 .contains("openssl")
         );
     }

@@ -1,21 +1,24 @@
 //! An instance as EC2 describes it.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strum::Display;
 
 use super::bindings::Bindings;
 
 /// Where an instance is in its life.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Display, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "lowercase")]
 pub enum InstanceState {
     /// Started, not booted yet.
     Pending,
     Running,
     Stopping,
     Stopped,
+    #[strum(serialize = "shutting down")]
     ShuttingDown,
     Terminated,
 }
@@ -24,19 +27,6 @@ impl InstanceState {
     /// True when it will never run again.
     pub fn is_gone(self) -> bool {
         matches!(self, Self::ShuttingDown | Self::Terminated)
-    }
-}
-
-impl fmt::Display for InstanceState {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Pending => "pending",
-            Self::Running => "running",
-            Self::Stopping => "stopping",
-            Self::Stopped => "stopped",
-            Self::ShuttingDown => "shutting down",
-            Self::Terminated => "terminated",
-        })
     }
 }
 

@@ -15,11 +15,7 @@ impl Executor {
             instance_id,
         )
         .await;
-        self.metrics.monitored(match set_up.monitoring {
-            Monitoring::Ok => "ok",
-            Monitoring::Degraded => "degraded",
-            Monitoring::Skipped => "skipped",
-        });
+        self.metrics.monitored(set_up.monitoring.into());
         if set_up.monitoring == Monitoring::Degraded {
             tracing::warn!(
                 instance_id,

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use crate::{
     rails::Recent,
@@ -54,7 +55,8 @@ pub struct StepRecord {
 }
 
 /// Before a call, or after it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, IntoStaticStr, PartialEq)]
+#[strum(serialize_all = "snake_case")]
 pub enum Kind {
     Intent,
     Result,
@@ -63,10 +65,7 @@ pub enum Kind {
 impl Kind {
     /// As in the table.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Intent => "intent",
-            Self::Result => "result",
-        }
+        self.into()
     }
 }
 

@@ -51,7 +51,7 @@ pub async fn examine(database: &Path, migrations: &Migrator) -> Found {
     match kind(database) {
         Ok(true) => {}
         Ok(false) => return Found::Nothing,
-        Err(wrong) => return Found::Wrong(wrong),
+        Err(wrong) => return Found::Wrong(wrong.to_string()),
     }
     let looked = async {
         let view = View::of(database).await;
@@ -162,23 +162,38 @@ fn is_whole(database: &Path, length: u64) -> bool {
     }
 }
 
+/// Why a file can't be the journal's.
+#[derive(Debug, thiserror::Error)]
+enum NoDatabase {
+    #[error("it is a directory")]
+    Directory,
+    #[error("it is no regular file")]
+    Irregular,
+    #[error("it is cut short")]
+    CutShort,
+    #[error("it is empty, and its {log} file is not")]
+    OnlyItsLog { log: &'static str },
+    #[error("{0}")]
+    Unreadable(io::Error),
+}
+
 /// True for a file with something in it, false for none.
-fn kind(database: &Path) -> Result<bool, String> {
+fn kind(database: &Path) -> Result<bool, NoDatabase> {
     let log = LOGS
         .into_iter()
         .find(|log| !is_empty(&beside(database, log)));
     match fs::metadata(database) {
-        Ok(file) if file.is_dir() => Err("it is a directory".to_owned()),
-        Ok(file) if !file.is_file() => Err("it is no regular file".to_owned()),
+        Ok(file) if file.is_dir() => Err(NoDatabase::Directory),
+        Ok(file) if !file.is_file() => Err(NoDatabase::Irregular),
         // SQLite takes less than a page for nothing.
         Ok(file) if file.len() > 0 && log.is_none() && !is_whole(database, file.len()) => {
-            Err("it is cut short".to_owned())
+            Err(NoDatabase::CutShort)
         }
         Ok(file) if file.len() > 0 => Ok(true),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.to_string()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(NoDatabase::Unreadable(error)),
         // SQLite would throw the log away.
         Ok(_) | Err(_) => match log {
-            Some(log) => Err(format!("it is empty, and its {log} file is not")),
+            Some(log) => Err(NoDatabase::OnlyItsLog { log }),
             None => Ok(false),
         },
     }

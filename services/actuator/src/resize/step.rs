@@ -3,10 +3,12 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use strum::{Display, IntoStaticStr};
 
 /// A step by its name.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, IntoStaticStr, PartialEq)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Step {
     /// The named checks, before anything is changed.
     Preflight,
@@ -15,14 +17,18 @@ pub enum Step {
     /// One last look: is it still what the checks saw?
     Recheck,
     Stop,
+    #[strum(serialize = "wait_stopped")]
     AwaitStopped,
     Modify,
     /// Does the new type read back?
     ReadBack,
     Start,
+    #[strum(serialize = "wait_running")]
     AwaitRunning,
     /// The cloud's status checks.
+    #[strum(serialize = "status_checks")]
     Check,
+    #[strum(serialize = "monitoring")]
     Monitor,
     /// It seems to run, but no start was accepted since the stop: one more, which a running machine ignores.
     Confirm,
@@ -33,28 +39,19 @@ pub enum Step {
 
 impl fmt::Display for Step {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Preflight => "preflight",
-            Self::Mark => "mark",
-            Self::Recheck => "recheck",
-            Self::Stop => "stop",
-            Self::AwaitStopped => "wait_stopped",
-            Self::Modify => "modify",
-            Self::ReadBack => "read_back",
-            Self::Start => "start",
-            Self::AwaitRunning => "wait_running",
-            Self::Check => "status_checks",
-            Self::Monitor => "monitoring",
-            Self::Confirm => "confirm",
-            Self::Unmark => "unmark",
-            Self::Ended(outcome) => outcome.name(),
-        })
+        match self {
+            Self::Ended(outcome) => outcome.fmt(formatter),
+            step => formatter.write_str(step.into()),
+        }
     }
 }
 
 /// How it ended. None leaves the machine stopped.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Display, Eq, Hash, IntoStaticStr, PartialEq, Serialize,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// Running on the target type.
     Succeeded,
@@ -73,14 +70,7 @@ pub enum Outcome {
 impl Outcome {
     /// As in labels and logs.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::RolledBack => "rolled_back",
-            Self::FellBack => "fell_back",
-            Self::Gone => "gone",
-            Self::Refused => "refused",
-            Self::DryRun => "dry_run",
-        }
+        self.into()
     }
 }
 
@@ -100,8 +90,9 @@ pub enum Phase {
 }
 
 /// How monitoring is after a resize.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, IntoStaticStr, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Monitoring {
     Ok,
     /// The set-up failed; the resize stands.
