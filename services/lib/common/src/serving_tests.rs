@@ -307,6 +307,9 @@ async fn an_answer_that_nobody_reads_ends_with_its_connection() {
     let mut read = greedy.read(&mut bytes[..1]).await.unwrap();
     clock.until_asleep(1).await;
     clock.advance(patience.read);
+    // All that is left is the time to say farewell in.
+    clock.until_asleep(1).await;
+    clock.advance(Duration::from_secs(2));
     clock.until_asleep(0).await;
     // What the kernel took of it, and no more.
     while let Ok(Ok(more @ 1..)) = machine().timeout(SOON / 10, greedy.read(&mut bytes)).await {

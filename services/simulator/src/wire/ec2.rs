@@ -6,13 +6,14 @@ use actuator::cloud::{
 };
 
 use super::{
-    Form, Reply, errors, is_lost,
+    errors,
+    reply::{Form, Reply, is_lost},
     xml::{leaf, leaf_of, list, node, texts},
 };
 use crate::cloud::FakeCloud;
 
 /// Answers a form; `None` when the answer is lost.
-pub async fn answer(fake: &FakeCloud, form: &Form) -> Option<Reply> {
+pub(super) async fn answer(fake: &FakeCloud, form: &Form) -> Option<Reply> {
     let action = text(form, "Action");
     if action == "DescribeAutoScalingInstances" {
         return groups(fake, form).await;

@@ -8,11 +8,11 @@ use actuator::cloud::{
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Reply, errors};
+use super::{errors, reply::Reply};
 use crate::cloud::FakeCloud;
 
 /// Answers a message; `None` when the answer is lost.
-pub async fn answer(fake: &FakeCloud, target: &str, body: &[u8]) -> Option<Reply> {
+pub(super) async fn answer(fake: &FakeCloud, target: &str, body: &[u8]) -> Option<Reply> {
     let input: Value = serde_json::from_slice(body).unwrap_or_default();
     let action = target.rsplit('.').next().unwrap_or_default();
     let reply = |status, value: &Value| Reply {

@@ -6,11 +6,11 @@
 mod ec2;
 mod errors;
 mod json;
+mod reply;
 mod xml;
 
-use std::{collections::HashMap, io};
+use std::io;
 
-use actuator::cloud::{CloudError, ErrorKind};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
     Request, Response, StatusCode,
@@ -22,6 +22,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
+use self::reply::Form;
 use crate::cloud::FakeCloud;
 
 /// Answers on `listener` until the future is dropped, or the listener breaks.
@@ -48,16 +49,6 @@ pub async fn serve(listener: TcpListener, fake: FakeCloud) -> io::Result<()> {
 #[derive(Debug, thiserror::Error)]
 #[error("the answer is lost")]
 struct Lost;
-
-/// What goes back.
-struct Reply {
-    status: u16,
-    content_type: &'static str,
-    body: String,
-}
-
-/// A form's fields, or the fields of the protocol's lists, such as `InstanceId.1`.
-type Form = HashMap<String, String>;
 
 async fn answer(
     fake: &FakeCloud,
@@ -87,9 +78,4 @@ async fn answer(
     let content_type = hyper::header::HeaderValue::from_static(reply.content_type);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     Ok(response)
-}
-
-/// True for an answer that must not arrive.
-fn is_lost(error: &CloudError) -> bool {
-    error.kind == ErrorKind::LostReply
 }
