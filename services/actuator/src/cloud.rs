@@ -15,10 +15,6 @@ pub mod quota;
 pub mod requests;
 pub mod types;
 
-use std::sync::Arc;
-
-use crate::config::Config;
-
 pub use self::{
     account::{Account, GroupMember},
     bindings::{Abilities, Bindings},
@@ -30,31 +26,6 @@ pub use self::{
     quota::{VcpuQuota, VcpuUse, family},
     types::{InstanceType, Types},
 };
-
-/// A program that was built without AWS was asked for it.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error(
-    "this program was built for the demo, without AWS (the feature `aws` of its package); `cargo build --release` builds all of it"
-)]
-pub struct WithoutAws;
-
-/// The cloud of the configuration, which is AWS.
-///
-/// # Errors
-/// The program was built without it.
-#[cfg(feature = "aws")]
-pub async fn connect(config: &Config) -> Result<Arc<dyn Cloud>, WithoutAws> {
-    Ok(Arc::new(aws::connect(config).await))
-}
-
-/// No cloud: the program was built without AWS.
-///
-/// # Errors
-/// Always.
-#[cfg(not(feature = "aws"))]
-pub async fn connect(_: &Config) -> Result<Arc<dyn Cloud>, WithoutAws> {
-    Err(WithoutAws)
-}
 
 /// The whole of a cloud, for who needs all four.
 pub trait Cloud: Machines + Types + Account + Commands {}

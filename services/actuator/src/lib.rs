@@ -7,6 +7,7 @@ mod admission;
 mod api;
 pub mod cloud;
 mod config;
+mod connect;
 mod deps;
 mod executor;
 mod guard;
@@ -34,6 +35,7 @@ pub mod fake;
 pub use self::{
     cloud::Cloud,
     config::{AwsTimeouts, Config, LimitsConfig, MonitoringConfig, StackMembers, UnknownChecks},
+    connect::{WithoutAws, connect},
     deps::Deps,
     leave::Leave,
     monitoring::documents::{Install, SCRIPT as MONITORING_SCRIPT},

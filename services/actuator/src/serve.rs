@@ -12,8 +12,8 @@ use common::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cloud, config::Config, deps::Deps, hands::Hands, journal::memory::MemoryStore, leave::Leave,
-    recovery::boot::Opened,
+    config::Config, connect::connect, deps::Deps, hands::Hands, journal::memory::MemoryStore,
+    leave::Leave, recovery::boot::Opened,
 };
 
 /// The service's full name, as in health checks.
@@ -29,7 +29,7 @@ pub const WHAT_FOLLOWS: &str =
 /// What [`serve_or_bring_up`] says.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let deps = Deps {
-        cloud: cloud::connect(&config).await?,
+        cloud: connect(&config).await?,
         clock: Arc::new(SystemClock),
     };
     let listeners = Listeners::bind(config.listen, config.metrics_listen).await;

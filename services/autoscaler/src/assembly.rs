@@ -37,7 +37,7 @@ pub async fn serve_all(
         clock: Arc::clone(&clock),
         actuator: actuator::Deps {
             clock,
-            cloud: actuator::cloud::connect(&configuration.actuator).await?,
+            cloud: actuator::connect(&configuration.actuator).await?,
         },
     };
     serve(configuration, sockets, world, shutdown).await

@@ -9,7 +9,7 @@ use common::{
     text::chain,
 };
 
-use crate::{cloud, config::Config, deps::Deps, serve::bring_up};
+use crate::{config::Config, connect::connect, deps::Deps, serve::bring_up};
 
 /// Where the machines are can't be told.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,7 @@ pub fn rescue(binary: &'static str, argument: &ConfigArg, error: &ConfigError) -
     service::run_despite(binary, error, |shutdown| async move {
         let deps = Deps {
             clock: Arc::new(SystemClock),
-            cloud: cloud::connect(&config).await?,
+            cloud: connect(&config).await?,
         };
         bring_up(config, deps, shutdown).await
     })

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use actuator::{
     Config, Install,
-    cloud::{self, CloudError, ErrorKind},
+    cloud::{CloudError, ErrorKind},
     monitoring::documents::{self, Change, Publication},
 };
 use common::config::Settings;
@@ -24,7 +24,9 @@ pub async fn run(settings: &Settings, dry_run: bool, json: bool) -> Result<ExitC
         ));
     };
     let dry_run = dry_run || config.dry_run;
-    let cloud = cloud::connect(&config).await.map_err(anyhow::Error::from)?;
+    let cloud = actuator::connect(&config)
+        .await
+        .map_err(anyhow::Error::from)?;
     cloud.ready().await.map_err(failure)?;
     let region = cloud.region().unwrap_or("an unknown region");
     let mut documents: Vec<Value> = Vec::new();
