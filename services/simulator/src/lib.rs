@@ -4,7 +4,7 @@
 //! recorded [`trace`]) and what they cost ([`prices`]), and an account of what came of it ([`ledger`]). Services see it as
 //! they see the real one: as EC2 ([`cloud`], and [`wire`] for the AWS SDK) and as [`prometheus`].
 //!
-//! [`services`] runs the real ones in this process, without a socket; `autoscaler demo` runs them over gRPC.
+//! [`resizes`] is told what the services do to the machines. [`services`] runs the real ones in this process, without a socket; `autoscaler demo` runs them over gRPC.
 //!
 //! Invariant: the same seed gives the same world, whenever it is asked.
 
@@ -13,6 +13,7 @@ pub mod fleet;
 pub mod ledger;
 pub mod prices;
 pub mod prometheus;
+pub mod resizes;
 pub mod scenario;
 pub mod services;
 pub mod source;

@@ -7,20 +7,19 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use common::{
-    clock::{ManualClock, SharedClock},
+    clock::SharedClock,
     grpc::{GrpcServer, Wire, outgoing},
 };
 use proto::{
     decision::v1::decision_service_server::{self, DecisionServiceServer},
     scheduler::v1::{
-        EventKind, RunTickRequest, TargetResult, WatchEventsRequest, WatchEventsResponse,
+        RunTickRequest, TargetResult, WatchEventsRequest,
         scheduler_service_client::SchedulerServiceClient,
     },
 };
-use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{source::FleetSource, world::World};
+use crate::{resizes::Resizes, source::FleetSource, world::World};
 
 /// Patience with a tick.
 const TICK_TIMEOUT: Duration = Duration::from_secs(600);
@@ -38,10 +37,7 @@ pub struct Configuration {
 #[derive(Debug)]
 pub struct Services {
     scheduler: SchedulerServiceClient<Wire>,
-    ended: mpsc::UnboundedReceiver<TargetResult>,
-    running_resizes: usize,
-    /// The actuator's: nothing but its resizes waits by it.
-    actuator_clock: ManualClock,
+    resizes: Resizes,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -95,13 +91,9 @@ impl Services {
         let mut scheduler = SchedulerServiceClient::new(way);
         let events = scheduler.watch_events(WatchEventsRequest::default());
         let events = events.await.context("the scheduler does not start")?;
-        let (sender, ended) = mpsc::unbounded_channel();
-        tasks.spawn(tell_ends(events.into_inner(), sender, stop.clone()));
         Ok(Self {
             scheduler,
-            ended,
-            running_resizes: 0,
-            actuator_clock,
+            resizes: Resizes::of(events.into_inner(), actuator_clock),
             stop,
             tasks,
         })
@@ -115,26 +107,15 @@ impl Services {
         let request = outgoing(RunTickRequest::default(), TICK_TIMEOUT);
         let answer = self.scheduler.run_tick(request).await?.into_inner();
         let results = answer.tick.unwrap_or_default().results;
-        let started = |result: &&TargetResult| result.action_taken == "started";
-        self.running_resizes += results.iter().filter(started).count();
+        for result in &results {
+            self.resizes.note(result);
+        }
         Ok(results)
     }
 
-    /// Lets every resize do what it has to do at this time, until each waits for a later one or has ended; call it when
-    /// time has passed. Returns those that ended.
+    /// Lets every resize do what it has to do at this time; call it when time has passed. Returns those that ended.
     pub async fn settle(&mut self) -> Vec<TargetResult> {
-        let mut ended = Vec::new();
-        while self.running_resizes > 0 {
-            tokio::select! {
-                biased;
-                Some(result) = self.ended.recv() => {
-                    self.running_resizes -= 1;
-                    ended.push(result);
-                }
-                () = self.actuator_clock.until_asleep(self.running_resizes) => break,
-            }
-        }
-        ended
+        self.resizes.settle().await
     }
 
     /// Ends them.
@@ -143,21 +124,4 @@ impl Services {
         self.tasks.close();
         self.tasks.wait().await;
     }
-}
-
-async fn tell_ends(
-    mut events: tonic::Streaming<WatchEventsResponse>,
-    sender: mpsc::UnboundedSender<TargetResult>,
-    stop: CancellationToken,
-) {
-    let listening = async {
-        while let Ok(Some(event)) = events.message().await {
-            let ended = event.kind() == EventKind::ResizeFinished;
-            if let (true, Some(result)) = (ended, event.result) {
-                // Nobody may listen any more.
-                let _ = sender.send(result);
-            }
-        }
-    };
-    let _ = stop.run_until_cancelled(listening).await;
 }

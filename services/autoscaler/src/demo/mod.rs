@@ -7,30 +7,31 @@ mod given;
 mod show;
 mod summary;
 
-use std::{collections::HashSet, process::ExitCode, sync::Arc, time::Duration};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use common::{
-    clock::{Clock as _, ManualClock, machine},
+    clock::{Clock as _, machine},
     config::Settings,
     grpc::{channel, local_url, outgoing},
     service,
 };
 use jiff::Timestamp;
 use proto::scheduler::v1::{
-    EventKind, RunTickRequest, TargetResult, WatchEventsRequest, WatchEventsResponse,
+    RunTickRequest, TargetResult, WatchEventsRequest, WatchEventsResponse,
     scheduler_service_client::SchedulerServiceClient,
 };
 use simulator::{
     fleet::Metric,
     prices::machine_types,
     prometheus::{self, Expressions},
+    resizes::Resizes,
     scenario,
     world::{Forecast, STEP, World},
 };
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
+use tonic::{Streaming, transport::Channel};
 
 use self::given::Given;
 use crate::{
@@ -40,8 +41,6 @@ use crate::{
 /// Monday 5 January 2026, midnight UTC.
 const START_SECOND: i64 = 1_767_571_200;
 const DAY_SECONDS: i64 = 86_400;
-/// How long the machine may take for what resizes do in a step; then the simulation goes on without it.
-const STEP_PATIENCE: Duration = Duration::from_secs(30);
 const TICK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How it runs beside its arguments.
@@ -106,15 +105,11 @@ async fn demo(
 
 struct Simulation {
     world: World,
-    /// The actuator's: nothing but its resizes waits by it.
-    actuator_clock: ManualClock,
+    resizes: Resizes,
     decisions: show::Decisions,
     scheduler: SchedulerServiceClient<Channel>,
-    events: mpsc::UnboundedReceiver<WatchEventsResponse>,
     services: tokio::task::JoinHandle<anyhow::Result<()>>,
     tick_seconds: i64,
-    /// By their decisions' ids.
-    running_resizes: HashSet<String>,
     json: bool,
     /// Keys of the configuration that mean nothing here.
     left_out: Vec<String>,
@@ -167,16 +162,14 @@ impl Simulation {
         let serving = assembly::serve(configuration, sockets, outside, stop.clone());
         let services = tokio::spawn(serving);
         let scheduler = SchedulerServiceClient::new(channel(&scheduler_url)?);
-        let events = watch_resizes(scheduler.clone()).await?;
+        let events = watch(&scheduler).await?;
         Ok(Self {
             world,
-            actuator_clock,
+            resizes: Resizes::of(events, actuator_clock),
             decisions: show::Decisions::new(args.all),
             scheduler,
-            events,
             services,
             tick_seconds,
-            running_resizes: HashSet::new(),
             json: manner.json,
             left_out: given.left_out,
         })
@@ -206,9 +199,7 @@ impl Simulation {
 
     /// Keeps the forecast for scoring, and counts the resize that began.
     fn note(&mut self, result: &TargetResult) {
-        if result.action_taken == "started" {
-            self.running_resizes.insert(result.decision_id.clone());
-        }
+        self.resizes.note(result);
         if let (Some(predicted_percent), Some(last_percent)) =
             (result.predicted_cpu_percent, result.cpu_percent)
         {
@@ -228,33 +219,16 @@ impl Simulation {
         self.world.account();
     }
 
-    /// Lets every resize that runs do what it has to do at this time: until each waits for a later one, or has ended.
+    /// Shows and counts the resizes that end at this time.
     async fn settle(&mut self) {
-        loop {
-            while let Ok(event) = self.events.try_recv() {
-                self.note_end(event);
+        for result in self.resizes.settle().await {
+            if !self.json {
+                show::resize(self.world.clock().now(), &result);
             }
-            if self.running_resizes.is_empty() {
-                return;
-            }
-            tokio::select! {
-                biased;
-                Some(event) = self.events.recv() => self.note_end(event),
-                () = self.actuator_clock.until_asleep(self.running_resizes.len()) => return,
-                () = machine().sleep(STEP_PATIENCE) => return,
-            }
+            let up = result.action == "scale_up";
+            let succeeded = result.action_taken == "succeeded";
+            self.world.note_resize(&result.target_id, up, succeeded);
         }
-    }
-
-    fn note_end(&mut self, event: WatchEventsResponse) {
-        let Some(result) = event.result else { return };
-        self.running_resizes.remove(&result.decision_id);
-        if !self.json {
-            show::resize(self.world.clock().now(), &result);
-        }
-        let up = result.action == "scale_up";
-        let succeeded = result.action_taken == "succeeded";
-        self.world.note_resize(&result.target_id, up, succeeded);
     }
 
     fn summarise(&self) -> anyhow::Result<()> {
@@ -314,25 +288,15 @@ fn expressions(config: &scheduler::PrometheusConfig) -> Expressions {
         .with(&config.memory_total_query, Metric::MemoryTotalBytes)
 }
 
-/// The ends of resizes, from now on.
-async fn watch_resizes(
-    scheduler: SchedulerServiceClient<Channel>,
-) -> anyhow::Result<mpsc::UnboundedReceiver<WatchEventsResponse>> {
+/// What the scheduler tells from now on.
+async fn watch(
+    scheduler: &SchedulerServiceClient<Channel>,
+) -> anyhow::Result<Streaming<WatchEventsResponse>> {
     // Lazy channels fail at once while the server is still starting.
-    let mut stream = common::retry::on_unavailable(Duration::from_secs(10), || {
+    let events = common::retry::on_unavailable(Duration::from_secs(10), || {
         let mut scheduler = scheduler.clone();
         async move { scheduler.watch_events(WatchEventsRequest::default()).await }
-    })
-    .await
-    .context("the scheduler does not start")?
-    .into_inner();
-    let (sender, receiver) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        while let Ok(Some(event)) = stream.message().await {
-            if event.kind() == EventKind::ResizeFinished && sender.send(event).is_err() {
-                return;
-            }
-        }
     });
-    Ok(receiver)
+    let events = events.await.context("the scheduler does not start")?;
+    Ok(events.into_inner())
 }
