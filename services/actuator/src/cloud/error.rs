@@ -52,13 +52,17 @@ impl ErrorKind {
         matches!(self, Self::LostReply | Self::Internal)
     }
 
+    /// True when the call was not carried out, and the same one can succeed a little later.
+    pub fn passes(self) -> bool {
+        matches!(
+            self,
+            Self::Throttled | Self::CredentialsMissing | Self::CredentialsExpired
+        )
+    }
+
     /// True when the same call can succeed a little later.
     pub fn is_transient(self) -> bool {
-        self.is_uncertain()
-            || matches!(
-                self,
-                Self::Throttled | Self::CredentialsMissing | Self::CredentialsExpired
-            )
+        self.is_uncertain() || self.passes()
     }
 }
 

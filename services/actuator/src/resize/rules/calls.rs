@@ -113,9 +113,7 @@ impl Resize {
         let hopeless = self.tries >= self.limits.tries_before_stop;
         match kind {
             _ if hopeless => self.refuse(true, message),
-            ErrorKind::Throttled
-            | ErrorKind::CredentialsMissing
-            | ErrorKind::CredentialsExpired => State::Stop(Call::Due),
+            kind if kind.passes() => State::Stop(Call::Due),
             ErrorKind::WrongState | ErrorKind::NotFound => State::Recheck(Watch::default()),
             _ => self.refuse(true, message),
         }
@@ -131,13 +129,7 @@ impl Resize {
         self.pause += 1;
         let hopeless = self.tries >= self.limits.tries_before_stop;
         match kind {
-            ErrorKind::Throttled
-            | ErrorKind::CredentialsMissing
-            | ErrorKind::CredentialsExpired
-                if !hopeless =>
-            {
-                State::AfterStop(At::Stop(Call::Due), since)
-            }
+            kind if kind.passes() && !hopeless => State::AfterStop(At::Stop(Call::Due), since),
             ErrorKind::WrongState | ErrorKind::NotFound => await_stopped(since),
             _ => {
                 // No second stop. What was seen may be stale, so only a fresh look at a running machine ends this.
@@ -214,9 +206,7 @@ impl Resize {
     ) -> State {
         self.pause += 1;
         match kind {
-            ErrorKind::Throttled
-            | ErrorKind::CredentialsMissing
-            | ErrorKind::CredentialsExpired => {
+            kind if kind.passes() => {
                 self.fail(message);
                 State::AfterStop(At::Start(Call::Due), since)
             }
