@@ -1,24 +1,15 @@
 //! A journal of FORMAT 1 with each flag that it had beside the step, in a resize that had not ended: each is finished.
 //!
-//! `tests/fixtures/b6df26b` was written by the code of that commit with `record_each_flag`.
+//! `tests/fixtures/b6df26b` was written by the code of that commit, as `recording.rs` does it, and holds the first row with
+//! each flag at each step. What is written today has no flags, so it can't be recorded again.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use serde_json::Value;
 use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
 
-use super::{
-    faults::Then,
-    recorded::{finishes, machines, opened},
-    recording::{Interrupted, Machine, Scenario, interrupt, write},
-    scene::TARGET,
-};
-use crate::{
-    cloud::{ErrorKind, Operation},
-    fake::{Deed, Effect, FakeCloud, Timing},
-    journal::{SqlStore, Store},
-    resize::Outcome,
-};
+use super::recorded::{finishes, machines, opened};
+use crate::{journal::Store, resize::Outcome};
 
 /// Of the state machine, then of the record around it.
 const OF_THE_MACHINE: [&str; 13] = [
@@ -47,101 +38,6 @@ fn flags(record: &Value) -> Vec<&'static str> {
         .into_iter()
         .filter(|name| is_set(&record[name]));
     machine.chain(beside).collect()
-}
-
-fn scenarios() -> Vec<Scenario> {
-    let scenario = |name, prepare: fn(&FakeCloud)| Scenario {
-        name,
-        prepare,
-        no_capacity: &[],
-        impaired: &[],
-        points: 80,
-        asked: |_| {},
-        then: None,
-    };
-    let faults = [
-        scenario("plain", |_| {}),
-        scenario("no stop has an effect", |fake| {
-            fake.inject_calls(Operation::Stop, 1..=3, Effect::DropBefore);
-        }),
-        scenario("the target is refused for good", |fake| {
-            fake.inject_calls(
-                Operation::Start,
-                1..=1,
-                Effect::Fail(ErrorKind::NotForThisInstance),
-            );
-        }),
-        scenario("the stop takes 20 minutes", |fake| {
-            fake.set_timing(Timing {
-                stop: std::time::Duration::from_secs(1_200),
-                ..Timing::default()
-            });
-        }),
-        scenario("the target never boots", |fake| {
-            fake.set_boots(TARGET, false);
-        }),
-        scenario("somebody starts it midway", |fake| {
-            fake.inject_calls(Operation::ModifyType, 1..=1, Effect::Somebody(Deed::Start));
-        }),
-        Scenario {
-            impaired: &[TARGET],
-            ..scenario("the target fails its checks", |_| {})
-        },
-    ];
-    let restarts = [None, Some(Then::DryRun), Some(Then::Old)];
-    let each = faults.into_iter().flat_map(|fault| {
-        restarts.map(|then| Scenario {
-            then,
-            ..fault.clone()
-        })
-    });
-    each.collect()
-}
-
-#[tokio::test]
-#[ignore = "writes the files that the other test reads: RECORD_TO=FOLDER, with the code of the version to be recorded"]
-async fn record_each_flag() {
-    let folder = std::env::var("RECORD_TO").unwrap();
-    let folder = Path::new(&folder);
-    std::fs::create_dir_all(folder).unwrap();
-    let path = folder.join("actuator.db");
-    let store = SqlStore::open(&path.display().to_string()).await.unwrap();
-    let mut kept: Vec<Machine> = Vec::new();
-    let mut seen = std::collections::BTreeSet::new();
-    for scenario in scenarios() {
-        let firsts = match scenario.then {
-            None => 0..1,
-            Some(_) => 0..45,
-        };
-        for first in firsts {
-            let lasts = if scenario.then.is_none() { 80 } else { 25 };
-            for last in 0..lasts {
-                let points = match scenario.then {
-                    None => vec![last],
-                    Some(_) => vec![first, first + 1 + last],
-                };
-                let found: Interrupted = interrupt(&scenario, &points, kept.len() + 1).await;
-                let machine = &found.machine;
-                let where_it_is = (machine.step.clone(), machine.in_flight);
-                let news = flags(&serde_json::to_value(&found.record).unwrap())
-                    .into_iter()
-                    .filter(|flag| seen.insert((*flag, where_it_is.clone())));
-                if news.count() > 0 && found.record.machine.outcome().is_none() {
-                    write(&store, &found).await;
-                    kept.push(found.machine);
-                }
-                if found.ended {
-                    break;
-                }
-            }
-        }
-    }
-    store.execute("VACUUM").await;
-    store.close().await;
-    std::fs::remove_file(folder.join("actuator.db.lock")).unwrap();
-    let text = serde_json::to_string_pretty(&kept).unwrap();
-    std::fs::write(folder.join("machines.json"), text + "\n").unwrap();
-    eprintln!("{} rows", kept.len());
 }
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/b6df26b");

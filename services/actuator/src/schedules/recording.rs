@@ -5,7 +5,6 @@ use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    faults::Then,
     scene::{FROM, TARGET},
     stage::Stage,
 };
@@ -44,8 +43,6 @@ pub struct Scenario {
     pub points: u32,
     /// What is asked for, of what is usual.
     pub asked: fn(&mut Record),
-    /// What the second process finds, where the row is that one's.
-    pub then: Option<Then>,
 }
 
 pub const ANY: &[&str] = &[
@@ -66,7 +63,6 @@ fn scenarios() -> Vec<Scenario> {
         impaired: &[],
         points: 80,
         asked: |_| {},
-        then: None,
     };
     vec![
         scenario("plain", |_| {}),
@@ -181,10 +177,10 @@ pub struct Interrupted {
     pub ended: bool,
 }
 
-/// What is left by a process that ends at the last of `points`, after others that ended at those before.
-pub async fn interrupt(scenario: &Scenario, points: &[u32], number: usize) -> Interrupted {
+/// What is left by a process that ends at `point`.
+pub async fn interrupt(scenario: &Scenario, point: u32, number: usize) -> Interrupted {
     let inner = Arc::new(MemoryStore::default());
-    let stage = Stage::new(Arc::clone(&inner) as Arc<dyn Store>, points);
+    let stage = Stage::new(Arc::clone(&inner) as Arc<dyn Store>, &[point]);
     let instance_id = format!("i-{number:017x}");
     let resize_id = format!("recorded-{number:04}");
     stage.fake.add_instance(&instance_id, FROM);
@@ -195,33 +191,19 @@ pub async fn interrupt(scenario: &Scenario, points: &[u32], number: usize) -> In
         stage.fake.set_healthy(name, false);
     }
     (scenario.prepare)(&stage.fake);
-    let (mut journal, mut executor) = stage.process();
+    let (journal, executor) = stage.process();
     let mut record = Stage::request();
     record.request.instance_id.clone_from(&instance_id);
     record.request.resize_id.clone_from(&resize_id);
     record.request.lease_epoch = 6;
     (scenario.asked)(&mut record);
-    let Ok(Admission::New(mut record)) = journal.admit(record, None).await else {
+    let Ok(Admission::New(record)) = journal.admit(record, None).await else {
         panic!("not taken on");
     };
-    let mut processes = 1;
-    let ended = loop {
-        tokio::select! {
-            biased;
-            () = stage.store.crashed.notified() => {}
-            () = executor.run(record, None) => break true,
-        }
-        let Some(then) = scenario.then.filter(|_| processes < points.len()) else {
-            break false;
-        };
-        processes += 1;
-        stage.clock.sleep(then.outage()).await;
-        (journal, executor) = stage.process_in(then == Then::DryRun);
-        match journal.unfinished().await.unwrap().pop() {
-            Some(found) => record = found,
-            None => break true,
-        }
-        executor.prepare(&mut record);
+    let ended = tokio::select! {
+        biased;
+        () = stage.store.crashed.notified() => false,
+        () = executor.run(record, None) => true,
     };
     let record = inner.get(&resize_id).await.unwrap().unwrap();
     let tag = stage.fake.tags(&instance_id).remove(Breadcrumb::TAG);
@@ -308,7 +290,7 @@ async fn record_a_journal_of_this_version() {
     let mut kinds = BTreeSet::new();
     for scenario in scenarios() {
         for point in 0..scenario.points {
-            let interrupted = interrupt(&scenario, &[point], machines.len() + 1).await;
+            let interrupted = interrupt(&scenario, point, machines.len() + 1).await;
             let ended = interrupted.ended;
             if kinds.insert(kind(&interrupted)) {
                 write(&store, &interrupted).await;
@@ -339,7 +321,7 @@ async fn record_a_journal_of_this_version() {
     let number = at("modify").unwrap() + 1;
     let mut point = 0;
     let interrupted = loop {
-        let interrupted = interrupt(plain, &[point], number).await;
+        let interrupted = interrupt(plain, point, number).await;
         if interrupted.machine.step == "modify" && interrupted.machine.in_flight {
             break interrupted;
         }
