@@ -2,6 +2,7 @@
 
 use std::{fmt::Display, io, sync::OnceLock};
 
+use owo_colors::OwoColorize as _;
 use prost::Name;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 
@@ -106,6 +107,11 @@ pub fn time(time: Option<&prost_types::Timestamp>) -> String {
 /// One decimal and a percent sign; `-` when unknown.
 pub fn percent(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}%"))
+}
+
+/// Says on stderr what is not as it should be, and is no failure.
+pub fn warn(text: &str) {
+    anstream::eprintln!("autoscaler: {} {text}", "warning:".yellow());
 }
 
 #[cfg(test)]

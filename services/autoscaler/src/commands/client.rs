@@ -21,8 +21,8 @@ use proto::{
 };
 use tonic::transport::Channel;
 
-use super::{Failure, standing, targets::warn};
-use crate::output::{json, line, percent, print_json, short, table, time};
+use super::{failure::Failure, standing};
+use crate::output::{json, line, percent, print_json, short, table, time, warn};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// A tick may wait for a slow Prometheus; with `--wait` for whole resizes.

@@ -20,7 +20,8 @@ use proto::actuator::v1::{
 use tonic::Code;
 
 use super::{
-    Client, EXIT_FELL_BACK, EXIT_GONE, EXIT_INTERRUPTED, EXIT_REFUSED, EXIT_ROLLED_BACK, Failure,
+    Client, Failure,
+    failure::{EXIT_FELL_BACK, EXIT_GONE, EXIT_INTERRUPTED, EXIT_REFUSED, EXIT_ROLLED_BACK},
 };
 use crate::output::{line, print_json, short, table};
 

@@ -6,7 +6,6 @@
 use std::{process::ExitCode, time::Duration};
 
 use common::{grpc::outgoing, names, text::one_line};
-use owo_colors::OwoColorize as _;
 use proto::{
     decision::v1::{
         ListPausesRequest, ListPausesResponse, PauseDirection, PauseRequest, PauseState,
@@ -18,7 +17,7 @@ use proto::{
 use super::{Client, Failure};
 use crate::{
     arguments::Direction,
-    output::{line, print_json, short, table, time},
+    output::{line, print_json, short, table, time, warn},
 };
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -279,10 +278,6 @@ fn unknown(name: &str, targets: &[Target]) -> String {
         false => "there is no target",
     };
     format!("{what} {}{}", one_line(name), names::hint(name, &known))
-}
-
-pub(super) fn warn(text: &str) {
-    anstream::eprintln!("autoscaler: {} {text}", "warning:".yellow());
 }
 
 fn whom(pause: &PauseState) -> &str {
