@@ -8,7 +8,8 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use common::{
     clock::SharedClock,
-    grpc::{GrpcServer, Wire, outgoing},
+    grpc::{GrpcServer, Wire},
+    metadata::outgoing,
 };
 use proto::{
     decision::v1::decision_service_server::{self, DecisionServiceServer},

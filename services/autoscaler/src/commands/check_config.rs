@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 
 use common::{
     config::{ConfigError, Settings, invalid},
-    grpc::{channel, outgoing},
+    grpc::channel,
+    metadata::outgoing,
     service::usage_error,
     telemetry::{self, TelemetryConfig},
     text::chain,

@@ -4,8 +4,9 @@ use std::{process::ExitCode, time::Duration};
 
 use common::{
     config::{Settings, invalid},
-    grpc::{channel, local_url, outgoing},
+    grpc::{channel, local_url},
     health::{self, Health},
+    metadata::outgoing,
 };
 use owo_colors::OwoColorize as _;
 use proto::{

@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use common::grpc::outgoing;
+use common::metadata::outgoing;
 use owo_colors::OwoColorize as _;
 use proto::actuator::v1::{
     CloseBreakerRequest, GetLimitsRequest, GetLimitsResponse, InstanceBudget, KillSwitch,

@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use common::grpc::outgoing;
+use common::metadata::outgoing;
 use proto::actuator::v1::{ForgetRefusalsRequest, ListRefusalsRequest};
 
 use super::{Client, Failure};

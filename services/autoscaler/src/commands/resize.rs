@@ -9,7 +9,7 @@ use std::{
 
 use common::{
     clock::{Moment, machine},
-    grpc::outgoing,
+    metadata::outgoing,
     time::from_proto,
 };
 use owo_colors::OwoColorize as _;

@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use common::{grpc::outgoing, time::from_proto};
+use common::{metadata::outgoing, time::from_proto};
 use owo_colors::OwoColorize as _;
 use proto::actuator::v1::{GetResizeRequest, ListResizesRequest, Resize, ResizePhase};
 

@@ -5,7 +5,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use common::{grpc::outgoing, names, text::one_line};
+use common::{metadata::outgoing, names, text::one_line};
 use proto::{
     decision::v1::{
         ListPausesRequest, ListPausesResponse, PauseDirection, PauseRequest, PauseState,

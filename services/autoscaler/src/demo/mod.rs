@@ -13,7 +13,8 @@ use anyhow::Context as _;
 use common::{
     clock::{Clock as _, machine},
     config::Settings,
-    grpc::{channel, local_url, outgoing},
+    grpc::{channel, local_url},
+    metadata::outgoing,
     service,
 };
 use jiff::Timestamp;

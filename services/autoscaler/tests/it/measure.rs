@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use common::{
-    grpc::{channel, outgoing},
+    grpc::channel,
     health::{Health, check},
+    metadata::outgoing,
 };
 use proto::scheduler::v1::{RunTickRequest, scheduler_service_client::SchedulerServiceClient};
 use testkit::{

@@ -5,7 +5,8 @@ use std::{future::Future, time::Duration};
 use common::{
     clock::machine,
     exposition::CallMetrics,
-    grpc::{GrpcServer, caller, deadline},
+    grpc::GrpcServer,
+    metadata::{caller, deadline},
     request::Fields,
     status::{self, FieldViolation},
     text::chain,

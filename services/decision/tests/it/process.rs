@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-use common::grpc::{channel, outgoing};
+use common::grpc::channel;
+use common::metadata::outgoing;
 use proto::decision::v1::{
     Action, DecideRequest, Decision, ListDecisionsRequest, ReasonCode,
     decision_service_client::DecisionServiceClient,

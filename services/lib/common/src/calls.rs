@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::{Moment, SharedClock},
-    serving::Protocol,
+    listen::Protocol,
 };
 
 /// A request must be there within this time of its headers; a stream of requests may take its own.

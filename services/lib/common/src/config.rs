@@ -17,68 +17,19 @@ use crate::{
 };
 
 mod depth;
+mod error;
+mod keys;
 mod salvage;
 mod strict;
 mod variables;
 
+pub use self::{
+    error::{ConfigError, invalid},
+    keys::SECTIONS,
+};
 use self::{strict::Strict, variables::Written};
 
-/// The sections that the file may have.
-pub const SECTIONS: [&str; 6] = [
-    "telemetry",
-    "predictor",
-    "policy",
-    "decision",
-    "actuator",
-    "scheduler",
-];
-
 const DEFAULT_FILE: &str = "autoscaler.yaml";
-const ENV_PREFIX: &str = "AUTOSCALER__";
-
-/// What is wrong with the configuration, in one line.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    #[error("cannot read configuration file {path}: {source}")]
-    Read {
-        path: PathBuf,
-        source: std::io::Error,
-    },
-    #[error("configuration file {path} is not YAML: {source}")]
-    Syntax {
-        path: PathBuf,
-        source: serde_yaml_ng::Error,
-    },
-    #[error("configuration file {path} nests too deep")]
-    TooDeep { path: PathBuf },
-    #[error("configuration file {path} must hold sections, such as `scheduler:`")]
-    NotSections { path: PathBuf },
-    #[error("environment file {path}: {why}")]
-    EnvironmentFile { path: PathBuf, why: String },
-    #[error("environment variable `{variable}` is not read; did you mean `{right}`?")]
-    NearMiss { variable: String, right: String },
-    #[error("profile file {path}: `{key}` of profile `{profile}` {why}")]
-    Profile {
-        path: PathBuf,
-        profile: String,
-        key: String,
-        why: String,
-    },
-    #[error("unknown configuration key `{key}`{}", nearest_hint(.nearest))]
-    UnknownKey {
-        key: String,
-        nearest: Option<String>,
-    },
-    #[error("configuration key `{key}`: {message}")]
-    Value { key: String, message: String },
-}
-
-fn nearest_hint(nearest: &Option<String>) -> String {
-    nearest
-        .as_ref()
-        .map(|name| format!("; did you mean `{name}`?"))
-        .unwrap_or_default()
-}
 
 /// The layered configuration, before it is split into sections.
 #[derive(Clone, Debug)]
@@ -382,14 +333,6 @@ fn is_within(key: &str, keys: &[&str]) -> bool {
         key.strip_prefix(above)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     })
-}
-
-/// A section's value that its own `validate` refuses.
-pub fn invalid(key: &str, message: impl Into<String>) -> ConfigError {
-    ConfigError::Value {
-        key: key.to_owned(),
-        message: message.into(),
-    }
 }
 
 /// Figment leaves the section out of some paths.

@@ -16,11 +16,7 @@ use prometheus_client::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    clock::SharedClock,
-    lines,
-    serving::{self, Protocol},
-};
+use crate::{clock::SharedClock, lines, listen::Protocol, serving};
 
 /// The media type of the text that [`render`] returns.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

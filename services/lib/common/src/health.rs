@@ -44,7 +44,7 @@ where
         tonic::codegen::Body<Data = Bytes, Error: Into<StdError> + Send> + Send + 'static,
 {
     let mut client = HealthClient::new(way);
-    let request = crate::grpc::outgoing(
+    let request = crate::metadata::outgoing(
         HealthCheckRequest {
             service: String::new(),
         },

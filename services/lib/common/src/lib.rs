@@ -14,6 +14,7 @@ pub mod grpc;
 pub mod health;
 pub mod lines;
 pub mod listen;
+pub mod metadata;
 pub mod names;
 mod port_holder;
 pub mod private;

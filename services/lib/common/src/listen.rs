@@ -6,6 +6,15 @@ use tokio::net::TcpListener;
 
 use crate::port_holder;
 
+/// What is spoken on a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/2 with gRPC.
+    Grpc,
+    /// HTTP/1.
+    Http,
+}
+
 /// The sockets of one service, bound by whoever starts it, so that tests can take port 0.
 #[derive(Debug)]
 pub struct Listeners {

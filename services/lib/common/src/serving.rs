@@ -27,6 +27,8 @@ use crate::{
     calls::{Calls, Connection, Door, End, Kind, Patience},
     clock::{Moment, SharedClock, SystemClock},
     descriptors,
+    listen::Protocol,
+    metadata,
 };
 
 /// HTTP/1 headers must be complete within this time.
@@ -39,15 +41,6 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 const REMIND: Duration = Duration::from_secs(60);
 /// Streams that one HTTP/2 connection may have at a time.
 const STREAMS_PER_CONNECTION: u32 = 256;
-
-/// What is spoken on a listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// HTTP/2 with gRPC.
-    Grpc,
-    /// HTTP/1.
-    Http,
-}
 
 /// Serves `app` until `shutdown`, then until the last connection has ended its calls; dropping the future ends them all.
 /// Requests carry the peer's address as [`ConnectInfo`].
@@ -247,8 +240,8 @@ async fn answer(
     request.extensions_mut().insert(ConnectInfo(peer));
     let response = match protocol {
         Protocol::Grpc => {
-            let span = crate::grpc::incoming_span(&request);
-            crate::grpc::within_deadline(request, |request| app.call(request))
+            let span = metadata::incoming_span(&request);
+            metadata::within_deadline(request, |request| app.call(request))
                 .instrument(span)
                 .await
         }

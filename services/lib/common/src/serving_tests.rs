@@ -18,7 +18,8 @@ use crate::{
     clock::{Clock as _, ManualClock, SharedClock, SystemClock, machine},
     grpc,
     health::{self, Health},
-    serving::{self, Protocol},
+    listen::Protocol,
+    metadata, serving,
 };
 
 const SOON: Duration = Duration::from_secs(10);
@@ -344,7 +345,7 @@ async fn a_deadline_that_passes_ends_the_call() {
     let response = machine()
         .timeout(
             SOON,
-            grpc::within_deadline(request, |request| async {
+            metadata::within_deadline(request, |request| async {
                 never(request).await;
                 unreachable!()
             }),

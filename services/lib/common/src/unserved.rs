@@ -6,12 +6,7 @@ use axum::{Json, Router, http::StatusCode};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    grpc::GrpcServer,
-    listen,
-    servers::Servers,
-    serving::{self, Protocol},
-};
+use crate::{grpc::GrpcServer, listen, listen::Protocol, servers::Servers, serving};
 
 /// Where it would have listened.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,7 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use common::{clock::machine, grpc::deadline, request::Fields, status, time::to_proto};
+use common::{clock::machine, metadata::deadline, request::Fields, status, time::to_proto};
 use futures::{Stream, StreamExt as _};
 use proto::scheduler::v1::{
     GetStatusRequest, GetStatusResponse, ListTargetsRequest, ListTargetsResponse, RunTickRequest,

@@ -9,8 +9,9 @@ use std::{
 use anyhow::Context as _;
 use common::{
     clock::machine,
-    grpc::{Wire, channel, outgoing},
+    grpc::{Wire, channel},
     health::{self, Health},
+    metadata::outgoing,
     retry,
 };
 use tonic::{Request, Response, Status};

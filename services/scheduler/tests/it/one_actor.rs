@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use common::{
     clock::{Clock as _, ManualClock, SystemClock},
-    grpc::outgoing,
+    metadata::outgoing,
 };
 use proto::{
     actuator::v1::{InstanceState, ResizePhase},

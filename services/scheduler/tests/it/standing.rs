@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::{grpc::outgoing, time::to_proto};
+use common::{metadata::outgoing, time::to_proto};
 use proto::{
     actuator::v1::{CircuitBreaker, GetLimitsResponse, KillSwitch},
     decision::v1::{PauseDirection, PauseRequest},

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::grpc::outgoing;
+use common::metadata::outgoing;
 use proto::{
     actuator::v1::{InstanceState, ResizePhase},
     decision::v1::{Outcome, ReasonCode},

@@ -10,6 +10,7 @@ use common::{
     clock::{Clock as _, ManualClock},
     grpc,
     health::{self, Health},
+    metadata,
 };
 use jiff::Timestamp;
 use proto::actuator::v1::{self as wire, MonitoringState, PreflightVerdict, ResizePhase};
@@ -577,7 +578,7 @@ async fn a_resize_outlives_the_call_that_asked_for_it() {
         1..=1,
         Effect::Delay(Duration::from_secs(30)),
     );
-    let hurried = grpc::outgoing(request("r1"), Duration::from_millis(200));
+    let hurried = metadata::outgoing(request("r1"), Duration::from_millis(200));
     let _ = stage.client.start_resize(hurried).await;
     stage.start(request("r1")).await.unwrap();
     assert_eq!(

@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::grpc::outgoing;
+use common::metadata::outgoing;
 use proto::decision::v1::{Action, ListDecisionsRequest};
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use tonic::Code;

@@ -4,8 +4,9 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use common::{
     clock::{Clock as _, ManualClock, SharedClock},
-    grpc::{channel, local_url, outgoing},
+    grpc::{channel, local_url},
     listen::Listeners,
+    metadata::outgoing,
 };
 use decision::{Config, Deps, Policy};
 use jiff::Timestamp;

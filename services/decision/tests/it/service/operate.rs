@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use common::{grpc::outgoing, health};
+use common::{health, metadata::outgoing};
 use proto::decision::v1::{
     Action, GetDecisionRequest, Outcome, PauseDirection, PauseRequest, ReasonCode,
     ReleaseLeaseRequest,

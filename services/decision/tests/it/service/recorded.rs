@@ -4,7 +4,7 @@
 
 use std::{path::Path, time::Duration};
 
-use common::grpc::outgoing;
+use common::metadata::outgoing;
 use proto::decision::v1::{
     Action, Decision, ListDecisionsRequest, Outcome, PauseDirection, PauseRequest, ReasonCode,
     ReleaseLeaseRequest,

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use common::grpc::outgoing;
+use common::metadata::outgoing;
 use jiff::SignedDuration;
 use proto::decision::v1::{
     Action, ApplyPolicyRequest, GetPolicyRequest, Outcome, Policy, ReasonCode, RenewLeaseRequest,

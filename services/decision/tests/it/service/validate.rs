@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use common::grpc::outgoing;
+use common::metadata::outgoing;
 use proto::decision::v1::{
     ApplyPolicyRequest, DecideRequest, InstanceTypeInfo, ListDecisionsRequest, Observation, Policy,
     ReasonCode, ReportOutcomeRequest, Strategy, ValidatePolicyRequest,

@@ -7,44 +7,8 @@ use std::{
 
 use figment::{Figment, providers::Serialized, value::Value};
 
-use super::{ConfigError, ENV_PREFIX, Settings, variables::Written};
+use super::{ConfigError, Settings, keys::ENV_PREFIX, variables::Written};
 use crate::files;
-
-impl ConfigError {
-    /// True when it may hide the value of one of these keys: it is about it, about a section around it, or about a key
-    /// that looks like it. What can't be read at all may hide anything.
-    pub fn concerns(&self, keys: &[&str]) -> bool {
-        let (key, nearest) = match self {
-            Self::Value { key, .. } => (key.as_str(), None),
-            Self::UnknownKey { key, nearest } => (key.as_str(), nearest.as_ref()),
-            Self::NearMiss { right, .. } => (right.as_str(), None),
-            Self::EnvironmentFile { .. } | Self::Profile { .. } => return true,
-            // What can be read of the file is read by itself, or refused there.
-            Self::Read { .. }
-            | Self::NotSections { .. }
-            | Self::Syntax { .. }
-            | Self::TooDeep { .. } => return false,
-        };
-        let variable = key
-            .strip_prefix(ENV_PREFIX)
-            .map(|rest| rest.to_lowercase().replace("__", "."));
-        let key = variable.as_deref().unwrap_or(key);
-        // Where credentials are.
-        if key.starts_with("AWS_") {
-            return true;
-        }
-        let parent = key.rsplit_once('.').map_or("", |(parent, _)| parent);
-        let meant = nearest.map(|name| format!("{parent}.{name}"));
-        let is_about = |about: &str, needed: &str| {
-            about == needed
-                || needed.starts_with(&format!("{about}."))
-                || about.starts_with(&format!("{needed}."))
-        };
-        keys.iter().any(|needed| {
-            is_about(key, needed) || meant.as_deref().is_some_and(|meant| meant == *needed)
-        })
-    }
-}
 
 impl Settings {
     /// What file and environment say about one section, whatever is wrong with the rest.

@@ -2,7 +2,11 @@
 
 use figment::value::Value;
 
-use super::{ConfigError, ENV_PREFIX, SECTIONS, depth, invalid};
+use super::{
+    depth,
+    error::{ConfigError, invalid},
+    keys::{ENV_PREFIX, SECTIONS},
+};
 
 /// The seed's variable; it wrote True and False.
 const DRY_RUN: &str = "DRY_RUN";

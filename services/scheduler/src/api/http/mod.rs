@@ -16,11 +16,7 @@ use axum::{
     middleware,
     response::IntoResponse,
 };
-use common::{
-    clock::machine,
-    exposition,
-    serving::{self, Protocol},
-};
+use common::{clock::machine, exposition, listen::Protocol, serving};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;

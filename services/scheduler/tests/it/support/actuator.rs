@@ -9,7 +9,7 @@ use std::{
 
 use common::{
     clock::{Clock as _, SystemClock},
-    grpc::deadline,
+    metadata::deadline,
     time::to_proto,
 };
 use futures::{Stream, StreamExt as _};

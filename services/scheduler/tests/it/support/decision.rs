@@ -8,7 +8,7 @@ use std::{
 
 use common::{
     clock::{Clock, Moment, SystemClock},
-    grpc::{deadline, outgoing},
+    metadata::{deadline, outgoing},
     time::to_proto,
 };
 use decision::{Api, Deps, Policy};

@@ -10,9 +10,10 @@ use actuator::FakeActuator;
 use common::{
     clock::{SharedClock, SystemClock},
     config::Settings,
-    grpc::{GrpcServer, channel, outgoing},
+    grpc::{GrpcServer, channel},
     health::Health,
     listen::Listeners,
+    metadata::outgoing,
 };
 use decision::WatchedDecision;
 use predictor::FakePredictor;

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use common::{grpc::deadline, time::to_proto};
+use common::{metadata::deadline, time::to_proto};
 use futures::stream::Pending;
 use jiff::Timestamp;
 use proto::predictor::v1::{
