@@ -5,7 +5,7 @@ use crate::{
     cloud::{CloudError, ErrorKind, Instance, Mutation, Operation},
     journal::Record,
     preflight::{self, Subject},
-    resize::{Action, Breadcrumb, Event},
+    resize::{Action, Breadcrumb, Event, Step},
 };
 
 impl Executor {
@@ -24,6 +24,10 @@ impl Executor {
         let answer = match action {
             Action::Preflight => return self.until_leaving(self.preflight(record)).await,
             Action::Look => match self.cloud.describe_instance(instance_id).await {
+                Ok(instance) if Self::has_lost_its_tag(record, &instance) => Answer {
+                    detail: "its breadcrumb is not on the instance any more".to_owned(),
+                    event: Event::Untagged,
+                },
                 Ok(instance) => match Self::stopped_by_others(record, &instance) {
                     Some(reason) => Answer {
                         detail: reason.clone(),
@@ -91,6 +95,15 @@ impl Executor {
         record
             .machine
             .stopped_by_others(asked_at, STOP_FOLLOWS_WITHIN)
+    }
+
+    /// What the last look at a machine says of a resize that an earlier process has marked: it was ended, and its tag taken
+    /// off, after the copy of the journal that is read here was made.
+    fn has_lost_its_tag(record: &Record, instance: &Instance) -> bool {
+        let tag = instance.tags.get(Breadcrumb::TAG);
+        let id = tag.and_then(|value| Some(Breadcrumb::parse(value)?.resize_id));
+        record.machine.step() == Step::LastLook
+            && id.as_deref() != Some(record.request.resize_id.as_str())
     }
 
     async fn preflight(&self, record: &Record) -> Answer {

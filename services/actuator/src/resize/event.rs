@@ -57,6 +57,8 @@ pub enum Event {
         state: InstanceState,
         instance_type: String,
     },
+    /// Answer of a look: its breadcrumb isn't on the instance any more, so its stop was made good.
+    Untagged,
     /// Answer of the status checks.
     Status {
         state: InstanceState,

@@ -105,6 +105,8 @@ impl Machine {
                 return State::Mark { tagged, call };
             }
             Step::Recheck => return State::Recheck(watch),
+            // No journal of FORMAT 1 has it.
+            Step::LastLook => return State::LastLook,
             Step::Stop if !self.stop_asked => return State::Stop(call),
             Step::Unmark => {
                 return State::Unmark {

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     breadcrumb::Breadcrumb,
     event::{Action, Event},
-    ladder::{Ladder, OLD_TYPE},
+    ladder::Ladder,
     limits::Limits,
-    state::{At, Call, LastStop, SinceStop, State, Watch},
+    state::{At, Call, State, Watch},
     step::{Monitoring, Outcome, Phase, Step},
 };
 use crate::cloud::ErrorKind;
@@ -63,14 +63,7 @@ impl Resize {
         let mut machine = Self::new(&crumb.from, &crumb.target, monitoring_enabled, limits);
         machine.ladder.extend(crumb.fallbacks.clone());
         machine.account = Some(account.to_owned());
-        let stop = LastStop {
-            idle: machine.limits.tries_per_type,
-            ..LastStop::default()
-        };
-        machine.state = State::AfterStop(
-            At::AwaitStopped(Watch::default()),
-            SinceStop::new(OLD_TYPE, stop),
-        );
+        machine.state = machine.back_to_the_old_type();
         machine.fail("the journal was lost; only the instance's breadcrumb was left");
         machine
     }
@@ -101,7 +94,9 @@ impl Resize {
         }
         self.state = match self.state.clone() {
             State::Preflight { tagged } | State::Mark { tagged, .. } => State::Preflight { tagged },
-            State::Recheck(_) | State::Stop(_) => State::Preflight { tagged: true },
+            State::Recheck(_) | State::LastLook | State::Stop(_) => {
+                State::Preflight { tagged: true }
+            }
             State::AfterStop(at, mut since) => {
                 let at = match at {
                     // Still running after a while, it is asked to stop again.
@@ -152,9 +147,9 @@ impl Resize {
     pub fn never_stop(&mut self, why: &str) {
         self.state = match self.state.clone() {
             State::Preflight { tagged } | State::Mark { tagged, .. } => self.refuse(tagged, why),
-            State::Recheck(_) | State::Stop(_) => self.refuse(true, why),
+            State::Recheck(_) | State::Stop(_) => self.refuse_marked(why),
             State::AfterStop(at, since) => self.no_stop_any_more(at, since, why),
-            ended @ (State::Unmark { .. } | State::Ended(_)) => ended,
+            ended @ (State::LastLook | State::Unmark { .. } | State::Ended(_)) => ended,
         }
     }
 
@@ -199,9 +194,11 @@ impl Resize {
     /// True once a stop may have been carried out.
     pub fn stop_asked(&self) -> bool {
         match &self.state {
-            State::Preflight { .. } | State::Mark { .. } | State::Recheck(_) | State::Stop(_) => {
-                false
-            }
+            State::Preflight { .. }
+            | State::Mark { .. }
+            | State::Recheck(_)
+            | State::LastLook
+            | State::Stop(_) => false,
             State::AfterStop(..) => true,
             State::Unmark { stop_asked, .. } => *stop_asked,
             State::Ended(outcome) => !matches!(outcome, Outcome::Refused | Outcome::DryRun),
@@ -221,7 +218,9 @@ impl Resize {
     /// Where it is, for those who watch.
     pub fn phase(&self) -> Phase {
         match &self.state {
-            State::Preflight { .. } | State::Mark { .. } | State::Recheck(_) => Phase::Preflight,
+            State::Preflight { .. } | State::Mark { .. } | State::Recheck(_) | State::LastLook => {
+                Phase::Preflight
+            }
             State::Stop(_) => Phase::Stopping,
             State::AfterStop(At::Check(_), _) => Phase::Checking,
             State::AfterStop(At::Monitor(_), _) => Phase::Monitoring,
@@ -298,7 +297,7 @@ impl Resize {
         match &self.state {
             State::Preflight { .. } => (Action::Preflight, Duration::ZERO),
             State::Mark { .. } => (Action::Mark, pause),
-            State::Recheck(_) => (Action::Look, pause),
+            State::Recheck(_) | State::LastLook => (Action::Look, pause),
             State::Stop(_) => (Action::Stop, pause),
             State::AfterStop(at, since) => match at {
                 At::Stop(_) => (Action::Stop, pause),

@@ -26,8 +26,9 @@ impl Resize {
         };
         use Event::{
             Done, DryRun, Failed, Monitored, Passed, Refused, Seen, Status, StoppedByOthers,
+            Untagged,
         };
-        use State::{AfterStop, Ended, Mark, Preflight, Recheck, Stop, Unmark};
+        use State::{AfterStop, Ended, LastLook, Mark, Preflight, Recheck, Stop, Unmark};
         self.state = match (self.state.clone(), event) {
             (Preflight { tagged }, Passed { fallbacks, account }) => {
                 self.passed(tagged, fallbacks, account)
@@ -36,7 +37,7 @@ impl Resize {
             (Preflight { tagged } | Mark { tagged, .. }, Refused { reason }) => {
                 self.refuse(tagged, reason)
             }
-            (Recheck(_) | Stop(_), Refused { reason }) => self.refuse(true, reason),
+            (Recheck(_) | Stop(_), Refused { reason }) => self.refuse_marked(reason),
             (AfterStop(at @ StopAgain(_), since), Refused { reason }) => {
                 self.another_stop_refused(at, since, &reason)
             }
@@ -63,6 +64,15 @@ impl Resize {
             (Recheck(watch), Failed { kind, message }) => {
                 self.recheck_failed(watch.after(elapsed), kind, message)
             }
+            (
+                LastLook,
+                Seen {
+                    state,
+                    instance_type,
+                },
+            ) => self.seen_at_last(state, instance_type),
+            (LastLook, Untagged) => self.unmark(Outcome::Refused, false),
+            (LastLook, Failed { kind, message }) => self.last_look_failed(kind, message),
 
             (Stop(call), Done) => self.first_stop_asked(call),
             (Stop(call), Failed { kind, .. }) if kind.is_uncertain() => self.first_stop_asked(call),

@@ -24,6 +24,9 @@ pub(super) enum State {
         call: Call,
     },
     Recheck(Watch),
+    /// It is refused, and an earlier process has left its breadcrumb: is the machine down for this resize all the same? A
+    /// journal that was put back from before the stop doesn't know of it.
+    LastLook,
     /// The first stop: nothing has happened to the machine yet.
     Stop(Call),
     /// A stop may have been carried out: from here on the machine has to be brought up.
@@ -279,6 +282,7 @@ impl State {
             Self::Preflight { .. } => Step::Preflight,
             Self::Mark { .. } => Step::Mark,
             Self::Recheck(_) => Step::Recheck,
+            Self::LastLook => Step::LastLook,
             Self::Stop(_) | Self::AfterStop(At::Stop(_), _) => Step::Stop,
             Self::AfterStop(At::AwaitStopped(_), _) => Step::AwaitStopped,
             Self::AfterStop(At::Modify(_), _) => Step::Modify,

@@ -16,6 +16,8 @@ pub enum Step {
     Mark,
     /// One last look: is it still what the checks saw?
     Recheck,
+    /// Refused after a restart: is it down all the same?
+    LastLook,
     Stop,
     #[strum(serialize = "wait_stopped")]
     AwaitStopped,

@@ -112,10 +112,10 @@ impl Resize {
         self.pause += 1;
         let hopeless = self.tries >= self.limits.tries_before_stop;
         match kind {
-            _ if hopeless => self.refuse(true, message),
+            _ if hopeless => self.refuse_marked(message),
             kind if kind.passes() => State::Stop(Call::Due),
             ErrorKind::WrongState | ErrorKind::NotFound => State::Recheck(Watch::default()),
-            _ => self.refuse(true, message),
+            _ => self.refuse_marked(message),
         }
     }
 

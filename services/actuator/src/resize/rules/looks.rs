@@ -27,7 +27,7 @@ impl Resize {
             "it is {state} on {instance_type} by now; the pre-flight saw it running on {}",
             self.ladder.from
         );
-        self.refuse(true, reason)
+        self.refuse_marked(reason)
     }
 
     pub(in crate::resize) fn recheck_failed(
@@ -41,8 +41,53 @@ impl Resize {
         // One "not found" can be a replica that lags.
         let may_pass = kind.is_transient() || kind == ErrorKind::NotFound;
         match self.tries >= self.limits.tries_before_stop || !may_pass {
-            true => self.refuse(true, message),
+            true => self.refuse_marked(message),
             false => State::Recheck(watch),
+        }
+    }
+
+    /// A machine that is down on a type of the ladder, but the old one, is down for this resize, whatever the journal says.
+    /// Down on the old type, nothing tells a user's stop from one that the journal has forgotten: a person is called.
+    pub(in crate::resize) fn seen_at_last(
+        &mut self,
+        state: InstanceState,
+        instance_type: String,
+    ) -> State {
+        let down = matches!(state, InstanceState::Stopped | InstanceState::Stopping);
+        if down && instance_type != self.ladder.from && self.ladder.contains(&instance_type) {
+            self.fail_first(&format!(
+                "it is {state} on {instance_type}, so the journal is older than what was done to it"
+            ));
+            self.seen_type = instance_type;
+            return self.back_to_the_old_type();
+        }
+        if down {
+            self.paged = true;
+            self.fail_first(&format!(
+                "it is {state} on {instance_type}; start it unless somebody stopped it on purpose: this resize may have \
+                 stopped it, if the journal was put back from a copy"
+            ));
+        }
+        self.unmark(Outcome::Refused, false)
+    }
+
+    pub(in crate::resize) fn last_look_failed(
+        &mut self,
+        kind: ErrorKind,
+        message: String,
+    ) -> State {
+        self.pause += 1;
+        self.tries += 1;
+        // What can't be seen may be down: the tag stays for as long as it takes, unless it is gone.
+        match kind {
+            ErrorKind::NotFound if self.tries >= self.limits.tries_before_stop => {
+                self.unmark(Outcome::Refused, false)
+            }
+            _ => {
+                self.paged |= self.tries >= self.limits.tries_before_stop;
+                self.fail(message);
+                State::LastLook
+            }
         }
     }
 

@@ -3,8 +3,9 @@
 use crate::{
     cloud::Checks,
     resize::{
+        ladder::OLD_TYPE,
         machine::Resize,
-        state::{Aim, At, Call, SinceStop, State, Watch},
+        state::{Aim, At, Call, LastStop, SinceStop, State, Watch},
         step::{Monitoring, Outcome},
     },
 };
@@ -91,8 +92,13 @@ impl Resize {
         } else {
             Outcome::RolledBack
         };
-        if outcome == Outcome::Succeeded && since.checks == Some(Checks::Ok) {
-            self.error = None;
+        match outcome {
+            Outcome::Succeeded if since.checks == Some(Checks::Ok) => self.error = None,
+            Outcome::Succeeded => {}
+            _ => self.fail(format!(
+                "it runs on {}, not on {}: somebody else changed its type or started it",
+                self.seen_type, self.ladder.target
+            )),
         }
         self.unmark(outcome, true)
     }
@@ -102,13 +108,32 @@ impl Resize {
         State::Ended(Outcome::Gone)
     }
 
-    /// Before the stop.
+    /// Before the stop. `tagged`: an earlier process may have gone further than the journal says.
     pub(in crate::resize) fn refuse(&mut self, tagged: bool, reason: impl Into<String>) -> State {
         self.fail(reason);
+        self.begin_anew();
         match tagged {
-            true => self.unmark(Outcome::Refused, false),
+            true => State::LastLook,
             false => State::Ended(Outcome::Refused),
         }
+    }
+
+    /// Before the stop, which this very process was about to ask for.
+    pub(in crate::resize) fn refuse_marked(&mut self, reason: impl Into<String>) -> State {
+        self.fail(reason);
+        self.unmark(Outcome::Refused, false)
+    }
+
+    /// It was stopped, and little is known of how: back to the old type, and no second stop.
+    pub(in crate::resize) fn back_to_the_old_type(&self) -> State {
+        let stop = LastStop {
+            idle: self.limits.tries_per_type,
+            ..LastStop::default()
+        };
+        State::AfterStop(
+            At::AwaitStopped(Watch::default()),
+            SinceStop::new(OLD_TYPE, stop),
+        )
     }
 
     pub(in crate::resize) fn unmark(&mut self, outcome: Outcome, stop_asked: bool) -> State {

@@ -352,6 +352,79 @@ async fn a_restored_backup_of_the_journal_stops_nothing() {
     assert_eq!(site.fake.count(Operation::ModifyType), changes);
 }
 
+/// A copy of the journal, made when the machine was marked and not yet stopped, that is put back when the resize has been
+/// `left_at` a call. Returns the site.
+async fn copied_when_marked_and_left_at(operation: Operation) -> Site {
+    let site = Site::new();
+    let marked = site.fake.hold(Operation::SetTag, 1, Moment::After);
+    let hold = site.fake.hold(operation, 1, Moment::Before);
+    let config = Config {
+        shutdown_grace_seconds: 0,
+        ..site.config("journal.db")
+    };
+    let mut stage = site.boot_ready(config).await;
+    stage.start(request("r1")).await.unwrap();
+    marked.arrived().await;
+    copy_of_the_journal(&site);
+    marked.release();
+    hold.arrived().await;
+    stage.end().await;
+    hold.lose();
+    assert_eq!(site.fake.state(ID), Some(InstanceState::Stopped));
+    site
+}
+
+#[tokio::test]
+async fn a_copy_of_the_journal_from_before_the_stop_brings_up_what_is_down_on_another_type() {
+    for age in [10, 3 * 86_400] {
+        let site = copied_when_marked_and_left_at(Operation::Start).await;
+        assert_eq!(site.fake.instance_type(ID).as_deref(), Some(TARGET));
+        site.clock.sleep(Duration::from_secs(age)).await;
+        let mut stage = site.boot(site.config("backup.db")).await;
+        let resize = stage.watch("r1").await.pop().unwrap();
+        assert_eq!(stage.runs(), running(FROM), "{resize:?}");
+        assert_eq!(resize.phase(), ResizePhase::RolledBack);
+        let why = &resize.error;
+        assert!(why.contains("the journal is older"), "{why}");
+        assert_eq!(site.fake.count(Operation::Stop), 1);
+        assert!(!site.fake.tags(ID).contains_key(TAG));
+    }
+}
+
+/// A user may have stopped it, or this resize.
+#[tokio::test]
+async fn a_copy_of_the_journal_from_before_the_stop_calls_a_person_where_nothing_tells_who_stopped_it()
+ {
+    let site = copied_when_marked_and_left_at(Operation::ModifyType).await;
+    let mut stage = site.boot(site.config("backup.db")).await;
+    let resize = stage.watch("r1").await.pop().unwrap();
+    assert_eq!(resize.phase(), ResizePhase::Refused, "{resize:?}");
+    let why = &resize.error;
+    assert!(why.contains("start it unless somebody"), "{why}");
+    assert_eq!(stage.runs(), (FROM.to_owned(), InstanceState::Stopped));
+    let text = metrics(&stage.metrics_url).await;
+    assert!(
+        text.contains("autoscaler_actuator_resizes_paged_total 1"),
+        "{text}"
+    );
+}
+
+/// The resize ended well after the copy was made, and a user has stopped the machine since.
+#[tokio::test]
+async fn a_copy_of_the_journal_from_before_the_stop_leaves_a_machine_without_the_tag_alone() {
+    let site = copied_when_marked_and_left_at(Operation::Start).await;
+    let mut stage = site.boot(site.config("journal.db")).await;
+    stage.watch("r1").await;
+    assert_eq!(stage.runs(), running(TARGET));
+    stage.end().await;
+    site.fake.somebody(ID, Deed::Stop);
+    site.clock.sleep(Duration::from_secs(600)).await;
+    let mut stage = site.boot(site.config("backup.db")).await;
+    let resize = stage.watch("r1").await.pop().unwrap();
+    assert_eq!(resize.phase(), ResizePhase::Refused, "{resize:?}");
+    assert_eq!(stage.runs(), (TARGET.to_owned(), InstanceState::Stopped));
+}
+
 #[tokio::test]
 async fn a_user_who_stops_it_days_after_a_stop_that_was_lost_is_left_alone() {
     let site = Site::new();
