@@ -100,6 +100,10 @@ impl Client {
             .map_err(self.actuator_failure())?
             .into_inner();
         let Instance { instance_type, .. } = described.instance.unwrap_or_default();
+        if instance_type == request.target {
+            let why = format!("{id} runs on {instance_type} already");
+            return Err(Failure::usage(why));
+        }
         let dry_run = request.dry_run || described.dry_run;
         if !dry_run && !request.yes {
             confirm(&id, &instance_type, &request.target)?;
