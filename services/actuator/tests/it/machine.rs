@@ -322,6 +322,29 @@ fn what_happens_decides_what_comes_next() {
     }
 }
 
+/// Somebody gives it another type between two looks, and starts it: nothing failed, and still it is not what was asked for.
+#[test]
+fn an_end_on_another_type_says_why() {
+    for (runs_on, outcome) in [(FROM, Outcome::RolledBack), ("t2.large", Outcome::FellBack)] {
+        let mut machine = after(started_on(TARGET));
+        let settled = Duration::from_secs(3_600);
+        machine
+            .apply(seen(InstanceState::Running, runs_on), settled)
+            .unwrap();
+        machine.apply(status(Checks::Ok), Duration::ZERO).unwrap();
+        machine
+            .apply(Event::Monitored(Monitoring::Ok), Duration::ZERO)
+            .unwrap();
+        machine.apply(Event::Done, Duration::ZERO).unwrap();
+        assert_eq!(machine.outcome(), Some(outcome));
+        let why = machine.error().unwrap_or_default();
+        assert!(
+            why.contains(&format!("it runs on {runs_on}, not on {TARGET}")),
+            "{why}"
+        );
+    }
+}
+
 #[test]
 fn a_stop_that_hangs_gives_the_change_up_but_not_the_machine() {
     let mut machine = after(vec![
@@ -565,6 +588,10 @@ fn run(mishaps: &[Mishap]) -> Result<(Outcome, World, usize), TestCaseError> {
             // What was begun comes to its end when nobody looks, too.
             world.move_on();
             world.move_on();
+            if !matches!(outcome, Outcome::Succeeded | Outcome::DryRun) && machine.error().is_none()
+            {
+                return Err(TestCaseError::fail(format!("{outcome:?} without a reason")));
+            }
             return Ok((outcome, world, count));
         }
         let mishap = mishaps.get(count).cloned().unwrap_or(Mishap::None);

@@ -27,6 +27,11 @@ async fn a_resize_by_hand_shows_its_steps_and_what_runs_then() {
     assert!(out.contains("was not touched (dry run)"), "{out}");
     assert_eq!(site.fake.mutations(), 0);
 
+    let (code, _, error) = told(&site.autoscaler.output(&["resize", ID, "t2.small"]).await);
+    assert_eq!(code, Some(64));
+    let why = format!("{ID} runs on t2.small already");
+    assert!(error.contains(&why), "{error}");
+
     // Nobody is there to say yes.
     let (code, _, error) = told(&site.autoscaler.output(&["resize", ID, "t2.medium"]).await);
     assert_eq!(code, Some(64));
