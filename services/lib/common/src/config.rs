@@ -30,6 +30,8 @@ pub use self::{
 use self::{strict::Strict, variables::Written};
 
 const DEFAULT_FILE: &str = "autoscaler.yaml";
+/// How keys of the file begin that are nothing but a place for anchors, as in Compose files.
+const EXTENSION: &str = "x-";
 
 /// The layered configuration, before it is split into sections.
 #[derive(Clone, Debug)]
@@ -64,24 +66,23 @@ impl Settings {
 
     fn from_yaml(text: &str, file: Option<PathBuf>) -> Result<Self, ConfigError> {
         let path = || file.clone().unwrap_or_else(|| DEFAULT_FILE.into());
+        let text = without_mark(text);
         if depth::is_too_deep(text) {
             return Err(ConfigError::TooDeep { path: path() });
         }
-        let tree: Option<BTreeMap<String, serde_yaml_ng::Value>> = serde_yaml_ng::from_str::<
-            serde_yaml_ng::Value,
-        >(text)
-        .map_err(|source| ConfigError::Syntax {
+        let syntax = |source| ConfigError::Syntax {
             path: path(),
             source,
-        })
-        .and_then(|value| {
-            serde_yaml_ng::from_value(value).map_err(|_| ConfigError::NotSections { path: path() })
-        })?;
-        // A section that is there but empty is YAML's null: the same as absent.
+        };
+        let mut tree: serde_yaml_ng::Value = serde_yaml_ng::from_str(text).map_err(syntax)?;
+        tree.apply_merge().map_err(syntax)?;
+        let tree: Option<BTreeMap<String, serde_yaml_ng::Value>> = serde_yaml_ng::from_value(tree)
+            .map_err(|_| ConfigError::NotSections { path: path() })?;
+        // A section that is there but empty is YAML's null: the same as absent. What begins with `x-` holds anchors.
         let sections: BTreeMap<_, _> = tree
             .unwrap_or_default()
             .into_iter()
-            .filter(|(_, value)| !value.is_null())
+            .filter(|(key, value)| !value.is_null() && !key.starts_with(EXTENSION))
             .collect();
         Ok(Self {
             layers: Figment::from(Serialized::defaults(sections)),
@@ -280,6 +281,11 @@ fn named_or_default(path: Option<&Path>) -> Option<PathBuf> {
         Some(path) => Some(path.to_owned()),
         None => Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists()),
     }
+}
+
+/// Without the mark of byte order that some editors write first.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 fn check_tree(key: &str, tree: &Value) -> Result<(), ConfigError> {

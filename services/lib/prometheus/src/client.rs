@@ -1,6 +1,10 @@
-//! `query_range` of Prometheus's HTTP API, by POST, with bounds on time and size. Redirects and proxies are not followed.
+//! `query_range` of Prometheus's HTTP API, by POST or GET, with bounds on time and size. Redirects and proxies are not followed.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use common::text::{chain, one_line, root_cause};
 use reqwest::{
@@ -54,6 +58,8 @@ pub struct Range {
 pub struct Client {
     http: reqwest::Client,
     bounds: Bounds,
+    /// Addresses at which POST is refused and GET is not.
+    only_get: Mutex<BTreeSet<String>>,
 }
 
 impl Client {
@@ -97,7 +103,11 @@ impl Client {
         let http = custom(builder)
             .build()
             .map_err(|error| QueryError::Client(innermost(&error)))?;
-        Ok(Self { http, bounds })
+        Ok(Self {
+            http,
+            bounds,
+            only_get: Mutex::default(),
+        })
     }
 
     /// Runs `query` at `base` over `range`.
@@ -121,9 +131,7 @@ impl Client {
             ("step", range.step_seconds.to_string()),
             ("timeout", format!("{}s", self.bounds.timeout_seconds)),
         ];
-        let request = self.http.post(url).form(&form);
-        let answer = request.send().await;
-        let mut response = answer.map_err(|error| self.failure(base, &error))?;
+        let mut response = self.ask(base, url, &form).await?;
         let url = shown(base);
         let header = |response: &reqwest::Response, name| {
             let value = response.headers().get(name);
@@ -142,7 +150,7 @@ impl Client {
             return Err(QueryError::Status {
                 url,
                 status,
-                detail: said.map(|error| format!(": {error}")).unwrap_or_default(),
+                detail: detail(base, status, said),
             });
         }
         let content_type = header(&response, CONTENT_TYPE).unwrap_or_default();
@@ -155,6 +163,49 @@ impl Client {
         let mut answer = wire::parse(&body).map_err(|why| QueryError::Answer { url, why })?;
         answer.warnings.extend(limited);
         Ok(answer)
+    }
+
+    /// By POST, for expressions can be longer than URLs may be; by GET where a proxy lets only that through.
+    async fn ask(
+        &self,
+        base: &Url,
+        url: Url,
+        form: &[(&str, String)],
+    ) -> Result<reqwest::Response, QueryError> {
+        let get = || self.http.get(url.clone()).query(form);
+        let place = url.as_str();
+        if !self.takes_only_get().contains(place) {
+            let request = self.http.post(url.clone()).form(form);
+            let answer = request.send().await;
+            let answer = answer.map_err(|error| self.failure(base, &error))?;
+            let refused = matches!(
+                answer.status(),
+                StatusCode::FORBIDDEN
+                    | StatusCode::METHOD_NOT_ALLOWED
+                    | StatusCode::NOT_IMPLEMENTED
+            );
+            // As the client library in Go does.
+            if !refused {
+                return Ok(answer);
+            }
+            let second = get().send().await;
+            let second = second.map_err(|error| self.failure(base, &error))?;
+            if second.status() == StatusCode::OK && self.takes_only_get().insert(place.to_owned()) {
+                tracing::info!(
+                    url = shown(base),
+                    status = %answer.status(),
+                    "POST is refused there, GET is not: queries go by GET from here on, and long ones may fail"
+                );
+            }
+            return Ok(second);
+        }
+        let answer = get().send().await;
+        answer.map_err(|error| self.failure(base, &error))
+    }
+
+    fn takes_only_get(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        // A set is whole whoever panicked.
+        self.only_get.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The body after decompression, as long as it stays below `limit`.
@@ -183,9 +234,55 @@ impl Client {
             let seconds = self.bounds.timeout_seconds;
             return QueryError::Timeout { url, seconds };
         }
-        let why = innermost(error);
+        let why = match innermost(error) {
+            // What rustls says of bytes that are no TLS.
+            why if base.scheme() == "https" && why.contains("InvalidContentType") => {
+                "it does not speak TLS; write http:// instead of https://".to_owned()
+            }
+            why => why,
+        };
         QueryError::Unreachable { url, why }
     }
+}
+
+/// What is said of an error: the server's own words, and what in the address may be the cause.
+fn detail(base: &Url, status: StatusCode, said: Option<String>) -> String {
+    let mut detail = said.map(|said| format!(": {said}")).unwrap_or_default();
+    let to_https = |line: &str| {
+        let line = line.to_ascii_lowercase();
+        ["https server", "https port"]
+            .iter()
+            .any(|words| line.contains(words))
+    };
+    if base.scheme() == "http" && to_https(&detail) {
+        detail.push_str("; it speaks TLS: write https:// instead of http://");
+    } else if status == StatusCode::NOT_FOUND
+        && let Some(page) = page_in(base)
+    {
+        detail.push_str(&format!("; the URL is the address before {page}"));
+    }
+    detail
+}
+
+/// The end of an address that was copied from a browser, or from the documentation of the API.
+fn page_in(base: &Url) -> Option<&'static str> {
+    let path = base.path().trim_end_matches('/');
+    let pages = [
+        "/api/v1/query_range",
+        "/api/v1/query",
+        "/api/v1",
+        "/api",
+        "/classic/graph",
+        "/graph",
+        "/query",
+        "/targets",
+        "/alerts",
+        "/rules",
+        "/config",
+        "/status",
+        "/metrics",
+    ];
+    pages.into_iter().find(|page| path.ends_with(page))
 }
 
 /// What the headers say of missing data: M3 names the limit that it ran into in `M3-Results-Limited`.
@@ -221,6 +318,40 @@ fn innermost(error: &reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_of_a_page_is_said_to_be_one() {
+        let of = |url: &str, status, said: &str| {
+            let said = Some(said.to_owned()).filter(|said| !said.is_empty());
+            detail(&Url::parse(url).unwrap(), status, said)
+        };
+        let absent = StatusCode::NOT_FOUND;
+        for (url, expected) in [
+            (
+                "http://p:9090/graph",
+                ": 404 page; the URL is the address before /graph",
+            ),
+            (
+                "http://p:9090/prom/graph/",
+                ": 404 page; the URL is the address before /graph",
+            ),
+            (
+                "http://p:9090/api/v1",
+                ": 404 page; the URL is the address before /api/v1",
+            ),
+            ("http://p:9090/prometheus", ": 404 page"),
+            ("http://p:9090", ": 404 page"),
+        ] {
+            assert_eq!(of(url, absent, "404 page"), expected, "{url}");
+        }
+        let plain = "Client sent an HTTP request to an HTTPS server.";
+        let said = of("http://p:9090", StatusCode::BAD_REQUEST, plain);
+        assert!(
+            said.ends_with("write https:// instead of http://"),
+            "{said}"
+        );
+        assert_eq!(of("http://p:9090/graph", StatusCode::BAD_GATEWAY, ""), "");
+    }
 
     #[test]
     fn headers_say_that_an_answer_is_partial_too() {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use common::text::{chain, one_line};
+use common::text::{chain, one_line, words};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
@@ -58,9 +58,9 @@ const MOST_ADVICE: usize = 4;
 struct Envelope {
     status: String,
     data: Option<Data>,
-    #[serde(rename = "errorType", default)]
+    #[serde(rename = "errorType", default, deserialize_with = "nothing_is_empty")]
     error_type: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing_is_empty")]
     error: String,
     // In whatever form: only an absent, null or empty one says nothing.
     #[serde(default)]
@@ -138,17 +138,26 @@ pub fn is_yes(text: &str) -> bool {
     )
 }
 
+/// `null`, which programs in Go write for a list or map that nobody made, is an empty one.
+fn nothing_is_empty<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
 #[derive(Deserialize)]
 struct Data {
     #[serde(rename = "resultType")]
     result_type: String,
+    #[serde(deserialize_with = "nothing_is_empty")]
     result: Vec<Matrix>,
 }
 
 #[derive(Deserialize)]
 struct Matrix {
+    #[serde(deserialize_with = "nothing_is_empty")]
     metric: BTreeMap<String, String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing_is_empty")]
     values: Vec<Point>,
 }
 
@@ -216,10 +225,50 @@ pub fn parse(body: &[u8]) -> Result<RangeAnswer, Malformed> {
     })
 }
 
-/// The `error` of an error answer, when the body is one.
+/// What the body of an error says, on one line and of bounded length: Prometheus's `error`, what others call `message`,
+/// plain text, or the words of a page. `None` when it says nothing.
 pub fn parse_error(body: &[u8]) -> Option<String> {
-    let envelope: Envelope = serde_json::from_slice(body).ok()?;
-    (!envelope.error.is_empty()).then(|| one_line(&envelope.error))
+    let text = String::from_utf8_lossy(body);
+    let said = match serde_json::from_str::<Value>(&text) {
+        Ok(json) => said_in(&json).unwrap_or_else(|| json.to_string()),
+        Err(_) if text.trim_start().starts_with('<') => without_tags(&text),
+        Err(_) => text.into_owned(),
+    };
+    let said = one_line(&words(&said));
+    (!matches!(said.as_str(), "" | "null" | "{}" | "[]")).then_some(said)
+}
+
+fn said_in(json: &Value) -> Option<String> {
+    ["error", "message", "error_description", "detail", "Message"]
+        .iter()
+        .find_map(|name| match json.get(name)? {
+            Value::String(text) if text.trim().is_empty() => None,
+            Value::String(text) => Some(text.clone()),
+            // `{"error": {"message": …}}`
+            inner => said_in(inner),
+        })
+}
+
+/// The words of a page: of what isn't shown, nothing.
+fn without_tags(page: &str) -> String {
+    let mut words = String::new();
+    let mut rest = page;
+    while let Some(begin) = rest.find('<') {
+        words.push_str(&rest[..begin]);
+        words.push(' ');
+        let lower = rest[begin..].to_ascii_lowercase();
+        let unseen = [
+            ("<style", "</style"),
+            ("<script", "</script"),
+            ("<!--", "-->"),
+        ];
+        let behind = unseen.iter().find(|(first, _)| lower.starts_with(first));
+        let last = behind.map_or(Some(0), |(_, last)| lower.find(last));
+        let end = last.and_then(|last| Some(last + lower[last..].find('>')?));
+        rest = end.map_or("", |end| &rest[begin + end + 1..]);
+    }
+    words.push_str(rest);
+    words
 }
 
 #[cfg(test)]
@@ -337,6 +386,52 @@ mod tests {
             assert!(message.contains(expected), "{message:?} lacks {expected:?}");
             assert!(!message.contains('\n'));
         }
+    }
+
+    #[test]
+    fn null_is_nothing_wherever_a_list_or_a_map_is_expected() {
+        for (result, series) in [
+            ("null", 0),
+            (r#"[{"metric":null,"values":[[1,"2"]]}]"#, 1),
+            (r#"[{"metric":{"a":"b"},"values":null}]"#, 1),
+        ] {
+            let body = format!(
+                r#"{{"status":"success","errorType":null,"error":null,"warnings":null,"infos":null,"data":{{"resultType":"matrix","result":{result}}}}}"#
+            );
+            let answer = parse(body.as_bytes()).unwrap();
+            assert_eq!(answer.series.len(), series, "{result}");
+        }
+        assert!(parse(br#"{"status":"success","data":{"resultType":"matrix"}}"#).is_err());
+    }
+
+    #[test]
+    fn errors_are_quoted_in_whatever_form_they_come() {
+        for (body, expected) in [
+            ("no org id\n", "no org id"),
+            (r#"{"status":"error","error":"parse error"}"#, "parse error"),
+            (
+                r#"{"message":"API key is\u001b[31m invalid"}"#,
+                "API key is [31m invalid",
+            ),
+            (r#"{"error":{"code":403,"message":"denied"}}"#, "denied"),
+            (r#"{"status":"error","error":null,"message":"m"}"#, "m"),
+            (r#"{"code":7}"#, r#"{"code":7}"#),
+            (
+                "<html><head><style>p {}</style><title>403 Forbidden</title></head><!-- x --><body><h1>nginx</h1>",
+                "403 Forbidden nginx",
+            ),
+            ("<b", ""),
+            (" \n", ""),
+            ("null", ""),
+        ] {
+            assert_eq!(
+                parse_error(body.as_bytes()).unwrap_or_default(),
+                expected,
+                "{body}"
+            );
+        }
+        let long = parse_error("x".repeat(60_000).as_bytes()).unwrap();
+        assert!(long.len() < 2_000 && long.ends_with('…'), "{}", long.len());
     }
 
     #[test]

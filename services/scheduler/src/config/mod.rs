@@ -11,7 +11,7 @@ use std::{
 
 use common::{
     config::{ConfigError, Settings, invalid},
-    ec2::is_instance_id,
+    ec2::{instance_type_problem, is_instance_id},
 };
 use serde::{Deserialize, Serialize};
 
@@ -183,6 +183,9 @@ fn validate_targets(targets: &[TargetConfig]) -> Result<(), ConfigError> {
             ));
         }
         for (rung, name) in target.ladder.iter().enumerate() {
+            if let Some(problem) = instance_type_problem(name).filter(|_| !name.is_empty()) {
+                return Err(invalid(&key("ladder"), problem));
+            }
             if name.is_empty() || target.ladder[..rung].contains(name) {
                 return Err(invalid(
                     &key("ladder"),

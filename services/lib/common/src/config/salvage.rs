@@ -43,6 +43,7 @@ impl Settings {
         variables: Vec<Written>,
         section: &str,
     ) -> Result<Self, ConfigError> {
+        let text = super::without_mark(text);
         let whole = Self::from_yaml(text, file.clone());
         let settings = match whole {
             Err(

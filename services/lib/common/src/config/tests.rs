@@ -201,6 +201,32 @@ fn a_section_of_the_wrong_kind_is_no_empty_section() {
 }
 
 #[test]
+fn yaml_is_read_as_people_write_it() {
+    for yaml in [
+        "\u{feff}actuator: {timeout_seconds: 8, names: [b]}",
+        "\u{feff}# a comment\r\nactuator:\r\n  timeout_seconds: 8\r\n  names: [b]\r\n",
+        "x-base: &base {timeout_seconds: 8, names: [a]}\nactuator: {<<: *base, names: [b]}",
+        "x-names: &names [b]\nactuator: {timeout_seconds: 8, names: *names}",
+        "x-a: &a {timeout_seconds: 9}\nx-b: &b {timeout_seconds: 8, names: [b]}\nactuator: {<<: [*b, *a]}",
+    ] {
+        let read = actuator(yaml, &[]).unwrap();
+        assert_eq!(
+            (read.timeout_seconds, read.names),
+            (8, vec!["b".to_owned()]),
+            "{yaml}"
+        );
+    }
+    // Not where sections are, nor in one.
+    for yaml in [
+        "actuator: {x-names: [b]}",
+        "y-names: [b]",
+        "actuator: {<<: 5}",
+    ] {
+        assert!(actuator(yaml, &[]).is_err(), "{yaml}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     for (yaml, environment, expected) in [
         (

@@ -41,6 +41,13 @@ fn remedy(error: &QueryError) -> &'static str {
         QueryError::TooLarge { .. } => {
             "; narrow the expression or raise scheduler.prometheus.max_body_bytes"
         }
+        // Mimir's and Cortex's words.
+        QueryError::Status { detail, .. } if detail.contains("org id") => {
+            "; see scheduler.prometheus.tenant"
+        }
+        QueryError::Status { status, .. } if matches!(status.as_u16(), 401 | 403) => {
+            "; see scheduler.prometheus.bearer_token"
+        }
         _ => "",
     }
 }
