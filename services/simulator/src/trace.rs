@@ -111,6 +111,10 @@ mod tests {
     fn unusable_files_say_why() {
         for (csv, expected) in [
             ("timestamp,cpu\n1,NaN\n", "row 2"),
+            (
+                "timestamp,cpu\n1764000000000,20\n",
+                "line 2: timestamp 1764000000000 is too large for seconds; is it milliseconds?",
+            ),
             ("a,b\n1,2\n", "columns"),
             ("timestamp,cpu\n", "no series"),
             ("timestamp,value\n5,1\n", "no series"),

@@ -8,9 +8,9 @@ use std::{
 use axum::{
     Form, Router,
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode, header},
     response::{Html, IntoResponse, Response},
-    routing::post,
+    routing::get,
 };
 use serde_json::{Value, json};
 
@@ -24,6 +24,9 @@ pub struct Query {
     /// The header of that name.
     #[serde(skip)]
     pub authorization: Option<String>,
+    /// How it was asked.
+    #[serde(skip)]
+    pub method: Method,
 }
 
 type Answer = Arc<dyn Fn(&Query) -> Response + Send + Sync>;
@@ -56,7 +59,10 @@ impl Prometheus {
             queries: Arc::default(),
         };
         let app = Router::new()
-            .route(&format!("{path}/api/v1/query_range"), post(query_range))
+            .route(
+                &format!("{path}/api/v1/query_range"),
+                get(query_range).post(query_range),
+            )
             .with_state(shared.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}{path}", listener.local_addr().unwrap());
@@ -82,11 +88,13 @@ impl Prometheus {
 
 async fn query_range(
     State(shared): State<Shared>,
+    method: Method,
     headers: HeaderMap,
     Form(mut query): Form<Query>,
 ) -> Response {
     let authorization = headers.get(header::AUTHORIZATION);
     query.authorization = authorization.map(|value| value.to_str().unwrap().to_owned());
+    query.method = method;
     shared.queries.lock().unwrap().push(query.clone());
     let answer = Arc::clone(&shared.answer.lock().unwrap());
     // Some answers sleep.

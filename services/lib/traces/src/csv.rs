@@ -7,7 +7,7 @@ use flate2::read::MultiGzDecoder;
 
 use crate::{
     error::{BadValue, Fault, Place},
-    samples::Samples,
+    samples::{Samples, believable},
 };
 
 /// Which columns a file has to have.
@@ -98,10 +98,11 @@ impl<R: Read> Rows<R> {
             };
             self.record[column].parse().map_err(no_number)
         };
+        let timestamp = believable(number(self.timestamp, "timestamp")?);
         Ok(Some(Row {
             line,
             series: self.series.map_or("", |column| &self.record[column]),
-            timestamp: number(self.timestamp, "timestamp")?,
+            timestamp: timestamp.map_err(|what| Place::Line(line).fault(what))?,
             cpu: number(self.cpu, "cpu")?,
         }))
     }

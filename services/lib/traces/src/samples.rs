@@ -18,6 +18,17 @@ pub struct Series {
     pub cpu_percent: Vec<f64>,
 }
 
+/// `seconds` unless it can't be seconds.
+///
+/// # Errors
+/// When it must be milliseconds.
+pub(crate) fn believable(seconds: f64) -> Result<f64, BadValue> {
+    match seconds.abs() > LATEST_SECONDS {
+        true => Err(BadValue::Milliseconds(seconds)),
+        false => Ok(seconds),
+    }
+}
+
 /// Samples by series and time.
 #[derive(Debug, Default)]
 pub struct Samples(BTreeMap<String, BTreeMap<i64, f64>>);
@@ -29,9 +40,7 @@ impl Samples {
     /// # Errors
     /// When the time can't be seconds.
     pub fn add(&mut self, series: &str, seconds: f64, cpu: f64) -> Result<(), BadValue> {
-        if seconds.abs() > LATEST_SECONDS {
-            return Err(BadValue::Milliseconds(seconds));
-        }
+        believable(seconds)?;
         if !cpu.is_finite() || !seconds.is_finite() {
             return Ok(());
         }

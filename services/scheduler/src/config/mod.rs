@@ -305,6 +305,10 @@ mod tests {
                 "targets: [{id: a, instance_id: i-01234567, ladder: [t2.small, t2.small]}]",
                 "`scheduler.targets[0].ladder`",
             ),
+            (
+                "targets: [{id: a, instance_id: i-01234567, ladder: [t2.small, banana]}]",
+                "\"banana\" is not an instance type",
+            ),
         ] {
             let message = read(lines).unwrap_err();
             assert!(message.contains(expected), "{message:?} lacks {expected:?}");

@@ -96,6 +96,65 @@ async fn fault_36_prometheus_answers_5xx() {
     .await;
 }
 
+/// A proxy that lets only reading through, as it sees it.
+#[tokio::test]
+async fn where_post_is_refused_queries_go_by_get() {
+    for code in [403, 405, 501] {
+        let world = eager().await;
+        world
+            .prometheus
+            .answer(move |query| match query.method.as_str() {
+                "GET" => fleet(query, &[50.0, 50.0, 50.0]),
+                _ => status(code, "Method Not Allowed\n"),
+            });
+        let scheduler = world.scheduler("").await;
+        let tick = scheduler.tick().await;
+        assert_eq!(result(&tick, "web").action, "scale_up", "{code}");
+        let asked = |method: &str| {
+            let queries = world.prometheus.queries();
+            let refused = queries
+                .iter()
+                .filter(|query| query.method == "POST")
+                .count();
+            assert!(queries.len() > refused, "{method}");
+            refused
+        };
+        assert!(asked("POST") > 0);
+        // It is remembered.
+        scheduler.tick().await;
+        assert_eq!(asked("GET"), 0, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn errors_in_plain_text_are_quoted_with_what_to_do() {
+    all_unknown(
+        |_| status(401, "no org id\n"),
+        &["401 Unauthorized: no org id", "scheduler.prometheus.tenant"],
+    )
+    .await;
+    all_unknown(
+        |_| {
+            status(
+                502,
+                "<html><title>502 Bad Gateway</title><h1>nginx</h1></html>",
+            )
+        },
+        &["502 Bad Gateway nginx"],
+    )
+    .await;
+    for (scheme, path, words) in [
+        ("http", "/graph", "the URL is the address before /graph"),
+        ("https", "", "it does not speak TLS; write http://"),
+    ] {
+        let world = eager().await;
+        let wrong = world.prometheus.url.replace("http", scheme) + path;
+        let lines = format!("prometheus: {{url: '{wrong}'}}");
+        let tick = world.scheduler(&lines).await.tick().await;
+        assert_unknown(&world, &tick, "web", &[words]);
+    }
+}
+
 #[tokio::test]
 async fn fault_36_prometheus_slow() {
     let world = eager().await;
