@@ -239,11 +239,11 @@ async fn fault_38_missing_memory_stays_missing() {
 async fn fault_39_duplicate_series_are_refused_with_both_names() {
     let world = eager().await;
     world.prometheus.answer(|query| {
-        let of = |job| {
+        let of = |job, cpu| {
             let labels = labels(&[("instance", "10.0.0.1:9100"), ("job", job)]);
-            series(query, labels, |_| Some(value(query, 50.0).to_string()))
+            series(query, labels, |_| Some(value(query, cpu).to_string()))
         };
-        matrix(vec![of("node"), of("copy")])
+        matrix(vec![of("node", 50.0), of("copy", 60.0)])
     });
     let scheduler = world.scheduler("").await;
     let tick = scheduler.tick().await;
@@ -253,6 +253,43 @@ async fn fault_39_duplicate_series_are_refused_with_both_names() {
     ];
     assert_unknown(&world, &tick, "web", &both);
     assert_eq!(world.actuator.starts(), 0);
+}
+
+/// Service discovery writes the type into a label, and the machine was resized; a second job scrapes the same.
+#[tokio::test]
+async fn series_of_one_machine_whose_labels_changed_are_its_history() {
+    let world = eager().await;
+    world.prometheus.answer(|query| {
+        let cut = query.end - 6 * 3_600;
+        let of = |kind, keep: fn(i64, i64) -> bool| {
+            let labels = labels(&[("instance", "10.0.0.1:9100"), ("instance_type", kind)]);
+            series(query, labels, |at| {
+                keep(at, cut).then(|| value(query, 50.0).to_string())
+            })
+        };
+        matrix(vec![
+            of("t2.nano", |at, cut| at < cut),
+            of("t2.small", |at, cut| at >= cut),
+            of("t2.small-again", |at, cut| at >= cut),
+        ])
+    });
+    let tick = world.scheduler("").await.tick().await;
+    let web = result(&tick, "web");
+    assert_eq!(web.action, "scale_up", "{web:#?}");
+    assert_eq!(web.error, "");
+    let samples = world
+        .decision
+        .last_request("web")
+        .observation
+        .unwrap()
+        .samples;
+    assert!(samples > 500, "{samples}");
+    assert_unknown(
+        &world,
+        &tick,
+        "api",
+        &["none with instance=10.0.0.2", "there are: 10.0.0.1:9100"],
+    );
 }
 
 #[tokio::test]
@@ -540,8 +577,8 @@ async fn fault_44_hostile_labels_are_escaped() {
             ("x", "a\n| decision=scale_down \u{1b}[31m"),
         ]);
         let plain = labels(&[("instance", "10.0.0.2:9100")]);
-        let good = |labels| series(query, labels, |_| Some(value(query, 50.0).to_string()));
-        matrix(vec![good(hostile), good(plain)])
+        let good = |labels, cpu| series(query, labels, |_| Some(value(query, cpu).to_string()));
+        matrix(vec![good(hostile, 50.0), good(plain, 60.0)])
     });
     let lines = format!(
         "prometheus:\n  url: {}\n  cpu_query: 'cpu{{instance=~\"$instances\"}}'\n\

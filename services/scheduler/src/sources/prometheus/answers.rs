@@ -52,6 +52,11 @@ impl Answers {
     pub fn measured(&self, wanted: &Wanted<'_>) -> Result<Measured, Unmeasured> {
         // vCPUs set the scale of CPU: neither is of use without the other.
         let cpu = find(&self.cpu, wanted)?;
+        if let (true, Ok(answer)) = (cpu.is_empty(), &self.cpu)
+            && let Some(strangers) = answer.index.strangers(wanted)
+        {
+            return Err(strangers);
+        }
         let vcpus = find(&self.vcpus, wanted)?;
         let mut notes = Vec::new();
         let mut optional = |answer: &Answer| {
@@ -91,11 +96,10 @@ impl Answers {
 
 fn find(answer: &Answer, wanted: &Wanted<'_>) -> Result<Vec<Sample>, Unmeasured> {
     let answer = answer.as_ref().map_err(Clone::clone)?;
-    let found = answer.index.find(wanted)?;
-    let samples = found.map_or(&[][..], |series| &series.samples);
-    let sample = |sample: &prometheus_api::Sample| Sample {
+    let sample = |sample: prometheus_api::Sample| Sample {
         at: sample.at,
         value: sample.value,
     };
-    Ok(samples.iter().map(sample).collect())
+    let samples = answer.index.find(wanted)?;
+    Ok(samples.into_iter().map(sample).collect())
 }
