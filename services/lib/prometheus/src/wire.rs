@@ -252,11 +252,13 @@ fn said_in(json: &Value) -> Option<String> {
 /// The words of a page: of what isn't shown, nothing.
 fn without_tags(page: &str) -> String {
     let mut words = String::new();
+    // As long as the page, byte for byte.
+    let all_lower = page.to_ascii_lowercase();
     let mut rest = page;
     while let Some(begin) = rest.find('<') {
         words.push_str(&rest[..begin]);
         words.push(' ');
-        let lower = rest[begin..].to_ascii_lowercase();
+        let lower = &all_lower[page.len() - rest.len() + begin..];
         let unseen = [
             ("<style", "</style"),
             ("<script", "</script"),

@@ -96,10 +96,10 @@ impl Answers {
 
 fn find(answer: &Answer, wanted: &Wanted<'_>) -> Result<Vec<Sample>, Unmeasured> {
     let answer = answer.as_ref().map_err(Clone::clone)?;
-    let sample = |sample: prometheus_api::Sample| Sample {
+    let sample = |sample: &prometheus_api::Sample| Sample {
         at: sample.at,
         value: sample.value,
     };
     let samples = answer.index.find(wanted)?;
-    Ok(samples.into_iter().map(sample).collect())
+    Ok(samples.iter().map(sample).collect())
 }

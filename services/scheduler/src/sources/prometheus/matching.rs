@@ -1,8 +1,10 @@
 //! Which series belongs to which target. Pure.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap},
     fmt,
+    sync::OnceLock,
 };
 
 use common::text::shortened;
@@ -61,6 +63,8 @@ pub struct Index {
     by_label: HashMap<String, Vec<usize>>,
     by_host: HashMap<String, Vec<usize>>,
     by_instance_id: HashMap<String, Vec<usize>>,
+    /// Names of a few series, made once somebody asks: in a fleet many may.
+    examples: OnceLock<String>,
 }
 
 impl Index {
@@ -100,7 +104,7 @@ impl Index {
     ///
     /// # Errors
     /// When series of more than one machine fit, or they contradict each other to the end: two names.
-    pub fn find(&self, wanted: &Wanted<'_>) -> Result<Vec<Sample>, Unmeasured> {
+    pub fn find(&self, wanted: &Wanted<'_>) -> Result<Cow<'_, [Sample]>, Unmeasured> {
         let mut found: Vec<usize> = match *wanted {
             Wanted::Label(label) => self.by_label.get(label).cloned().unwrap_or_default(),
             Wanted::Only => (0..self.series.len()).collect(),
@@ -124,9 +128,9 @@ impl Index {
         found.sort_unstable();
         found.dedup();
         match found[..] {
-            [] => Ok(Vec::new()),
-            [one] => Ok(self.series[one].samples.clone()),
-            [first, second, ..] => self.joined(&found).ok_or_else(|| {
+            [] => Ok(Cow::default()),
+            [one] => Ok(Cow::Borrowed(&self.series[one].samples)),
+            [first, second, ..] => self.joined(&found).map(Cow::Owned).ok_or_else(|| {
                 Unmeasured(format!(
                     "{} series fit this target, such as {} and {}; set its `label`, or aggregate by one label in the expression",
                     found.len(),
@@ -168,11 +172,22 @@ impl Index {
 
     /// That series came and none is `wanted`: which ones did. `None` when none came.
     pub fn strangers(&self, wanted: &Wanted<'_>) -> Option<Unmeasured> {
-        let label = &self.instance_label;
+        (!self.series.is_empty()).then(|| {
+            Unmeasured(format!(
+                "{} CPU series came, none with {}={wanted}; there are: {}; is its exporter scraped, and does the \
+                 expression keep the label?",
+                self.series.len(),
+                self.instance_label,
+                self.examples.get_or_init(|| self.some_names()),
+            ))
+        })
+    }
+
+    fn some_names(&self) -> String {
         let mut names: Vec<String> = self
             .series
             .iter()
-            .map(|series| match series.labels.get(label) {
+            .map(|series| match series.labels.get(&self.instance_label) {
                 Some(value) => value.escape_debug().to_string(),
                 None => series.name(),
             })
@@ -184,14 +199,7 @@ impl Index {
             more => format!(" and {more} more"),
         };
         names.truncate(MOST_NAMES);
-        (!names.is_empty()).then(|| {
-            Unmeasured(format!(
-                "{} CPU series came, none with {label}={wanted}; there are: {}{more}; is its exporter scraped, and does the \
-                 expression keep the label?",
-                self.series.len(),
-                shortened(&names.join(", ")),
-            ))
-        })
+        shortened(&names.join(", ")) + &more
     }
 }
 
