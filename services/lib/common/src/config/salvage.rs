@@ -199,6 +199,7 @@ mod tests {
     fn a_section_is_read_whatever_the_others_are() {
         let region = |yaml| salvaged(yaml, &[]).unwrap().region;
         for yaml in [
+            "\u{feff}hands: {region: here}\nscheduler: {a: b: c}\n",
             "hands: {region: here}\npolicy: 7",
             "surprise: {a: 1}\nhands: {region: here}",
             "policy: [unclosed\nhands:\n  region: here\n",

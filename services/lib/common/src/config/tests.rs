@@ -204,6 +204,8 @@ fn a_section_of_the_wrong_kind_is_no_empty_section() {
 fn yaml_is_read_as_people_write_it() {
     for yaml in [
         "\u{feff}actuator: {timeout_seconds: 8, names: [b]}",
+        // The parser alone takes the first key after the mark for a document of its own.
+        "\u{feff}telemetry: {}\nactuator: {timeout_seconds: 8, names: [b]}",
         "\u{feff}# a comment\r\nactuator:\r\n  timeout_seconds: 8\r\n  names: [b]\r\n",
         "x-base: &base {timeout_seconds: 8, names: [a]}\nactuator: {<<: *base, names: [b]}",
         "x-names: &names [b]\nactuator: {timeout_seconds: 8, names: *names}",
