@@ -1,5 +1,5 @@
-//! What the actuator needs of a cloud, in its own words, as four traits: [`machines`], their [`types`], the [`account`],
-//! and [`commands`] on machines. `aws.rs` is the real one, and `limited.rs` stands before it.
+//! What the actuator needs of a cloud, in its own words, as five traits: [`machines`], their [`types`], the [`account`],
+//! [`commands`] on machines, and the [`metric_store`]. `aws.rs` is the real one, and `limited.rs` stands before it.
 
 pub mod account;
 #[cfg(feature = "aws")]
@@ -10,6 +10,7 @@ mod error;
 mod instance;
 pub(crate) mod limited;
 pub mod machines;
+pub mod metric_store;
 mod operation;
 pub mod quota;
 pub mod requests;
@@ -22,12 +23,13 @@ pub use self::{
     error::{CloudError, ErrorKind},
     instance::{Checks, Instance, InstanceState, InstanceStatus},
     machines::{DESCRIBED_AT_ONCE, Machines},
+    metric_store::{MEASURED_AT_ONCE, Mean, Metric, MetricSeries, MetricStore, Metrics, Stretch},
     operation::{Mutation, Operation},
     quota::{VcpuQuota, VcpuUse, family},
     types::{InstanceType, Types},
 };
 
-/// The whole of a cloud, for who needs all four.
-pub trait Cloud: Machines + Types + Account + Commands {}
+/// The whole of a cloud, for who needs all five.
+pub trait Cloud: Machines + Types + Account + Commands + MetricStore {}
 
-impl<T: Machines + Types + Account + Commands> Cloud for T {}
+impl<T: Machines + Types + Account + Commands + MetricStore> Cloud for T {}

@@ -35,6 +35,8 @@ pub struct Metrics {
     objections: Family<Labels, Counter>,
     /// Types that EC2 refused an instance for good.
     pub refused_for_good: Counter,
+    /// Metrics that CloudWatch charged for.
+    charged: Counter,
     /// 1 while nothing is ever changed.
     pub dry_run: Gauge,
     /// 1 while it is on.
@@ -69,6 +71,7 @@ impl Metrics {
             monitoring: Family::default(),
             objections: Family::default(),
             refused_for_good: Counter::default(),
+            charged: Counter::default(),
             dry_run: Gauge::default(),
             kill_switch: Gauge::default(),
             breaker_open: Gauge::default(),
@@ -127,6 +130,11 @@ impl Metrics {
             "types_refused_for_good",
             "Starts that EC2 refused because the instance and the type don't fit, once each",
             metrics.refused_for_good.clone(),
+        );
+        registry.register(
+            "cloudwatch_metrics",
+            "Metrics asked for at CloudWatch, as it charges them: about 0.01 USD for 1,000",
+            metrics.charged.clone(),
         );
         for (name, help, gauge) in [
             (
@@ -188,6 +196,11 @@ impl Metrics {
     /// A limit spoke against a resize.
     pub fn objected(&self, rail: &'static str) {
         self.objections.get_or_create(&[("limit", rail)]).inc();
+    }
+
+    /// CloudWatch charges for this many metrics.
+    pub fn charged(&self, metrics: u32) {
+        self.charged.inc_by(metrics.into());
     }
 
     /// A resize ended.

@@ -32,8 +32,9 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{Config, TargetConfig};
+pub use config::{Config, SourceKind, TargetConfig};
 pub use peers::{Peers, Ways};
+pub use sources::cloudwatch::settings::CloudWatchConfig;
 pub use sources::prometheus::{
     expressions,
     settings::{Address, Mode, PrometheusConfig},
@@ -87,9 +88,10 @@ impl Deps {
     /// # Errors
     /// A URL that can't be used.
     pub fn connect(config: &Config, clock: SharedClock) -> anyhow::Result<Self> {
+        let peers = Peers::connect(config, Arc::clone(&clock))?;
         Ok(Self {
-            peers: Peers::connect(config, Arc::clone(&clock))?,
-            source: sources::connect(config)?,
+            source: sources::connect(config, &peers)?,
+            peers,
             clock,
         })
     }

@@ -245,6 +245,7 @@ pub fn instance(instance: Instance) -> wire::Instance {
         spot: instance.spot,
         tags: instance.tags.into_iter().collect(),
         vcpus: instance.vcpus.unwrap_or_default(),
+        started_at: instance.started_at.map(to_proto),
     }
 }
 

@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     admission::{Gate, NotAdmitted},
-    api::convert,
+    api::{convert, measured},
     cloud::{Cloud, CloudError, DESCRIBED_AT_ONCE},
     config::Config,
     executor::Executor,
@@ -87,6 +87,21 @@ impl Service {
         Ok(Response::new(wire::ListInstanceTypesResponse {
             instance_types: types.into_iter().map(convert::instance_type).collect(),
         }))
+    }
+
+    async fn measured(
+        &self,
+        message: wire::ReadMetricsRequest,
+    ) -> Answer<wire::ReadMetricsResponse> {
+        let measured::Question {
+            ids,
+            metrics,
+            stretch,
+        } = measured::question(message)?;
+        let read = self.cloud.read_metrics(&ids, &metrics, stretch).await;
+        let read = read.map_err(refuse)?;
+        self.metrics.charged(read.charged);
+        Ok(Response::new(measured::answer(read)))
     }
 
     async fn check(&self, message: wire::PreflightRequest) -> Answer<wire::PreflightResponse> {
@@ -427,6 +442,14 @@ impl ActuatorService for Service {
     ) -> Answer<wire::ListInstanceTypesResponse> {
         let call = self.types(request.into_inner().instance_types);
         self.metrics.calls.observe("ListInstanceTypes", call).await
+    }
+
+    async fn read_metrics(
+        &self,
+        request: Request<wire::ReadMetricsRequest>,
+    ) -> Answer<wire::ReadMetricsResponse> {
+        let call = self.measured(request.into_inner());
+        self.metrics.calls.observe("ReadMetrics", call).await
     }
 
     async fn preflight(

@@ -1,4 +1,4 @@
-//! EC2, SSM, Auto Scaling and Service Quotas through the AWS SDK. Nothing outside this module knows the SDK's types.
+//! EC2, SSM, Auto Scaling, Service Quotas and CloudWatch through the AWS SDK. Nothing outside this module knows the SDK's types.
 
 /// Everything on all pages; between two of them the limit on the rate of calls is asked.
 macro_rules! all {
@@ -18,16 +18,17 @@ mod commands;
 mod count;
 mod failure;
 mod machines;
+mod metric_store;
 mod read;
 mod types;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_ec2::{config::SharedCredentialsProvider, types as ec2};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
-use self::{count::Count, failure::failure};
+use self::{count::Count, failure::failure, metric_store::AgentDimensions};
 use crate::{
     cloud::{error::CloudError, operation::Operation, requests},
     config::Config,
@@ -49,6 +50,9 @@ pub struct AwsCloud {
     ssm_once: aws_sdk_ssm::Client,
     autoscaling: aws_sdk_autoscaling::Client,
     quotas: aws_sdk_servicequotas::Client,
+    cloudwatch: aws_sdk_cloudwatch::Client,
+    /// Shared by all clones.
+    agent_dimensions: Arc<Mutex<AgentDimensions>>,
     region: Option<String>,
     credentials: Option<SharedCredentialsProvider>,
     /// Asked once: a program doesn't move.
@@ -107,6 +111,12 @@ async fn build(config: &Config, loader: aws_config::ConfigLoader) -> AwsCloud {
                 .interceptor(Count)
                 .build(),
         ),
+        cloudwatch: aws_sdk_cloudwatch::Client::from_conf(
+            aws_sdk_cloudwatch::config::Builder::from(&sdk)
+                .interceptor(Count)
+                .build(),
+        ),
+        agent_dimensions: Arc::default(),
         region: sdk.region().map(ToString::to_string),
         credentials: sdk.credentials_provider(),
         own_instance_id: OnceCell::new(),

@@ -5,6 +5,7 @@ mod account;
 mod bucket;
 mod commands;
 mod machines;
+mod metric_store;
 mod shortage;
 mod state;
 mod tab;

@@ -34,6 +34,8 @@ pub enum Operation {
     PublishScript,
     SendScript,
     PollCommand,
+    ReadMetrics,
+    ListMetrics,
 }
 
 impl Operation {
@@ -62,6 +64,8 @@ impl Operation {
             Self::PublishScript => "ssm:CreateDocument",
             Self::SendScript => "ssm:SendCommand",
             Self::PollCommand => "ssm:GetCommandInvocation",
+            Self::ReadMetrics => "cloudwatch:GetMetricData",
+            Self::ListMetrics => "cloudwatch:ListMetrics",
         }
     }
 

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 /// Service prefix, and a call of the SDK's client as the adapter writes it.
-const CALLS: [(&str, &str); 21] = [
+const CALLS: [(&str, &str); 23] = [
+    ("cloudwatch", "get_metric_data"),
+    ("cloudwatch", "list_metrics"),
     ("ec2", "describe_instances"),
     ("ec2", "describe_instance_status"),
     ("ec2", "describe_instance_types"),
@@ -30,11 +32,12 @@ const CALLS: [(&str, &str); 21] = [
     ("ssm", "send_command"),
 ];
 
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 7] = [
     include_str!("../../src/cloud/aws.rs"),
     include_str!("../../src/cloud/aws/account.rs"),
     include_str!("../../src/cloud/aws/commands.rs"),
     include_str!("../../src/cloud/aws/machines.rs"),
+    include_str!("../../src/cloud/aws/metric_store.rs"),
     include_str!("../../src/cloud/aws/types.rs"),
     include_str!("../../src/cloud/aws/read.rs"),
 ];

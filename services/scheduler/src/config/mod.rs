@@ -15,7 +15,9 @@ use common::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::sources::prometheus::settings::PrometheusConfig;
+use crate::sources::{
+    cloudwatch::settings::CloudWatchConfig, prometheus::settings::PrometheusConfig,
+};
 use check::{base_url, seconds, within};
 
 const MOST_ID_CHARACTERS: usize = 256;
@@ -55,8 +57,12 @@ pub struct Config {
     pub decision_url: String,
     /// URL of the actuator. Default http://127.0.0.1:50053.
     pub actuator_url: String,
-    /// Where metrics come from.
+    /// Where metrics come from: `prometheus`, or `cloudwatch` through the actuator. Default prometheus.
+    pub source: SourceKind,
+    /// How Prometheus is asked.
     pub prometheus: PrometheusConfig,
+    /// How CloudWatch is asked, where it is the source.
+    pub cloudwatch: CloudWatchConfig,
     /// The instances to scale. Default none.
     pub targets: Vec<TargetConfig>,
     /// File to which decision lines are appended, such as `logs/autoscaler.log`. Default none.
@@ -83,12 +89,25 @@ impl Default for Config {
             predictor_url: "http://127.0.0.1:50051".to_owned(),
             decision_url: "http://127.0.0.1:50052".to_owned(),
             actuator_url: "http://127.0.0.1:50053".to_owned(),
+            source: SourceKind::default(),
             prometheus: PrometheusConfig::default(),
+            cloudwatch: CloudWatchConfig::default(),
             targets: Vec::new(),
             log_file: None,
             print_decisions: true,
         }
     }
+}
+
+/// Where metrics come from.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    /// A Prometheus, or what speaks its language.
+    #[default]
+    Prometheus,
+    /// CloudWatch. It costs money.
+    Cloudwatch,
 }
 
 /// One entry of `scheduler.targets`.
@@ -142,6 +161,7 @@ impl Config {
             base_url(&format!("scheduler.{key}"), url)?;
         }
         self.prometheus.validate()?;
+        self.cloudwatch.validate()?;
         validate_targets(&self.targets)
     }
 

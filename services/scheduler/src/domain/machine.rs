@@ -1,5 +1,7 @@
 //! Targets, their instances, and instance types.
 
+use jiff::Timestamp;
+
 /// One instance to scale.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
@@ -28,6 +30,8 @@ pub struct Instance {
     pub dry_run: bool,
     /// How many it has by its CPU options; absent when AWS doesn't say.
     pub vcpus: Option<u32>,
+    /// The time of its last start; absent when AWS doesn't say.
+    pub started_at: Option<Timestamp>,
 }
 
 /// The state of an instance at EC2.

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use common::{clock::SharedClock, health::Health, text::one_line, time::from_proto};
+use common::{clock::SharedClock, health::Health, text::one_line, time::{from_proto, to_proto}};
 use futures::{StreamExt as _, stream::BoxStream};
 use jiff::Timestamp;
 use proto::actuator::v1::{
     self as message, DescribeInstanceRequest, DescribeInstancesRequest, GetLimitsRequest,
-    GetResizeRequest, ListInstanceTypesRequest, StartResizeRequest, WatchResizeRequest,
+    GetResizeRequest, ListInstanceTypesRequest, ReadMetricsRequest, StartResizeRequest,
+    WatchResizeRequest,
     actuator_service_client::ActuatorServiceClient,
 };
 
@@ -17,8 +18,8 @@ use super::{
     link::{Link, ServiceState, call, probe},
 };
 use crate::domain::{
-    Decision, Ending, Instance, InstanceState, KillSwitch, Limits, Outcome, Progress, Resize, Step,
-    TypeInfo,
+    Decision, Ending, Instance, InstanceState, KillSwitch, Limits, Means, Metric, MetricsRead,
+    MetricsWanted, Outcome, Progress, Resize, Step, TypeInfo,
 };
 
 /// The steps of a resize as they happen; the last one should be its end.
@@ -72,6 +73,12 @@ pub trait Actuator: Send + Sync {
         decision: &Decision,
         lease_epoch: u64,
     ) -> Result<Resize, CallError>;
+
+    /// Metrics of at most 100 machines from the cloud's own store. It costs money.
+    ///
+    /// # Errors
+    /// When they can't be read.
+    async fn read_metrics(&self, wanted: &MetricsWanted) -> Result<MetricsRead, CallError>;
 
     /// A resize by id; `None` when it was never taken on.
     ///
@@ -201,6 +208,27 @@ impl Actuator for ActuatorClient {
         self.resize(answer.resize)
     }
 
+    async fn read_metrics(&self, wanted: &MetricsWanted) -> Result<MetricsRead, CallError> {
+        let metrics = wanted.metrics.iter().map(|metric| match metric {
+            Metric::CpuUtilization => message::Metric::CpuUtilization.into(),
+            Metric::CpuCreditBalance => message::Metric::CpuCreditBalance.into(),
+            Metric::MemoryUsed => message::Metric::MemoryUsed.into(),
+        });
+        let request = ReadMetricsRequest {
+            instance_ids: wanted.instance_ids.clone(),
+            metrics: metrics.collect(),
+            start: Some(to_proto(wanted.start)),
+            end: Some(to_proto(wanted.end)),
+            period_seconds: wanted.period_seconds,
+        };
+        let answer = call!(self.link, ActuatorServiceClient::read_metrics(request))?;
+        let series: Result<Vec<Means>, BadAnswer> = answer.series.into_iter().map(means).collect();
+        Ok(MetricsRead {
+            series: self.link.understood(series)?,
+            gaps: answer.gaps.iter().map(|gap| one_line(gap)).collect(),
+        })
+    }
+
     async fn get_resize(&self, resize_id: &str) -> Result<Option<Resize>, CallError> {
         let request = GetResizeRequest {
             resize_id: resize_id.to_owned(),
@@ -248,6 +276,24 @@ fn instance(instance: message::Instance, dry_run: bool) -> Result<Instance, BadA
         public_ip: instance.public_ip,
         dry_run,
         vcpus: (instance.vcpus > 0).then_some(instance.vcpus),
+        started_at: instance.started_at.as_ref().and_then(from_proto),
+    })
+}
+
+fn means(series: message::MetricSeries) -> Result<Means, BadAnswer> {
+    let metric = match series.metric() {
+        message::Metric::Unspecified => return Err(BadAnswer("series.metric")),
+        message::Metric::CpuUtilization => Metric::CpuUtilization,
+        message::Metric::CpuCreditBalance => Metric::CpuCreditBalance,
+        message::Metric::MemoryUsed => Metric::MemoryUsed,
+    };
+    if series.timestamps.len() != series.values.len() {
+        return Err(BadAnswer("series.values"));
+    }
+    Ok(Means {
+        instance_id: series.instance_id,
+        metric,
+        means: series.timestamps.into_iter().zip(series.values).collect(),
     })
 }
 

@@ -3,12 +3,17 @@
 //! A new source is a file (or folder) here that implements [`Source`], its section in the configuration, and its line in
 //! [`connect`].
 
+pub mod cloudwatch;
 pub mod prometheus;
 mod source;
 
 use std::sync::Arc;
 
-use crate::config::Config;
+use crate::{
+    config::{Config, SourceKind},
+    peers::Peers,
+};
+use cloudwatch::CloudWatchSource;
 use prometheus::PrometheusSource;
 pub use source::{Measured, Reading, Sampling, Source, Unmeasured};
 
@@ -16,6 +21,13 @@ pub use source::{Measured, Reading, Sampling, Source, Unmeasured};
 ///
 /// # Errors
 /// A configuration that can't be used.
-pub fn connect(config: &Config) -> anyhow::Result<Arc<dyn Source>> {
-    Ok(Arc::new(PrometheusSource::new(&config.prometheus)?))
+pub fn connect(config: &Config, peers: &Peers) -> anyhow::Result<Arc<dyn Source>> {
+    Ok(match config.source {
+        SourceKind::Prometheus => Arc::new(PrometheusSource::new(&config.prometheus)?),
+        SourceKind::Cloudwatch => Arc::new(CloudWatchSource::new(
+            &config.cloudwatch,
+            config.tick_interval_seconds,
+            Arc::clone(&peers.actuator),
+        )),
+    })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actuator::cloud::{
     Account, CloudError, CommandStatus, Commands, Delivery, Document, ErrorKind, GroupMember,
-    Instance, InstanceStatus, InstanceType, Machines, Mutation, Operation, Script, Standing, Types,
+    Instance, InstanceStatus, InstanceType, Machines, Metric, MetricStore, Metrics, Mutation, Operation, Script, Standing, Stretch, Types,
     VcpuQuota, VcpuUse, family,
 };
 use async_trait::async_trait;
@@ -200,6 +200,24 @@ impl Account for FakeCloud {
         self.call(operation, instance_id, "", false, |world, _| {
             world.allowed(operation)?;
             Ok(world.machine(operation, instance_id)?.group.clone())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl MetricStore for FakeCloud {
+    async fn read_metrics(
+        &self,
+        ids: &[String],
+        metrics: &[Metric],
+        stretch: Stretch,
+    ) -> Result<Metrics, CloudError> {
+        let operation = Operation::ReadMetrics;
+        let detail = ids.join(",");
+        self.call(operation, "", &detail, false, |world, _| {
+            world.allowed(operation)?;
+            Ok(world.measured.read(ids, metrics, stretch))
         })
         .await
     }

@@ -8,6 +8,7 @@ pub mod catalogue;
 mod faults;
 mod hold;
 mod machine;
+mod measured;
 mod timing;
 mod world;
 
@@ -19,7 +20,7 @@ use std::{
 };
 
 use actuator::cloud::{
-    CloudError, Document, ErrorKind, GroupMember, Instance, InstanceState, Operation,
+    CloudError, Document, ErrorKind, GroupMember, Instance, InstanceState, Mean, Metric, Operation,
 };
 use common::clock::SharedClock;
 use jiff::Timestamp;
@@ -86,6 +87,21 @@ impl FakeCloud {
             .machines
             .get(instance_id)
             .map_or(0, |machine| machine.resizes)
+    }
+
+    /// The means of a metric that its store holds from now on.
+    pub fn set_metric(&self, instance_id: &str, metric: Metric, means: Vec<Mean>) {
+        self.world().measured.set(instance_id, metric, means);
+    }
+
+    /// The machines that its store holds a metric of.
+    ///
+    /// # Errors
+    /// The role lacks the right.
+    pub(crate) fn with_metric(&self, metric: Metric) -> Result<Vec<String>, CloudError> {
+        let world = self.world();
+        world.allowed(Operation::ListMetrics)?;
+        Ok(world.measured.with(metric))
     }
 
     /// Does to it what an operator might do, now.

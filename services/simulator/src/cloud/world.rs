@@ -15,6 +15,7 @@ use super::{
     catalogue,
     faults::Deed,
     machine::{Machine, plus},
+    measured::Measured,
     timing::Timing,
 };
 
@@ -44,6 +45,7 @@ pub(super) struct World {
     /// Documents' names, and their default versions.
     pub(super) documents: BTreeMap<String, Document>,
     commands: BTreeMap<String, Command>,
+    pub(super) measured: Measured,
 }
 
 impl Default for World {
@@ -62,6 +64,7 @@ impl Default for World {
             own_instance_id: None,
             documents: BTreeMap::new(),
             commands: BTreeMap::new(),
+            measured: Measured::default(),
         }
     }
 }

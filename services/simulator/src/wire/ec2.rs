@@ -476,7 +476,7 @@ fn xml(status: u16, body: String) -> Reply {
     Reply {
         status,
         content_type: "text/xml;charset=UTF-8",
-        body,
+        body: body.into(),
     }
 }
 

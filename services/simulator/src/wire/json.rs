@@ -18,7 +18,7 @@ pub(super) async fn answer(fake: &FakeCloud, target: &str, body: &[u8]) -> Optio
     let reply = |status, value: &Value| Reply {
         status,
         content_type: "application/x-amz-json-1.1",
-        body: value.to_string(),
+        body: value.to_string().into(),
     };
     match act(fake, action, &input).await {
         Ok(output) => Some(reply(200, &output)),

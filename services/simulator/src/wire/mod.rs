@@ -1,8 +1,9 @@
 //! The fake over HTTP, in EC2's and SSM's own protocols, so that the real SDK client meets it and its faults.
 //!
-//! EC2 and Auto Scaling: a form comes in, XML goes out. SSM and Service Quotas: JSON both ways. All on one port, as
+//! EC2 and Auto Scaling: a form comes in, XML goes out. SSM and Service Quotas: JSON both ways. CloudWatch: CBOR both ways. All on one port, as
 //! `AWS_ENDPOINT_URL` has it. A lost answer is a connection that is closed without one.
 
+mod cbor;
 mod ec2;
 mod errors;
 mod json;
@@ -59,15 +60,17 @@ async fn answer(
         .get("x-amz-target")
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
+    let operation = cbor::operation(request.uri().path()).map(str::to_owned);
     let body = request
         .into_body()
         .collect()
         .await
         .map_err(|_| Lost)?
         .to_bytes();
-    let reply = match target {
-        Some(target) => json::answer(fake, &target, &body).await,
-        None => {
+    let reply = match (operation, target) {
+        (Some(operation), _) => cbor::answer(fake, &operation, &body).await,
+        (None, Some(target)) => json::answer(fake, &target, &body).await,
+        (None, None) => {
             let form: Form = url::form_urlencoded::parse(&body).into_owned().collect();
             ec2::answer(fake, &form).await
         }
@@ -76,6 +79,10 @@ async fn answer(
     let mut response = Response::new(Full::new(Bytes::from(reply.body)));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or_default();
     let content_type = hyper::header::HeaderValue::from_static(reply.content_type);
+    if reply.content_type == cbor::CONTENT_TYPE {
+        let protocol = hyper::header::HeaderValue::from_static("rpc-v2-cbor");
+        response.headers_mut().insert("smithy-protocol", protocol);
+    }
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     Ok(response)
 }

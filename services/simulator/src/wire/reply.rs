@@ -8,7 +8,7 @@ use actuator::cloud::{CloudError, ErrorKind};
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) content_type: &'static str,
-    pub(super) body: String,
+    pub(super) body: Vec<u8>,
 }
 
 /// A form's fields, or the fields of the protocol's lists, such as `InstanceId.1`.
