@@ -29,6 +29,15 @@ pub struct Query {
     pub method: Method,
 }
 
+impl Query {
+    /// Whether it is the scheduler's own expression for CPU.
+    pub fn is_for_cpu(&self) -> bool {
+        let other = ["MemAvailable", "MemTotal", "node_disk"];
+        let query = &self.query;
+        !query.starts_with("count") && !other.iter().any(|name| query.contains(name))
+    }
+}
+
 type Answer = Arc<dyn Fn(&Query) -> Response + Send + Sync>;
 
 #[derive(Clone)]

@@ -17,7 +17,7 @@ use testkit::prometheus::{Query, fleet, json_body, labels, matrix, series, statu
 use crate::support::{WEB, World, result};
 
 /// A world in which everything would be scaled.
-async fn eager() -> World {
+pub async fn eager() -> World {
     let world = World::start().await;
     for target in ["web", "api", "job"] {
         world.predictor.make_busy(target);
@@ -26,7 +26,7 @@ async fn eager() -> World {
 }
 
 /// Asserts that `target` was held for unknown metrics, and that the reason has these words.
-fn assert_unknown(world: &World, tick: &Tick, target: &str, words: &[&str]) {
+pub fn assert_unknown(world: &World, tick: &Tick, target: &str, words: &[&str]) {
     let result = result(tick, target);
     assert_eq!(result.action, "hold", "{result:#?}");
     assert_eq!(result.reason_code, "metrics_unknown", "{result:#?}");
@@ -51,7 +51,10 @@ fn assert_unknown(world: &World, tick: &Tick, target: &str, words: &[&str]) {
 }
 
 /// One tick in which Prometheus answers so, and all targets must be held for these words.
-async fn all_unknown(answer: impl Fn(&Query) -> Response + Send + Sync + 'static, words: &[&str]) {
+pub async fn all_unknown(
+    answer: impl Fn(&Query) -> Response + Send + Sync + 'static,
+    words: &[&str],
+) {
     let world = eager().await;
     world.prometheus.answer(answer);
     let scheduler = world.scheduler("").await;
@@ -177,7 +180,7 @@ async fn fault_37_values_that_are_no_percentage() {
     for text in ["NaN", "+Inf", "-Inf", "-7", "140"] {
         all_unknown(
             move |query| {
-                if query.query != expressions::CPU_PERCENT {
+                if !query.is_for_cpu() {
                     return fleet(query, &[50.0, 50.0, 50.0]);
                 }
                 let all = (1..=3).map(|number| {
@@ -509,7 +512,7 @@ async fn what_is_left_out_and_what_contradicts_goes_with_the_question() {
         let labels = labels(&[("instance", "10.0.0.1:9100")]);
         let one = series(query, labels, |at| {
             Some(match query.query.as_str() {
-                expressions::CPU_PERCENT if at == query.end - 3_600 => "NaN".to_owned(),
+                _ if query.is_for_cpu() && at == query.end - 3_600 => "NaN".to_owned(),
                 expressions::VCPUS => "2".to_owned(),
                 _ => value(query, 64.0).to_string(),
             })
@@ -548,9 +551,9 @@ async fn fault_43_after_a_resize_history_is_on_the_new_scale_and_the_boot_is_lef
                 let value = match query.query.as_str() {
                     expressions::VCPUS if at < resized => 1.0,
                     expressions::VCPUS => 2.0,
-                    expressions::CPU_PERCENT if at < resized => 80.0,
-                    expressions::CPU_PERCENT if at == resized => 100.0,
-                    expressions::CPU_PERCENT => 40.0,
+                    _ if query.is_for_cpu() && at < resized => 80.0,
+                    _ if query.is_for_cpu() && at == resized => 100.0,
+                    _ if query.is_for_cpu() => 40.0,
                     _ => value(query, 0.0),
                 };
                 Some(value.to_string())

@@ -58,6 +58,12 @@ impl Answers {
             return Err(strangers);
         }
         let vcpus = find(&self.vcpus, wanted)?;
+        if cpu.is_empty() && !vcpus.is_empty() {
+            return Err(Unmeasured(format!(
+                "no CPU samples in the window, though {} vCPU counts of it came: a rate needs two scrapes within its range; set scheduler.prometheus.scrape_interval_seconds to what the exporter has, and write [$range] in a cpu_query of your own",
+                vcpus.len()
+            )));
+        }
         let mut notes = Vec::new();
         let mut optional = |answer: &Answer| {
             find(answer, wanted).unwrap_or_else(|why| {

@@ -181,7 +181,8 @@ impl PrometheusSource {
         };
         let unreached = &Mutex::new(None);
         let one = |expression: &str| {
-            let query = expressions::with_instances(expression, labels.iter().copied());
+            let expression = self.config.in_range(expression);
+            let query = expressions::with_instances(&expression, labels.iter().copied());
             async move {
                 match self.prometheus.query_range(url, &query, window).await {
                     Ok(answer) if answer.warnings.is_empty() => {

@@ -31,7 +31,8 @@ pub struct PrometheusConfig {
     pub address: Address,
     /// Label that tells instances apart. Default instance.
     pub instance_label: String,
-    /// PromQL for CPU in use, percent. `$instances` stands for the targets' labels as an escaped regular expression.
+    /// PromQL for CPU in use, percent. `$instances` stands for the targets' labels as an escaped regular expression, `$range`
+    /// for a range of rates that fits step and scrapes.
     pub cpu_query: String,
     /// PromQL for memory in use, percent.
     pub memory_query: String,
@@ -49,6 +50,9 @@ pub struct PrometheusConfig {
     pub memory_total_query: String,
     /// Seconds between samples. Default 300.
     pub step_seconds: u32,
+    /// Seconds between scrapes of the exporters, at most: `$range` is the longer of a step and a scrape, and of four
+    /// scrapes. Default 60.
+    pub scrape_interval_seconds: u32,
     /// Seconds of history to read. Default 172800, two days; at most 11,000 steps.
     pub window_seconds: u32,
     /// Fewer CPU samples than this are no basis for anything. Default 3.
@@ -81,6 +85,7 @@ impl Default for PrometheusConfig {
             vcpus_query: expressions::VCPUS.to_owned(),
             memory_total_query: expressions::MEMORY_TOTAL_BYTES.to_owned(),
             step_seconds: 300,
+            scrape_interval_seconds: 60,
             window_seconds: 172_800,
             min_samples: 3,
             warm_up_seconds: 120,
@@ -112,6 +117,12 @@ pub enum Address {
 }
 
 impl PrometheusConfig {
+    /// One of the expressions as it is asked for, but for the targets' labels.
+    pub fn in_range(&self, expression: &str) -> String {
+        let range = expressions::range_seconds(self.step_seconds, self.scrape_interval_seconds);
+        expressions::with_range(expression, range)
+    }
+
     /// Checks the section.
     ///
     /// # Errors
@@ -139,6 +150,12 @@ impl PrometheusConfig {
             }
         }
         within(&key("step_seconds"), self.step_seconds, 1, 3_600)?;
+        within(
+            &key("scrape_interval_seconds"),
+            self.scrape_interval_seconds,
+            1,
+            3_600,
+        )?;
         within(
             &key("window_seconds"),
             self.window_seconds,
