@@ -61,6 +61,8 @@ pub struct Unmeasured(pub String);
 pub struct Sampling {
     /// Seconds between samples.
     pub step_seconds: u32,
+    /// Seconds between what is measured and what is measured next, at most.
+    pub scrape_interval_seconds: u32,
     /// Fewer CPU samples are no basis.
     pub min_samples: u32,
     /// Samples this soon after a machine came up are left out.

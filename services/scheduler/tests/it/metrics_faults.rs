@@ -571,6 +571,39 @@ async fn fault_43_after_a_resize_history_is_on_the_new_scale_and_the_boot_is_lef
 }
 
 #[tokio::test]
+async fn fault_43_the_tick_after_a_resize_decides() {
+    let world = eager().await;
+    // Down at the sample before the newest, which is of the boot; the policy's limit of 600 s is one step.
+    world.prometheus.answer(|query| {
+        let one = |number: u32| {
+            let labels = labels(&[("instance", &format!("10.0.0.{number}:9100"))]);
+            series(query, labels, |at| {
+                let value = match query.end - at {
+                    600 => return None,
+                    0 if query.is_for_cpu() => 99.0,
+                    _ => value(query, 50.0),
+                };
+                Some(value.to_string())
+            })
+        };
+        matrix((1..=3).map(one).collect())
+    });
+    let lines = format!(
+        "prometheus: {{url: '{}', step_seconds: 600}}",
+        world.prometheus.url
+    );
+    let scheduler = world.scheduler(&lines).await;
+    let tick = scheduler.tick().await;
+    for target in ["web", "api", "job"] {
+        let result = result(&tick, target);
+        assert_eq!(result.action, "scale_up", "{result:#?}");
+        assert_eq!(result.cpu_percent, Some(50.0));
+        let seen = world.decision.last_request(target).observation.unwrap();
+        assert_eq!(seen.sample_age_limit_seconds, 2 * 600 + 60 + 120);
+    }
+}
+
+#[tokio::test]
 async fn fault_44_hostile_labels_are_escaped() {
     let world = eager().await;
     let hostile = r#"10.0.0.1"} or vector(1) #"#;

@@ -167,6 +167,8 @@ fn rules(inputs: &Inputs<'_>, target: &Target, policy: &Policy, learned: &Learne
     Rules {
         now: inputs.now,
         step_seconds: sampling.step_seconds,
+        scrape_interval_seconds: sampling.scrape_interval_seconds,
+        tick_timeout_seconds: inputs.timeout.as_secs().try_into().unwrap_or(u32::MAX),
         min_samples: sampling.min_samples,
         warm_up_seconds: sampling.warm_up_seconds,
         max_sample_age_seconds: policy.max_sample_age_seconds,
