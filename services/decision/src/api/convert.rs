@@ -154,6 +154,7 @@ fn observation(fields: &mut Fields, message: proto_decision::Observation) -> Opt
         message.cpu_peak_last_hour_percent,
         f64::MAX,
     );
+    let steal_percent = optional("steal_percent", message.steal_percent, 100.0);
     if message.sample_age_limit_seconds > MOST_AGE_SECONDS {
         fields.bad(
             "observation.sample_age_limit_seconds",
@@ -178,6 +179,7 @@ fn observation(fields: &mut Fields, message: proto_decision::Observation) -> Opt
             observed_seconds: message.memory_observed_seconds,
         },
         cpu_peak_last_hour_percent,
+        steal_percent,
         sample_age_limit_seconds: message.sample_age_limit_seconds,
     })
 }

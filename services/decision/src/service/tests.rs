@@ -89,6 +89,7 @@ impl Bench {
                         memory_evidence: crate::decide::input::Evidence::default(),
                         cpu_peak_last_hour_percent: None,
                         sample_age_limit_seconds: 0,
+                        steal_percent: None,
                     }),
                     forecast: Some(Forecast {
                         series_id: "web-1".into(),

@@ -129,6 +129,7 @@ pub fn observe(
         cpu_evidence: evidence(&kept, rules),
         memory_evidence: evidence(&in_use, rules),
         cpu_peak_last_hour_percent: peak_of_the_last_hour(&kept, &rescaled.percent, rules),
+        steal_percent: None,
         sample_age_limit_seconds: rules.sample_age_limit_seconds(),
     };
     let series = Series {

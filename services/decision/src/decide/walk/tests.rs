@@ -82,6 +82,7 @@ fn scene(forecast_cpu: f64) -> Scene {
                 memory_evidence: TWO_DAYS,
                 cpu_peak_last_hour_percent: Some(25.0),
                 sample_age_limit_seconds: 0,
+                steal_percent: None,
             }),
             forecast: Some(Forecast {
                 series_id: "web-1".into(),

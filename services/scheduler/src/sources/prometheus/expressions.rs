@@ -1,8 +1,11 @@
 //! The default PromQL expressions, and the placeholders for the targets' labels and for the range of rates.
 
-/// CPU in use, percent of the machine.
-pub const CPU_PERCENT: &str =
-    r#"100 - (avg by(instance)(rate(node_cpu_seconds_total{mode="idle"}[$range])) * 100)"#;
+/// CPU in use, percent of the machine. Time that waits for disks (iowait), and time that the host kept for others (steal),
+/// is no work: a larger machine would not do more in it.
+pub const CPU_PERCENT: &str = r#"100 - (avg by(instance)(sum without (mode)(rate(node_cpu_seconds_total{mode=~"idle|iowait|steal"}[$range]))) * 100)"#;
+/// CPU that the host kept from the machine, percent of the machine.
+pub const STEAL_PERCENT: &str =
+    r#"avg by(instance)(rate(node_cpu_seconds_total{mode="steal"}[$range])) * 100"#;
 /// Memory in use, percent of the total.
 pub const MEMORY_PERCENT: &str = "(node_memory_MemTotal_bytes - node_memory_MemAvailable_bytes) / node_memory_MemTotal_bytes * 100";
 /// Bytes read from and written to disks, per second.

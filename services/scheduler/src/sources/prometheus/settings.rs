@@ -32,8 +32,11 @@ pub struct PrometheusConfig {
     /// Label that tells instances apart. Default instance.
     pub instance_label: String,
     /// PromQL for CPU in use, percent. `$instances` stands for the targets' labels as an escaped regular expression, `$range`
-    /// for a range of rates that fits step and scrapes.
+    /// for a range of rates that fits step and scrapes. Default: all but idle, iowait and steal, which are no demand.
     pub cpu_query: String,
+    /// PromQL for CPU that the host kept from the machine, percent. It is no demand; much of it raises a note. Null leaves
+    /// it out.
+    pub steal_query: Option<String>,
     /// PromQL for memory in use, percent.
     pub memory_query: String,
     /// PromQL for disk throughput, bytes per second.
@@ -78,6 +81,7 @@ impl Default for PrometheusConfig {
             address: Address::Private,
             instance_label: "instance".to_owned(),
             cpu_query: expressions::CPU_PERCENT.to_owned(),
+            steal_query: Some(expressions::STEAL_PERCENT.to_owned()),
             memory_query: expressions::MEMORY_PERCENT.to_owned(),
             disk_query: expressions::DISK_BYTES_PER_SECOND.to_owned(),
             cpu_unit: None,
@@ -148,6 +152,16 @@ impl PrometheusConfig {
                     "is empty; leave it out for the default",
                 ));
             }
+        }
+        if self
+            .steal_query
+            .as_ref()
+            .is_some_and(|text| text.trim().is_empty())
+        {
+            return Err(invalid(
+                "scheduler.prometheus.steal_query",
+                "is empty; null leaves it out",
+            ));
         }
         within(&key("step_seconds"), self.step_seconds, 1, 3_600)?;
         within(

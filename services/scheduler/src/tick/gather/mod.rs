@@ -16,6 +16,7 @@ use crate::{
     samples::{
         observe::observe,
         rules::{CurrentType, Rules},
+        steal,
     },
     sources::{Measured, Reading, Unmeasured},
 };
@@ -150,10 +151,14 @@ fn judge(
     });
     let Measured {
         series,
+        steal,
         mut notes,
         mut advice,
     } = measured?;
     let mut known = observe(&series, rules, current).map_err(|why| Unmeasured(why.to_string()))?;
+    known.observation.steal_percent =
+        steal::mean_percent(&steal, &series.cpu, known.observation.cpu_percent);
+    notes.extend(known.observation.steal_percent.and_then(steal::note));
     // The cause before the consequence.
     notes.append(&mut known.notes);
     advice.append(&mut known.advice);
