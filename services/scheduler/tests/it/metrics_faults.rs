@@ -5,7 +5,7 @@ use std::{io::Write as _, time::Duration};
 
 use axum::{
     body::Body,
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse as _, Redirect, Response},
 };
 use flate2::{Compression, write::GzEncoder};
@@ -126,6 +126,69 @@ async fn where_post_is_refused_queries_go_by_get() {
         // It is remembered.
         scheduler.tick().await;
         assert_eq!(asked("GET"), 0, "{code}");
+    }
+}
+
+/// A proxy that lets only reading through, and then another one.
+#[tokio::test]
+async fn what_is_too_long_for_get_goes_by_post_again() {
+    let world = eager().await;
+    let refuses = |method: &'static str, code, words| {
+        move |query: &Query| match query.method.as_str() == method {
+            true => status(code, words),
+            false => fleet(query, &[50.0, 50.0, 50.0]),
+        }
+    };
+    world.prometheus.answer(refuses("POST", 405, "no"));
+    let scheduler = world.scheduler("").await;
+    let tick = scheduler.tick().await;
+    assert_eq!(result(&tick, "web").error, "");
+    world.prometheus.answer(refuses("GET", 414, "too long"));
+    let tick = scheduler.tick().await;
+    assert_eq!(result(&tick, "web").error, "", "{tick:#?}");
+    world.prometheus.queries();
+    scheduler.tick().await;
+    let queries = world.prometheus.queries();
+    assert!(queries.iter().all(|query| query.method == "POST"));
+    // Neither way is open.
+    world
+        .prometheus
+        .answer(|query| match query.method.as_str() {
+            "GET" => status(414, "too long"),
+            _ => status(405, "no"),
+        });
+    for _ in 0..2 {
+        let tick = scheduler.tick().await;
+        assert_unknown(&world, &tick, "web", &["414", "too long; ", "let POST"]);
+    }
+}
+
+#[tokio::test]
+async fn no_error_repeats_a_secret_that_the_server_does() {
+    let world = eager().await;
+    world.prometheus.answer(|query| {
+        let said = query.authorization.clone().unwrap_or_default();
+        (
+            StatusCode::UNAUTHORIZED,
+            format!("who is {said}, with pass%word or pass%25word?"),
+        )
+            .into_response()
+    });
+    let host = world.prometheus.url.strip_prefix("http://").unwrap();
+    let token = format!("prometheus: {{url: 'http://{host}', bearer_token: hunter2hunter2}}");
+    let password = format!("prometheus: {{url: 'http://user:pass%25word@{host}'}}");
+    for (lines, secrets) in [
+        (token, &["hunter2"][..]),
+        (password, &["pass%", "dXNlcjpwYXNz"]),
+    ] {
+        let scheduler = world.scheduler(&lines).await;
+        let tick = scheduler.tick().await;
+        assert_unknown(&world, &tick, "web", &["401", "who is"]);
+        let all = format!("{tick:?} {:?}", world.decision.last_request("web"));
+        for secret in secrets {
+            assert!(!all.contains(secret), "{all}");
+        }
+        scheduler.terminate().await.unwrap();
     }
 }
 
