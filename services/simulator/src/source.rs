@@ -33,6 +33,7 @@ impl Source for FleetSource {
     fn sampling(&self) -> Sampling {
         Sampling {
             step_seconds: self.config.step_seconds,
+            scrape_interval_seconds: self.config.scrape_interval_seconds,
             min_samples: self.config.min_samples,
             warm_up_seconds: self.config.warm_up_seconds,
             cpu_unit: self.config.cpu_unit,

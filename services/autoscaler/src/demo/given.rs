@@ -90,7 +90,8 @@ impl Given {
                 "print_decisions": false,
                 // Nobody else is there; a simulated hour need not renew what it holds.
                 "lease_seconds": 3_600,
-                "prometheus": {"url": prometheus_url, "cpu_unit": "percent", "memory_unit": "percent"},
+                // No host keeps anything from a simulated machine.
+                "prometheus": {"url": prometheus_url, "cpu_unit": "percent", "memory_unit": "percent", "steal_query": null},
                 "targets": targets,
             },
         });

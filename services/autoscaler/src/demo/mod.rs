@@ -282,11 +282,20 @@ async fn bind(configuration: &Configuration, any_port: bool) -> anyhow::Result<S
 
 fn expressions(config: &scheduler::PrometheusConfig) -> Expressions {
     Expressions::default()
-        .with(&config.cpu_query, Metric::CpuPercent)
-        .with(&config.memory_query, Metric::MemoryPercent)
-        .with(&config.disk_query, Metric::DiskBytesPerSecond)
-        .with(&config.vcpus_query, Metric::Vcpus)
-        .with(&config.memory_total_query, Metric::MemoryTotalBytes)
+        .with(&config.in_range(&config.cpu_query), Metric::CpuPercent)
+        .with(
+            &config.in_range(&config.memory_query),
+            Metric::MemoryPercent,
+        )
+        .with(
+            &config.in_range(&config.disk_query),
+            Metric::DiskBytesPerSecond,
+        )
+        .with(&config.in_range(&config.vcpus_query), Metric::Vcpus)
+        .with(
+            &config.in_range(&config.memory_total_query),
+            Metric::MemoryTotalBytes,
+        )
 }
 
 /// What the scheduler tells from now on.

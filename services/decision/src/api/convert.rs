@@ -131,6 +131,9 @@ fn unknown(fields: &mut Fields, reason: &str, code: i32) -> Option<Unknown> {
     Some(Unknown { code, reason })
 }
 
+/// No step of samples makes older ones the present.
+const MOST_AGE_SECONDS: u32 = 86_400;
+
 fn observation(fields: &mut Fields, message: proto_decision::Observation) -> Option<Observation> {
     let observed_at = fields.time("observation.observed_at", message.observed_at);
     if message.observed_at.is_none() {
@@ -151,6 +154,13 @@ fn observation(fields: &mut Fields, message: proto_decision::Observation) -> Opt
         message.cpu_peak_last_hour_percent,
         f64::MAX,
     );
+    let steal_percent = optional("steal_percent", message.steal_percent, 100.0);
+    if message.sample_age_limit_seconds > MOST_AGE_SECONDS {
+        fields.bad(
+            "observation.sample_age_limit_seconds",
+            format!("is above {MOST_AGE_SECONDS}, a day"),
+        );
+    }
     let cpu_percent = fields.number("observation.cpu_percent", message.cpu_percent, 0.0, 100.0);
     Some(Observation {
         observed_at: observed_at?,
@@ -169,5 +179,7 @@ fn observation(fields: &mut Fields, message: proto_decision::Observation) -> Opt
             observed_seconds: message.memory_observed_seconds,
         },
         cpu_peak_last_hour_percent,
+        steal_percent,
+        sample_age_limit_seconds: message.sample_age_limit_seconds,
     })
 }

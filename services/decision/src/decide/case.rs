@@ -59,6 +59,13 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// Older samples are unknown: by the policy, unless the observation's own step makes older ones usual.
+    pub fn sample_age_limit_seconds(&self) -> u64 {
+        let seen = self.input.observation.as_ref();
+        let usual = seen.map_or(0, |seen| seen.sample_age_limit_seconds);
+        u64::from(self.policy.max_sample_age_seconds.max(usual))
+    }
+
     /// The forecast, when it may decide.
     ///
     /// # Errors
@@ -68,7 +75,7 @@ impl<'a> Case<'a> {
             return Err(NoForecast::Unknown(unknown.reason.clone()));
         }
         let outlook = self.outlook.as_ref().map_err(Clone::clone)?;
-        let limit = u64::from(self.policy.max_sample_age_seconds);
+        let limit = self.sample_age_limit_seconds();
         let age = text::seconds_between(outlook.origin, self.now);
         if age > limit {
             return Err(NoForecast::Stale {

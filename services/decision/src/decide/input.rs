@@ -93,6 +93,17 @@ pub struct Observation {
     /// Highest CPU of the past hour, percent of the current type; above 100 where the demand came from a larger one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_peak_last_hour_percent: Option<f64>,
+    /// CPU that the host kept from the machine, percent of it; no part of `cpu_percent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steal_percent: Option<f64>,
+    /// The age to which the last sample may grow, by the caller's step, scrapes and tick; 0 where it doesn't say.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub sample_age_limit_seconds: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives references")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// How much history a measurement rests on. None, where the caller doesn't say.

@@ -88,6 +88,8 @@ impl Bench {
                         cpu_evidence: crate::decide::input::Evidence::default(),
                         memory_evidence: crate::decide::input::Evidence::default(),
                         cpu_peak_last_hour_percent: None,
+                        sample_age_limit_seconds: 0,
+                        steal_percent: None,
                     }),
                     forecast: Some(Forecast {
                         series_id: "web-1".into(),

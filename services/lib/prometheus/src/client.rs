@@ -16,6 +16,7 @@ use url::Url;
 
 use crate::{
     error::QueryError,
+    secrets::Secrets,
     wire::{self, RangeAnswer},
 };
 
@@ -58,6 +59,8 @@ pub struct Range {
 pub struct Client {
     http: reqwest::Client,
     bounds: Bounds,
+    /// What goes with each query, but for what stands in its URL.
+    secrets: Secrets,
     /// Addresses at which POST is refused and GET is not.
     only_get: Mutex<BTreeSet<String>>,
 }
@@ -106,6 +109,7 @@ impl Client {
         Ok(Self {
             http,
             bounds,
+            secrets: Secrets::new(access.bearer_token),
             only_get: Mutex::default(),
         })
     }
@@ -133,9 +137,10 @@ impl Client {
         ];
         let mut response = self.ask(base, url, &form).await?;
         let url = shown(base);
+        let secrets = self.secrets.and_of(base);
         let header = |response: &reqwest::Response, name| {
             let value = response.headers().get(name);
-            value.map(|value| one_line(&String::from_utf8_lossy(value.as_bytes())))
+            value.map(|value| one_line(&secrets.hide(&String::from_utf8_lossy(value.as_bytes()))))
         };
         let status = response.status();
         if status.is_redirection() {
@@ -146,7 +151,9 @@ impl Client {
         if status != StatusCode::OK {
             // The body is a courtesy: without it the status says enough.
             let body = self.body(base, &mut response, MOST_ERROR_BYTES).await;
-            let said = body.ok().and_then(|body| wire::parse_error(&body));
+            let said = body
+                .ok()
+                .and_then(|body| wire::parse_error(&body, &secrets));
             return Err(QueryError::Status {
                 url,
                 status,
@@ -158,9 +165,10 @@ impl Client {
             return Err(QueryError::NotJson { url, content_type });
         }
         let limit = self.bounds.max_body_bytes;
-        let limited = limited(response.headers());
+        let limited = limited(response.headers(), &secrets);
         let body = self.body(base, &mut response, limit).await?;
-        let mut answer = wire::parse(&body).map_err(|why| QueryError::Answer { url, why })?;
+        let mut answer =
+            wire::parse(&body, &secrets).map_err(|why| QueryError::Answer { url, why })?;
         answer.warnings.extend(limited);
         Ok(answer)
     }
@@ -172,34 +180,50 @@ impl Client {
         url: Url,
         form: &[(&str, String)],
     ) -> Result<reqwest::Response, QueryError> {
-        let get = || self.http.get(url.clone()).query(form);
+        let post = || self.send(base, self.http.post(url.clone()).form(form));
+        let get = || self.send(base, self.http.get(url.clone()).query(form));
         let place = url.as_str();
-        if !self.takes_only_get().contains(place) {
-            let request = self.http.post(url.clone()).form(form);
-            let answer = request.send().await;
-            let answer = answer.map_err(|error| self.failure(base, &error))?;
-            let refused = matches!(
-                answer.status(),
-                StatusCode::FORBIDDEN
-                    | StatusCode::METHOD_NOT_ALLOWED
-                    | StatusCode::NOT_IMPLEMENTED
-            );
-            // As the client library in Go does.
-            if !refused {
+        if self.takes_only_get().contains(place) {
+            let answer = get().await?;
+            if !is_too_long(answer.status()) {
                 return Ok(answer);
             }
-            let second = get().send().await;
-            let second = second.map_err(|error| self.failure(base, &error))?;
-            if second.status() == StatusCode::OK && self.takes_only_get().insert(place.to_owned()) {
-                tracing::info!(
-                    url = shown(base),
-                    status = %answer.status(),
-                    "POST is refused there, GET is not: queries go by GET from here on, and long ones may fail"
-                );
+            // The proxy may be another one by now, or only this query too long.
+            let second = post().await?;
+            if is_refused(second.status()) {
+                return Ok(answer);
+            }
+            if second.status() == StatusCode::OK {
+                self.takes_only_get().remove(place);
             }
             return Ok(second);
         }
-        let answer = get().send().await;
+        let answer = post().await?;
+        // As the client library in Go does.
+        if !is_refused(answer.status()) {
+            return Ok(answer);
+        }
+        let second = get().await?;
+        let status = second.status();
+        // A URL that is too long for it shows as well that GET is taken.
+        if (status == StatusCode::OK || is_too_long(status))
+            && self.takes_only_get().insert(place.to_owned())
+        {
+            tracing::info!(
+                url = shown(base),
+                status = %answer.status(),
+                "POST is refused there, GET is not: queries go by GET from here on, and long ones may fail"
+            );
+        }
+        Ok(second)
+    }
+
+    async fn send(
+        &self,
+        base: &Url,
+        request: reqwest::RequestBuilder,
+    ) -> Result<reqwest::Response, QueryError> {
+        let answer = request.send().await;
         answer.map_err(|error| self.failure(base, &error))
     }
 
@@ -245,6 +269,20 @@ impl Client {
     }
 }
 
+fn is_refused(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED
+    )
+}
+
+fn is_too_long(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+    )
+}
+
 /// What is said of an error: the server's own words, and what in the address may be the cause.
 fn detail(base: &Url, status: StatusCode, said: Option<String>) -> String {
     let mut detail = said.map(|said| format!(": {said}")).unwrap_or_default();
@@ -286,7 +324,7 @@ fn page_in(base: &Url) -> Option<&'static str> {
 }
 
 /// What the headers say of missing data: M3 names the limit that it ran into in `M3-Results-Limited`.
-fn limited(headers: &HeaderMap) -> Option<String> {
+fn limited(headers: &HeaderMap, secrets: &Secrets) -> Option<String> {
     let says_so = |name: &str| {
         ["results-limited", "partial", "incomplete"]
             .iter()
@@ -294,8 +332,12 @@ fn limited(headers: &HeaderMap) -> Option<String> {
     };
     headers.iter().find_map(|(name, value)| {
         let value = String::from_utf8_lossy(value.as_bytes());
-        (says_so(name.as_str()) && wire::is_yes(&value))
-            .then(|| one_line(&format!("the answer is partial ({name}: {value})")))
+        (says_so(name.as_str()) && wire::is_yes(&value)).then(|| {
+            one_line(&format!(
+                "the answer is partial ({name}: {})",
+                secrets.hide(&value)
+            ))
+        })
     })
 }
 
@@ -359,7 +401,7 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             headers.insert(name, HeaderValue::from_static(value));
-            super::limited(&headers)
+            super::limited(&headers, &Secrets::default())
         };
         let said = limited("m3-results-limited", "max_fetch_series_limit_applied").unwrap();
         assert!(said.contains("max_fetch_series_limit_applied"), "{said}");

@@ -4,6 +4,7 @@
 
 mod client;
 mod error;
+mod secrets;
 mod wire;
 
 pub use client::{Access, Bounds, Client, Range, shown};

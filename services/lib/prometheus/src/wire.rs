@@ -6,7 +6,7 @@ use common::text::{chain, one_line, words};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
-use crate::error::Malformed;
+use crate::{error::Malformed, secrets::Secrets};
 
 /// A value at a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,7 +82,8 @@ struct Envelope {
 
 impl Envelope {
     /// How the answer says that data may be missing, and what it only advises.
-    fn remarks(&self) -> (Vec<String>, Vec<String>) {
+    fn remarks(&self, secrets: &Secrets) -> (Vec<String>, Vec<String>) {
+        let texts = |value| texts(value, secrets);
         let (mut advice, mut warnings): (Vec<String>, Vec<String>) = texts(&self.warnings)
             .into_iter()
             .partition(|text| text.starts_with(ADVICE));
@@ -106,10 +107,10 @@ impl Envelope {
 }
 
 /// The lines in a list, or in anything else that isn't nothing.
-fn texts(value: &Value) -> Vec<String> {
+fn texts(value: &Value, secrets: &Secrets) -> Vec<String> {
     let text = |value: &Value| match value {
-        Value::String(text) => one_line(text),
-        other => one_line(&other.to_string()),
+        Value::String(text) => one_line(&secrets.hide(text)),
+        other => one_line(&secrets.hide(&other.to_string())),
     };
     match value {
         Value::Array(all) => all.iter().filter(|one| says_yes(one)).map(text).collect(),
@@ -188,23 +189,24 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
-/// Reads an answer with status 200.
+/// Reads an answer with status 200; what it says is repeated without `secrets`.
 ///
 /// # Errors
 /// What is wrong with it, without who sent it.
-pub fn parse(body: &[u8]) -> Result<RangeAnswer, Malformed> {
-    let envelope: Envelope = serde_json::from_slice(body)
-        .map_err(|error| Malformed::Foreign(one_line(&chain(&error))))?;
+pub fn parse(body: &[u8], secrets: &Secrets) -> Result<RangeAnswer, Malformed> {
+    let said = |text: &str| one_line(&secrets.hide(text));
+    let envelope: Envelope =
+        serde_json::from_slice(body).map_err(|error| Malformed::Foreign(said(&chain(&error))))?;
     if envelope.status != "success" {
         return Err(Malformed::Error {
-            kind: one_line(&envelope.error_type),
-            message: one_line(&envelope.error),
+            kind: said(&envelope.error_type),
+            message: said(&envelope.error),
         });
     }
-    let (warnings, advice) = envelope.remarks();
+    let (warnings, advice) = envelope.remarks(secrets);
     let data = envelope.data.ok_or(Malformed::Empty)?;
     if data.result_type != "matrix" {
-        return Err(Malformed::NoMatrix(one_line(&data.result_type)));
+        return Err(Malformed::NoMatrix(said(&data.result_type)));
     }
     let series = data
         .result
@@ -226,15 +228,16 @@ pub fn parse(body: &[u8]) -> Result<RangeAnswer, Malformed> {
 }
 
 /// What the body of an error says, on one line and of bounded length: Prometheus's `error`, what others call `message`,
-/// plain text, or the words of a page. `None` when it says nothing.
-pub fn parse_error(body: &[u8]) -> Option<String> {
+/// plain text, or the words of a page; without `secrets`. `None` when it says nothing.
+pub fn parse_error(body: &[u8], secrets: &Secrets) -> Option<String> {
     let text = String::from_utf8_lossy(body);
     let said = match serde_json::from_str::<Value>(&text) {
         Ok(json) => said_in(&json).unwrap_or_else(|| json.to_string()),
         Err(_) if text.trim_start().starts_with('<') => without_tags(&text),
         Err(_) => text.into_owned(),
     };
-    let said = one_line(&words(&said));
+    // Before it is cut: half a secret would not be known again.
+    let said = one_line(&words(&secrets.hide(&said)));
     (!matches!(said.as_str(), "" | "null" | "{}" | "[]")).then_some(said)
 }
 
@@ -282,7 +285,7 @@ mod tests {
         let body = br#"{"status":"success","warnings":["part\nmissing"],"infos":["PromQL info: x"],"data":{"resultType":"matrix","result":[
             {"metric":{"instance":"a:9100"},"values":[[1700000000,"1.5"],[1700000300.5,"NaN"],[1700000600,"+Inf"],[1700000900,"-Inf"]]},
             {"metric":{},"histograms":[]}]}}"#;
-        let answer = parse(body).unwrap();
+        let answer = parse(body, &Secrets::default()).unwrap();
         let samples = &answer.series[0].samples;
         assert_eq!(
             samples[0],
@@ -304,7 +307,7 @@ mod tests {
         let body = format!(
             r#"{{"status":"success",{fields}"data":{{"resultType":"matrix","result":[]}}}}"#
         );
-        let answer = parse(body.as_bytes()).unwrap();
+        let answer = parse(body.as_bytes(), &Secrets::default()).unwrap();
         (answer.warnings, answer.advice)
     }
 
@@ -384,7 +387,9 @@ mod tests {
                 "a number in quotes",
             ),
         ] {
-            let message = parse(body.as_bytes()).unwrap_err().to_string();
+            let message = parse(body.as_bytes(), &Secrets::default())
+                .unwrap_err()
+                .to_string();
             assert!(message.contains(expected), "{message:?} lacks {expected:?}");
             assert!(!message.contains('\n'));
         }
@@ -400,10 +405,11 @@ mod tests {
             let body = format!(
                 r#"{{"status":"success","errorType":null,"error":null,"warnings":null,"infos":null,"data":{{"resultType":"matrix","result":{result}}}}}"#
             );
-            let answer = parse(body.as_bytes()).unwrap();
+            let answer = parse(body.as_bytes(), &Secrets::default()).unwrap();
             assert_eq!(answer.series.len(), series, "{result}");
         }
-        assert!(parse(br#"{"status":"success","data":{"resultType":"matrix"}}"#).is_err());
+        let without = br#"{"status":"success","data":{"resultType":"matrix"}}"#;
+        assert!(parse(without, &Secrets::default()).is_err());
     }
 
     #[test]
@@ -427,12 +433,12 @@ mod tests {
             ("null", ""),
         ] {
             assert_eq!(
-                parse_error(body.as_bytes()).unwrap_or_default(),
+                parse_error(body.as_bytes(), &Secrets::default()).unwrap_or_default(),
                 expected,
                 "{body}"
             );
         }
-        let long = parse_error("x".repeat(60_000).as_bytes()).unwrap();
+        let long = parse_error("x".repeat(60_000).as_bytes(), &Secrets::default()).unwrap();
         assert!(long.len() < 2_000 && long.ends_with('…'), "{}", long.len());
     }
 
@@ -448,5 +454,35 @@ mod tests {
         };
         let name = series.name();
         assert!(!name.contains(char::is_control), "{name:?}");
+    }
+
+    #[test]
+    fn no_secret_is_repeated_from_any_part_of_an_answer() {
+        let secrets = Secrets::new(["hunter2-hunter2"]);
+        // At the place where the text is cut, too.
+        let late = format!("{} hunter2-hunter2", "x".repeat(390));
+        for body in [
+            late.as_str(),
+            "token hunter2-hunter2",
+            "<p>hunter2-hunter2</p>",
+            r#"{"message":"hunter2-hunter2"}"#,
+            r#"{"other":"hunter2-hunter2"}"#,
+        ] {
+            let said = parse_error(body.as_bytes(), &secrets).unwrap();
+            assert!(!said.contains("hunter2"), "{said}");
+            assert!(said.contains('…'), "{said}");
+        }
+        for body in [
+            r#"{"status":"error","errorType":"hunter2-hunter2","error":"hunter2-hunter2"}"#,
+            r#"{"status":"success","data":{"resultType":"hunter2-hunter2","result":[]}}"#,
+            r#"{"status":"success","data":"hunter2-hunter2"}"#,
+        ] {
+            let why = parse(body.as_bytes(), &secrets).unwrap_err().to_string();
+            assert!(!why.contains("hunter2"), "{why}");
+        }
+        let body = r#"{"status":"success","warnings":["hunter2-hunter2",{"a":"hunter2-hunter2"}],"infos":["hunter2-hunter2"],"data":{"resultType":"matrix","result":[]}}"#;
+        let answer = parse(body.as_bytes(), &secrets).unwrap();
+        assert_eq!(answer.warnings, ["…", r#"{"a":"…"}"#]);
+        assert_eq!(answer.advice, ["…"]);
     }
 }

@@ -29,6 +29,18 @@ pub struct Query {
     pub method: Method,
 }
 
+impl Query {
+    /// Whether it is the scheduler's own expression for CPU.
+    pub fn is_for_cpu(&self) -> bool {
+        let other = ["MemAvailable", "MemTotal", "node_disk", STEAL];
+        let query = &self.query;
+        !query.starts_with("count") && !other.iter().any(|name| query.contains(name))
+    }
+}
+
+/// What only the expression for steal contains.
+const STEAL: &str = r#"mode="steal""#;
+
 type Answer = Arc<dyn Fn(&Query) -> Response + Send + Sync>;
 
 #[derive(Clone)]
@@ -110,6 +122,7 @@ pub fn value(query: &Query, cpu: f64) -> f64 {
         query if query.contains("MemAvailable") => 40.0,
         query if query.contains("MemTotal") => 2_147_483_648.0,
         query if query.contains("node_disk") => 1_000.0,
+        query if query.contains(STEAL) => 0.0,
         _ => cpu,
     }
 }

@@ -25,6 +25,10 @@ pub struct Observation {
     pub memory_evidence: Evidence,
     /// Of the past hour, percent of the current type; above 100 when a larger type did more than the current one can.
     pub cpu_peak_last_hour_percent: Option<f64>,
+    /// CPU that the host kept from the machine in the last hour, percent of it; no part of `cpu_percent`.
+    pub steal_percent: Option<f64>,
+    /// The age to which the last sample may grow until it is decided on.
+    pub sample_age_limit_seconds: u32,
 }
 
 /// The amount of history.

@@ -279,6 +279,8 @@ fn observation(observation: &Observation) -> message::Observation {
         memory_spanned_seconds: observation.memory_evidence.spanned_seconds,
         memory_observed_seconds: observation.memory_evidence.observed_seconds,
         cpu_peak_last_hour_percent: observation.cpu_peak_last_hour_percent,
+        steal_percent: observation.steal_percent,
+        sample_age_limit_seconds: observation.sample_age_limit_seconds,
     }
 }
 

@@ -129,6 +129,8 @@ pub fn observe(
         cpu_evidence: evidence(&kept, rules),
         memory_evidence: evidence(&in_use, rules),
         cpu_peak_last_hour_percent: peak_of_the_last_hour(&kept, &rescaled.percent, rules),
+        steal_percent: None,
+        sample_age_limit_seconds: rules.sample_age_limit_seconds(),
     };
     let series = Series {
         timestamps: kept.iter().map(|sample| sample.at as i64).collect(),
@@ -310,11 +312,7 @@ fn percent(value: f64) -> Result<f64, Unusable> {
 fn check_age(kept: &[Sample], restarts: &Restarts, rules: &Rules) -> Result<(), Unusable> {
     let last = kept[kept.len() - 1].at;
     let now = rules.now.as_second() as f64;
-    // The query's last point is at its end; two missing ones are no hiccup.
-    let limit = match rules.max_sample_age_seconds {
-        0 => 2.0 * f64::from(rules.step_seconds),
-        seconds => f64::from(seconds).max(f64::from(rules.step_seconds)),
-    };
+    let limit = f64::from(rules.max_sample_age_seconds.max(rules.usual_age_seconds()));
     let age = now - last;
     if age <= limit {
         return Ok(());

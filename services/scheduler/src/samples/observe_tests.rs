@@ -11,6 +11,8 @@ fn rules() -> Rules {
     Rules {
         now: Timestamp::from_second(NOW).unwrap(),
         step_seconds: STEP as u32,
+        scrape_interval_seconds: 60,
+        tick_timeout_seconds: 120,
         min_samples: 3,
         warm_up_seconds: 120,
         max_sample_age_seconds: 600,
@@ -191,7 +193,7 @@ fn fault_38_empty_stale_and_partial_series_are_unknown() {
         ..healthy()
     };
     assert!(
-        unknown(&stale).contains("is 900 s old, 600 s is the limit"),
+        unknown(&stale).contains("is 900 s old, 660 s is the limit"),
         "{}",
         unknown(&stale)
     );
@@ -208,17 +210,44 @@ fn fault_38_empty_stale_and_partial_series_are_unknown() {
 }
 
 #[test]
-fn without_an_age_in_the_policy_two_steps_are_the_limit() {
-    let rules = Rules {
-        max_sample_age_seconds: 0,
-        ..rules()
-    };
+fn what_step_and_scrapes_make_usual_is_the_least_limit_of_age() {
     let raw = |newest: i64| RawSeries {
         cpu: samples(|age| (age >= newest).then_some(40.0)),
         ..healthy()
     };
-    assert!(observe(&raw(2), &rules, MEDIUM).is_ok());
-    assert!(observe(&raw(3), &rules, MEDIUM).is_err());
+    let within = |policy: u32, newest: i64| {
+        let rules = Rules {
+            max_sample_age_seconds: policy,
+            ..rules()
+        };
+        observe(&raw(newest), &rules, MEDIUM)
+    };
+    // Nothing said, or no more than a step: two steps are usual.
+    for policy in [0, 60, 300] {
+        let known = within(policy, 2).unwrap();
+        // Decided on at most a tick later.
+        assert_eq!(known.observation.sample_age_limit_seconds, 780);
+        assert!(within(policy, 3).is_err(), "{policy}");
+    }
+    assert!(within(900, 3).is_ok());
+    assert!(within(900, 4).is_err());
+}
+
+#[test]
+fn the_limit_of_age_follows_step_scrape_and_tick() {
+    let limits = |step_seconds, scrape_interval_seconds, tick_timeout_seconds| {
+        let rules = Rules {
+            step_seconds,
+            scrape_interval_seconds,
+            tick_timeout_seconds,
+            ..rules()
+        };
+        (rules.usual_age_seconds(), rules.sample_age_limit_seconds())
+    };
+    assert_eq!(limits(300, 60, 120), (660, 780));
+    assert_eq!(limits(60, 15, 30), (135, 165));
+    assert_eq!(limits(3_600, 300, 120), (7_500, 7_620));
+    assert_eq!(limits(3_600, 3_600, 86_400).1, 86_400);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::{
     domain::{Instance, Reach, Target},
     samples::{
-        series::RawSeries,
+        series::{RawSeries, Sample},
         units::{CpuUnit, MemoryUnit},
     },
 };
@@ -45,6 +45,8 @@ pub trait Reading: Send + Sync {
 pub struct Measured {
     /// As the source gave them.
     pub series: RawSeries,
+    /// CPU that the host kept from the machine lately, percent; empty where nobody knows.
+    pub steal: Vec<Sample>,
     /// Gaps that don't make the whole unknown, one line each.
     pub notes: Vec<String>,
     /// Remarks that are no trouble, one line each.
@@ -61,6 +63,8 @@ pub struct Unmeasured(pub String);
 pub struct Sampling {
     /// Seconds between samples.
     pub step_seconds: u32,
+    /// Seconds between what is measured and what is measured next, at most.
+    pub scrape_interval_seconds: u32,
     /// Fewer CPU samples are no basis.
     pub min_samples: u32,
     /// Samples this soon after a machine came up are left out.

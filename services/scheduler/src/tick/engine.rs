@@ -233,6 +233,7 @@ impl Engine {
             memories: &self.memories,
             clock: self.context.clock.as_ref(),
             now: self.context.clock.now(),
+            timeout: self.timeout,
             deadline,
         };
         let mut gathering = gather(&inputs, targets).await;

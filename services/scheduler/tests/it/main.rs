@@ -9,6 +9,7 @@
 mod browser;
 mod http;
 mod metrics_faults;
+mod metrics_queries;
 mod one_actor;
 mod process;
 mod standing;

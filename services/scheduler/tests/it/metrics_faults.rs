@@ -5,7 +5,7 @@ use std::{io::Write as _, time::Duration};
 
 use axum::{
     body::Body,
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse as _, Redirect, Response},
 };
 use flate2::{Compression, write::GzEncoder};
@@ -17,7 +17,7 @@ use testkit::prometheus::{Query, fleet, json_body, labels, matrix, series, statu
 use crate::support::{WEB, World, result};
 
 /// A world in which everything would be scaled.
-async fn eager() -> World {
+pub async fn eager() -> World {
     let world = World::start().await;
     for target in ["web", "api", "job"] {
         world.predictor.make_busy(target);
@@ -26,7 +26,7 @@ async fn eager() -> World {
 }
 
 /// Asserts that `target` was held for unknown metrics, and that the reason has these words.
-fn assert_unknown(world: &World, tick: &Tick, target: &str, words: &[&str]) {
+pub fn assert_unknown(world: &World, tick: &Tick, target: &str, words: &[&str]) {
     let result = result(tick, target);
     assert_eq!(result.action, "hold", "{result:#?}");
     assert_eq!(result.reason_code, "metrics_unknown", "{result:#?}");
@@ -51,7 +51,10 @@ fn assert_unknown(world: &World, tick: &Tick, target: &str, words: &[&str]) {
 }
 
 /// One tick in which Prometheus answers so, and all targets must be held for these words.
-async fn all_unknown(answer: impl Fn(&Query) -> Response + Send + Sync + 'static, words: &[&str]) {
+pub async fn all_unknown(
+    answer: impl Fn(&Query) -> Response + Send + Sync + 'static,
+    words: &[&str],
+) {
     let world = eager().await;
     world.prometheus.answer(answer);
     let scheduler = world.scheduler("").await;
@@ -126,6 +129,69 @@ async fn where_post_is_refused_queries_go_by_get() {
     }
 }
 
+/// A proxy that lets only reading through, and then another one.
+#[tokio::test]
+async fn what_is_too_long_for_get_goes_by_post_again() {
+    let world = eager().await;
+    let refuses = |method: &'static str, code, words| {
+        move |query: &Query| match query.method.as_str() == method {
+            true => status(code, words),
+            false => fleet(query, &[50.0, 50.0, 50.0]),
+        }
+    };
+    world.prometheus.answer(refuses("POST", 405, "no"));
+    let scheduler = world.scheduler("").await;
+    let tick = scheduler.tick().await;
+    assert_eq!(result(&tick, "web").error, "");
+    world.prometheus.answer(refuses("GET", 414, "too long"));
+    let tick = scheduler.tick().await;
+    assert_eq!(result(&tick, "web").error, "", "{tick:#?}");
+    world.prometheus.queries();
+    scheduler.tick().await;
+    let queries = world.prometheus.queries();
+    assert!(queries.iter().all(|query| query.method == "POST"));
+    // Neither way is open.
+    world
+        .prometheus
+        .answer(|query| match query.method.as_str() {
+            "GET" => status(414, "too long"),
+            _ => status(405, "no"),
+        });
+    for _ in 0..2 {
+        let tick = scheduler.tick().await;
+        assert_unknown(&world, &tick, "web", &["414", "too long; ", "let POST"]);
+    }
+}
+
+#[tokio::test]
+async fn no_error_repeats_a_secret_that_the_server_does() {
+    let world = eager().await;
+    world.prometheus.answer(|query| {
+        let said = query.authorization.clone().unwrap_or_default();
+        (
+            StatusCode::UNAUTHORIZED,
+            format!("who is {said}, with pass%word or pass%25word?"),
+        )
+            .into_response()
+    });
+    let host = world.prometheus.url.strip_prefix("http://").unwrap();
+    let token = format!("prometheus: {{url: 'http://{host}', bearer_token: hunter2hunter2}}");
+    let password = format!("prometheus: {{url: 'http://user:pass%25word@{host}'}}");
+    for (lines, secrets) in [
+        (token, &["hunter2"][..]),
+        (password, &["pass%", "dXNlcjpwYXNz"]),
+    ] {
+        let scheduler = world.scheduler(&lines).await;
+        let tick = scheduler.tick().await;
+        assert_unknown(&world, &tick, "web", &["401", "who is"]);
+        let all = format!("{tick:?} {:?}", world.decision.last_request("web"));
+        for secret in secrets {
+            assert!(!all.contains(secret), "{all}");
+        }
+        scheduler.terminate().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn errors_in_plain_text_are_quoted_with_what_to_do() {
     all_unknown(
@@ -177,7 +243,7 @@ async fn fault_37_values_that_are_no_percentage() {
     for text in ["NaN", "+Inf", "-Inf", "-7", "140"] {
         all_unknown(
             move |query| {
-                if query.query != expressions::CPU_PERCENT {
+                if !query.is_for_cpu() {
                     return fleet(query, &[50.0, 50.0, 50.0]);
                 }
                 let all = (1..=3).map(|number| {
@@ -509,7 +575,7 @@ async fn what_is_left_out_and_what_contradicts_goes_with_the_question() {
         let labels = labels(&[("instance", "10.0.0.1:9100")]);
         let one = series(query, labels, |at| {
             Some(match query.query.as_str() {
-                expressions::CPU_PERCENT if at == query.end - 3_600 => "NaN".to_owned(),
+                _ if query.is_for_cpu() && at == query.end - 3_600 => "NaN".to_owned(),
                 expressions::VCPUS => "2".to_owned(),
                 _ => value(query, 64.0).to_string(),
             })
@@ -548,9 +614,9 @@ async fn fault_43_after_a_resize_history_is_on_the_new_scale_and_the_boot_is_lef
                 let value = match query.query.as_str() {
                     expressions::VCPUS if at < resized => 1.0,
                     expressions::VCPUS => 2.0,
-                    expressions::CPU_PERCENT if at < resized => 80.0,
-                    expressions::CPU_PERCENT if at == resized => 100.0,
-                    expressions::CPU_PERCENT => 40.0,
+                    _ if query.is_for_cpu() && at < resized => 80.0,
+                    _ if query.is_for_cpu() && at == resized => 100.0,
+                    _ if query.is_for_cpu() => 40.0,
                     _ => value(query, 0.0),
                 };
                 Some(value.to_string())
@@ -565,6 +631,39 @@ async fn fault_43_after_a_resize_history_is_on_the_new_scale_and_the_boot_is_lef
     assert!(sent.cpu.iter().all(|cpu| *cpu == 40.0), "{:?}", sent.cpu);
     assert_eq!(sent.cpu.len(), 576);
     assert_eq!(sent.capacity, 100.0);
+}
+
+#[tokio::test]
+async fn fault_43_the_tick_after_a_resize_decides() {
+    let world = eager().await;
+    // Down at the sample before the newest, which is of the boot; the policy's limit of 600 s is one step.
+    world.prometheus.answer(|query| {
+        let one = |number: u32| {
+            let labels = labels(&[("instance", &format!("10.0.0.{number}:9100"))]);
+            series(query, labels, |at| {
+                let value = match query.end - at {
+                    600 => return None,
+                    0 if query.is_for_cpu() => 99.0,
+                    _ => value(query, 50.0),
+                };
+                Some(value.to_string())
+            })
+        };
+        matrix((1..=3).map(one).collect())
+    });
+    let lines = format!(
+        "prometheus: {{url: '{}', step_seconds: 600}}",
+        world.prometheus.url
+    );
+    let scheduler = world.scheduler(&lines).await;
+    let tick = scheduler.tick().await;
+    for target in ["web", "api", "job"] {
+        let result = result(&tick, target);
+        assert_eq!(result.action, "scale_up", "{result:#?}");
+        assert_eq!(result.cpu_percent, Some(50.0));
+        let seen = world.decision.last_request(target).observation.unwrap();
+        assert_eq!(seen.sample_age_limit_seconds, 2 * 600 + 60 + 120);
+    }
 }
 
 #[tokio::test]

@@ -137,6 +137,8 @@ pub fn input(input: &Input) -> message::DecideRequest {
             memory_spanned_seconds: seen.memory_evidence.spanned_seconds,
             memory_observed_seconds: seen.memory_evidence.observed_seconds,
             cpu_peak_last_hour_percent: seen.cpu_peak_last_hour_percent,
+            steal_percent: seen.steal_percent,
+            sample_age_limit_seconds: seen.sample_age_limit_seconds,
         }),
         forecast: input.forecast.as_ref().map(forecast::message),
         unknown_reason: unknown

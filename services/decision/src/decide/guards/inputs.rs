@@ -15,7 +15,7 @@ pub const NAME: &str = "inputs";
 /// Samples may lie this far ahead of the clock before they are doubted.
 const CLOCK_TOLERANCE_SECONDS: u64 = 60;
 
-/// The observation, when it is known and no older than the policy allows.
+/// The observation, when it is known and no older than policy and step allow.
 pub fn find<'a>(case: &Case<'a>) -> Found<&'a Observation> {
     if let Some(unknown) = &case.input.unknown
         && unknown.code != ReasonCode::ForecastUnavailable
@@ -28,7 +28,7 @@ pub fn find<'a>(case: &Case<'a>) -> Found<&'a Observation> {
             "the request has no observation, so nothing is known of the CPU",
         ));
     };
-    let limit = u64::from(case.policy.max_sample_age_seconds);
+    let limit = case.sample_age_limit_seconds();
     let age = text::seconds_between(observation.observed_at, case.now);
     let ahead = text::seconds_between(case.now, observation.observed_at);
     if age > limit {

@@ -81,6 +81,8 @@ fn scene(forecast_cpu: f64) -> Scene {
                 cpu_evidence: TWO_DAYS,
                 memory_evidence: TWO_DAYS,
                 cpu_peak_last_hour_percent: Some(25.0),
+                sample_age_limit_seconds: 0,
+                steal_percent: None,
             }),
             forecast: Some(Forecast {
                 series_id: "web-1".into(),
@@ -345,6 +347,41 @@ fn old_and_future_samples_are_unknown() {
         .holds(
             ReasonCode::ForecastUnavailable,
             "the forecast starts from a sample that is 15 min old",
+        );
+}
+
+#[test]
+fn a_sample_as_old_as_its_step_makes_usual_is_the_present() {
+    let aged = |seconds: i64| {
+        scene(90.0)
+            .with(move |scene| {
+                scene.input.forecast.as_mut().unwrap().origin = Some(at(NOW - seconds));
+            })
+            .seen(move |seen| {
+                seen.observed_at = at(NOW - seconds);
+                seen.sample_age_limit_seconds = 780;
+            })
+    };
+    for seconds in [301, 780] {
+        aged(seconds).check(
+            Action::ScaleUp,
+            "t2.large",
+            ReasonCode::ForecastAboveUpThreshold,
+            "forecast 90.0 %",
+        );
+    }
+    aged(781).holds(
+        ReasonCode::MetricsUnknown,
+        "the last CPU sample is 13 min 1 s old; samples older than 13 min are unknown",
+    );
+    // It is no way to be stricter than the policy.
+    scene(90.0)
+        .seen(|seen| seen.sample_age_limit_seconds = 1)
+        .check(
+            Action::ScaleUp,
+            "t2.large",
+            ReasonCode::ForecastAboveUpThreshold,
+            "forecast 90.0 %",
         );
 }
 

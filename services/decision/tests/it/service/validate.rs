@@ -77,6 +77,8 @@ async fn a_bad_request_names_every_bad_field_and_stores_nothing() {
                     memory_percent: Some(f64::NAN),
                     memory_peak_mib: Some(-1.0),
                     disk_bytes_per_second: Some(f64::INFINITY),
+                    steal_percent: Some(101.0),
+                    sample_age_limit_seconds: 86_401,
                     ..Observation::default()
                 });
             },
@@ -85,6 +87,8 @@ async fn a_bad_request_names_every_bad_field_and_stores_nothing() {
                 "observation.memory_percent",
                 "observation.memory_peak_mib",
                 "observation.disk_bytes_per_second",
+                "observation.steal_percent",
+                "observation.sample_age_limit_seconds",
                 "observation.cpu_percent",
             ],
         ),

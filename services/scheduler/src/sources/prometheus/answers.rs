@@ -1,4 +1,4 @@
-//! The answers to the five expressions, and what they have of one target.
+//! The answers to the expressions, and what they have of one target.
 
 use prometheus_api::RangeAnswer;
 
@@ -8,7 +8,7 @@ use crate::{
     sources::source::{Measured, Unmeasured},
 };
 
-/// The answers to the five expressions, for one Prometheus.
+/// The answers to the expressions, for one Prometheus.
 #[derive(Debug)]
 pub struct Answers {
     /// CPU in use.
@@ -21,6 +21,8 @@ pub struct Answers {
     pub vcpus: Answer,
     /// Memory of the machine.
     pub memory_total: Answer,
+    /// CPU that the host kept, where it is asked for.
+    pub steal: Option<Answer>,
 }
 
 /// One answer, or why it can't be used.
@@ -58,6 +60,12 @@ impl Answers {
             return Err(strangers);
         }
         let vcpus = find(&self.vcpus, wanted)?;
+        if cpu.is_empty() && !vcpus.is_empty() {
+            return Err(Unmeasured(format!(
+                "no CPU samples in the window, though {} vCPU counts of it came: a rate needs two scrapes within its range; set scheduler.prometheus.scrape_interval_seconds to what the exporter has, and write [$range] in a cpu_query of your own",
+                vcpus.len()
+            )));
+        }
         let mut notes = Vec::new();
         let mut optional = |answer: &Answer| {
             find(answer, wanted).unwrap_or_else(|why| {
@@ -73,6 +81,9 @@ impl Answers {
             vcpus,
         };
         notes.dedup();
+        // Not every exporter knows it, and nothing rests on it.
+        let steal = self.steal.as_ref();
+        let steal = steal.map_or_else(Vec::new, |answer| find(answer, wanted).unwrap_or_default());
         let answers = [
             &self.cpu,
             &self.vcpus,
@@ -88,6 +99,7 @@ impl Answers {
         advice.dedup();
         Ok(Measured {
             series,
+            steal,
             notes,
             advice,
         })

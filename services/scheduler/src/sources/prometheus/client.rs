@@ -48,6 +48,9 @@ fn remedy(error: &QueryError) -> &'static str {
         QueryError::Status { status, .. } if matches!(status.as_u16(), 401 | 403) => {
             "; see scheduler.prometheus.bearer_token"
         }
+        QueryError::Status { status, .. } if matches!(status.as_u16(), 414 | 431) => {
+            "; a proxy takes no queries of this length: let POST through, or shorten the expression"
+        }
         _ => "",
     }
 }

@@ -1,12 +1,15 @@
-//! The default PromQL expressions, and the placeholder for the targets' labels.
+//! The default PromQL expressions, and the placeholders for the targets' labels and for the range of rates.
 
-/// CPU in use, percent of the machine.
-pub const CPU_PERCENT: &str =
-    r#"100 - (avg by(instance)(rate(node_cpu_seconds_total{mode="idle"}[1m])) * 100)"#;
+/// CPU in use, percent of the machine. Time that waits for disks (iowait), and time that the host kept for others (steal),
+/// is no work: a larger machine would not do more in it.
+pub const CPU_PERCENT: &str = r#"100 - (avg by(instance)(sum without (mode)(rate(node_cpu_seconds_total{mode=~"idle|iowait|steal"}[$range]))) * 100)"#;
+/// CPU that the host kept from the machine, percent of the machine.
+pub const STEAL_PERCENT: &str =
+    r#"avg by(instance)(rate(node_cpu_seconds_total{mode="steal"}[$range])) * 100"#;
 /// Memory in use, percent of the total.
 pub const MEMORY_PERCENT: &str = "(node_memory_MemTotal_bytes - node_memory_MemAvailable_bytes) / node_memory_MemTotal_bytes * 100";
 /// Bytes read from and written to disks, per second.
-pub const DISK_BYTES_PER_SECOND: &str = "sum by (instance)(rate(node_disk_read_bytes_total[1m]) + rate(node_disk_written_bytes_total[1m]))";
+pub const DISK_BYTES_PER_SECOND: &str = "sum by (instance)(rate(node_disk_read_bytes_total[$range]) + rate(node_disk_written_bytes_total[$range]))";
 /// Virtual CPUs that the machine has.
 pub const VCPUS: &str = r#"count by (instance) (node_cpu_seconds_total{mode="idle"})"#;
 /// Memory that the machine has, bytes.
@@ -14,6 +17,21 @@ pub const MEMORY_TOTAL_BYTES: &str = "node_memory_MemTotal_bytes";
 
 /// Stands for the targets' labels in an expression: `up{instance=~"$instances"}`.
 const PLACEHOLDER: &str = "$instances";
+/// Stands for the range of a rate: `rate(x[$range])`.
+const RANGE: &str = "$range";
+
+/// The expression with a range of `seconds`.
+pub fn with_range(expression: &str, seconds: u32) -> String {
+    expression.replace(RANGE, &format!("{seconds}s"))
+}
+
+/// The range over which rates are taken, seconds: all the time from one step to the next and one scrape beside it, so that
+/// no increase falls between two steps; and four scrapes at least, so that one that fails leaves two to compare.
+pub fn range_seconds(step_seconds: u32, scrape_interval_seconds: u32) -> u32 {
+    step_seconds
+        .saturating_add(scrape_interval_seconds)
+        .max(scrape_interval_seconds.saturating_mul(4))
+}
 
 /// The expression with the placeholder replaced by a regular expression that matches exactly `labels`.
 ///
@@ -71,6 +89,29 @@ mod tests {
         }
         let query = with_instances("x{i=~\"$instances\"}", ["a", "b|c"].into_iter());
         assert_eq!(query, r#"x{i=~"a|b\\|c"}"#);
+    }
+
+    #[test]
+    fn a_range_holds_the_step_and_scrapes_enough() {
+        for (step, scrape, expected) in [
+            (300, 15, 315),
+            (300, 30, 330),
+            (300, 60, 360),
+            (300, 120, 480),
+            (60, 15, 75),
+            (60, 60, 240),
+            (15, 15, 60),
+            (15, 60, 240),
+            (u32::MAX, 60, u32::MAX),
+        ] {
+            assert_eq!(range_seconds(step, scrape), expected, "{step} {scrape}");
+        }
+        for expression in [CPU_PERCENT, DISK_BYTES_PER_SECOND] {
+            let query = with_range(expression, 360);
+            assert!(query.contains("[360s]"), "{query}");
+            assert!(!query.contains('$') && !query.contains("[1m]"), "{query}");
+        }
+        assert_eq!(with_range("rate(x[5m])", 360), "rate(x[5m])");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use common::text::one_line;
-use futures::future::join5;
+use futures::future::OptionFuture;
 use jiff::Timestamp;
 use prometheus_api::shown;
 use url::Url;
@@ -23,6 +23,8 @@ use client::{MetricsError, Prometheus, Window, base_url};
 use matching::Wanted;
 use settings::{Address, Mode, PrometheusConfig};
 
+/// So much of steal is read, seconds: it says something of now only.
+const STEAL_SECONDS: u32 = 3_600;
 /// Machines looked up at the same time in what a central Prometheus answered.
 const LOOKUPS: usize = 16;
 
@@ -50,6 +52,7 @@ impl Source for PrometheusSource {
     fn sampling(&self) -> Sampling {
         Sampling {
             step_seconds: self.config.step_seconds,
+            scrape_interval_seconds: self.config.scrape_interval_seconds,
             min_samples: self.config.min_samples,
             warm_up_seconds: self.config.warm_up_seconds,
             cpu_unit: self.config.cpu_unit,
@@ -174,14 +177,15 @@ impl PrometheusSource {
     }
 
     async fn ask(&self, url: &Url, labels: Vec<&str>, end: Timestamp) -> Answers {
-        let window = Window {
+        let over = |seconds: u32| Window {
             end,
             step_seconds: self.config.step_seconds,
-            seconds: self.config.window_seconds,
+            seconds: seconds.min(self.config.window_seconds),
         };
         let unreached = &Mutex::new(None);
-        let one = |expression: &str| {
-            let query = expressions::with_instances(expression, labels.iter().copied());
+        let one = |expression: &str, window: Window| {
+            let expression = self.config.in_range(expression);
+            let query = expressions::with_instances(&expression, labels.iter().copied());
             async move {
                 match self.prometheus.query_range(url, &query, window).await {
                     Ok(answer) if answer.warnings.is_empty() => {
@@ -205,14 +209,16 @@ impl PrometheusSource {
             }
         };
         let config = &self.config;
-        let (cpu, memory, disk, vcpus, memory_total) = join5(
-            one(&config.cpu_query),
-            one(&config.memory_query),
-            one(&config.disk_query),
-            one(&config.vcpus_query),
-            one(&config.memory_total_query),
-        )
-        .await;
+        let whole = over(u32::MAX);
+        let steal = config.steal_query.as_deref();
+        let (cpu, memory, disk, vcpus, memory_total, steal) = futures::join!(
+            one(&config.cpu_query, whole),
+            one(&config.memory_query, whole),
+            one(&config.disk_query, whole),
+            one(&config.vcpus_query, whole),
+            one(&config.memory_total_query, whole),
+            OptionFuture::from(steal.map(|query| one(query, over(STEAL_SECONDS)))),
+        );
         let unreached = unreached
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -224,6 +230,7 @@ impl PrometheusSource {
             disk,
             vcpus,
             memory_total,
+            steal,
         }
     }
 }

@@ -31,8 +31,12 @@ pub struct PrometheusConfig {
     pub address: Address,
     /// Label that tells instances apart. Default instance.
     pub instance_label: String,
-    /// PromQL for CPU in use, percent. `$instances` stands for the targets' labels as an escaped regular expression.
+    /// PromQL for CPU in use, percent. `$instances` stands for the targets' labels as an escaped regular expression, `$range`
+    /// for a range of rates that fits step and scrapes. Default: all but idle, iowait and steal, which are no demand.
     pub cpu_query: String,
+    /// PromQL for CPU that the host kept from the machine, percent. It is no demand; much of it raises a note. Null leaves
+    /// it out.
+    pub steal_query: Option<String>,
     /// PromQL for memory in use, percent.
     pub memory_query: String,
     /// PromQL for disk throughput, bytes per second.
@@ -49,6 +53,9 @@ pub struct PrometheusConfig {
     pub memory_total_query: String,
     /// Seconds between samples. Default 300.
     pub step_seconds: u32,
+    /// Seconds between scrapes of the exporters, at most: `$range` is the longer of a step and a scrape, and of four
+    /// scrapes. Default 60.
+    pub scrape_interval_seconds: u32,
     /// Seconds of history to read. Default 172800, two days; at most 11,000 steps.
     pub window_seconds: u32,
     /// Fewer CPU samples than this are no basis for anything. Default 3.
@@ -74,6 +81,7 @@ impl Default for PrometheusConfig {
             address: Address::Private,
             instance_label: "instance".to_owned(),
             cpu_query: expressions::CPU_PERCENT.to_owned(),
+            steal_query: Some(expressions::STEAL_PERCENT.to_owned()),
             memory_query: expressions::MEMORY_PERCENT.to_owned(),
             disk_query: expressions::DISK_BYTES_PER_SECOND.to_owned(),
             cpu_unit: None,
@@ -81,6 +89,7 @@ impl Default for PrometheusConfig {
             vcpus_query: expressions::VCPUS.to_owned(),
             memory_total_query: expressions::MEMORY_TOTAL_BYTES.to_owned(),
             step_seconds: 300,
+            scrape_interval_seconds: 60,
             window_seconds: 172_800,
             min_samples: 3,
             warm_up_seconds: 120,
@@ -112,6 +121,12 @@ pub enum Address {
 }
 
 impl PrometheusConfig {
+    /// One of the expressions as it is asked for, but for the targets' labels.
+    pub fn in_range(&self, expression: &str) -> String {
+        let range = expressions::range_seconds(self.step_seconds, self.scrape_interval_seconds);
+        expressions::with_range(expression, range)
+    }
+
     /// Checks the section.
     ///
     /// # Errors
@@ -138,7 +153,23 @@ impl PrometheusConfig {
                 ));
             }
         }
+        if self
+            .steal_query
+            .as_ref()
+            .is_some_and(|text| text.trim().is_empty())
+        {
+            return Err(invalid(
+                "scheduler.prometheus.steal_query",
+                "is empty; null leaves it out",
+            ));
+        }
         within(&key("step_seconds"), self.step_seconds, 1, 3_600)?;
+        within(
+            &key("scrape_interval_seconds"),
+            self.scrape_interval_seconds,
+            1,
+            3_600,
+        )?;
         within(
             &key("window_seconds"),
             self.window_seconds,

@@ -1,5 +1,7 @@
 //! What the question of a tick is answered from.
 
+use std::time::Duration;
+
 use common::clock::{Clock, Elapsed, Moment};
 use jiff::Timestamp;
 
@@ -23,6 +25,8 @@ pub struct Inputs<'a> {
     pub clock: &'a dyn Clock,
     /// The end of the window.
     pub now: Timestamp,
+    /// The time from `now` to the last decision, at most.
+    pub timeout: Duration,
     /// The time after which what is not known stays unknown.
     pub deadline: Moment,
 }

@@ -16,6 +16,7 @@ use crate::{
     samples::{
         observe::observe,
         rules::{CurrentType, Rules},
+        steal,
     },
     sources::{Measured, Reading, Unmeasured},
 };
@@ -150,10 +151,14 @@ fn judge(
     });
     let Measured {
         series,
+        steal,
         mut notes,
         mut advice,
     } = measured?;
     let mut known = observe(&series, rules, current).map_err(|why| Unmeasured(why.to_string()))?;
+    known.observation.steal_percent =
+        steal::mean_percent(&steal, &series.cpu, known.observation.cpu_percent);
+    notes.extend(known.observation.steal_percent.and_then(steal::note));
     // The cause before the consequence.
     notes.append(&mut known.notes);
     advice.append(&mut known.advice);
@@ -167,6 +172,8 @@ fn rules(inputs: &Inputs<'_>, target: &Target, policy: &Policy, learned: &Learne
     Rules {
         now: inputs.now,
         step_seconds: sampling.step_seconds,
+        scrape_interval_seconds: sampling.scrape_interval_seconds,
+        tick_timeout_seconds: inputs.timeout.as_secs().try_into().unwrap_or(u32::MAX),
         min_samples: sampling.min_samples,
         warm_up_seconds: sampling.warm_up_seconds,
         max_sample_age_seconds: policy.max_sample_age_seconds,
