@@ -50,22 +50,33 @@ impl Configuration {
     /// # Errors
     /// Both keys, and what would do.
     pub fn window_holds_the_evidence(&self) -> Result<(), ConfigError> {
-        let prometheus = &self.scheduler.prometheus;
+        let scheduler = &self.scheduler;
+        let (key, step_seconds, window_seconds) = match scheduler.source {
+            scheduler::SourceKind::Prometheus => (
+                "scheduler.prometheus.window_seconds",
+                scheduler.prometheus.step_seconds,
+                scheduler.prometheus.window_seconds,
+            ),
+            scheduler::SourceKind::Cloudwatch => (
+                "scheduler.cloudwatch.window_seconds",
+                scheduler.cloudwatch.period_seconds,
+                scheduler.cloudwatch.window_seconds,
+            ),
+        };
         let asked = self.policy.down_history_seconds;
         // The first and the last sample may each lie a step inside the window.
         let needed = match asked {
             0 => 0,
-            asked => asked.saturating_add(2 * prometheus.step_seconds),
+            asked => asked.saturating_add(2 * step_seconds),
         };
-        if prometheus.window_seconds >= needed {
+        if window_seconds >= needed {
             return Ok(());
         }
         Err(invalid(
-            "scheduler.prometheus.window_seconds",
+            key,
             format!(
-                "{} is too short for policy.down_history_seconds ({asked}): with less history than that no type becomes \
-                 smaller; read at least {needed}, or ask for less",
-                prometheus.window_seconds
+                "{window_seconds} is too short for policy.down_history_seconds ({asked}): with less history than that no type becomes \
+                 smaller; read at least {needed}, or ask for less"
             ),
         ))
     }

@@ -116,6 +116,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         http: listen::bind(config.http_listen, "HTTP").await?,
     };
     let deps = Deps::connect(&config, Arc::new(SystemClock))?;
+    if let Some(cost) = config.cost_of_a_day() {
+        tracing::info!("{cost}");
+    }
     serve(config, deps, listeners, shutdown).await
 }
 

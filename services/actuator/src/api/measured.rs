@@ -28,7 +28,12 @@ pub struct Question {
 pub fn question(message: wire::ReadMetricsRequest) -> Result<Question, Status> {
     let mut fields = Fields::default();
     let most = (MEASURED_AT_ONCE, "ids");
-    fields.each("instance_ids", &message.instance_ids, most, Fields::instance_id);
+    fields.each(
+        "instance_ids",
+        &message.instance_ids,
+        most,
+        Fields::instance_id,
+    );
     let metrics: Vec<Metric> = message.metrics().filter_map(metric).collect();
     let mut apart = metrics.clone();
     apart.sort_unstable();
@@ -38,7 +43,10 @@ pub fn question(message: wire::ReadMetricsRequest) -> Result<Question, Status> {
     }
     let period_seconds = message.period_seconds;
     if !PERIOD.contains(&period_seconds) || period_seconds % 60 > 0 {
-        fields.bad("period_seconds", "must be a multiple of 60, from 60 to 3600");
+        fields.bad(
+            "period_seconds",
+            "must be a multiple of 60, from 60 to 3600",
+        );
     }
     let mut time = |field: &str, time: Option<prost_types::Timestamp>| {
         if time.is_none() {
@@ -51,7 +59,10 @@ pub fn question(message: wire::ReadMetricsRequest) -> Result<Question, Status> {
     if !(1..=MOST_SECONDS).contains(&seconds) {
         fields.bad("start", "must lie before `end`, by at most 63 days");
     } else if seconds / i64::from(period_seconds.max(1)) > MOST_PERIODS {
-        fields.bad("period_seconds", format!("more than {MOST_PERIODS} periods lie between `start` and `end`"));
+        fields.bad(
+            "period_seconds",
+            format!("more than {MOST_PERIODS} periods lie between `start` and `end`"),
+        );
     }
     fields.check()?;
     Ok(Question {
@@ -83,7 +94,11 @@ fn series(series: MetricSeries) -> wire::MetricSeries {
     wire::MetricSeries {
         instance_id: series.instance_id,
         metric: metric.into(),
-        timestamps: series.means.iter().map(|mean| mean.from.as_second()).collect(),
+        timestamps: series
+            .means
+            .iter()
+            .map(|mean| mean.from.as_second())
+            .collect(),
         values: series.means.iter().map(|mean| mean.value).collect(),
     }
 }
@@ -105,7 +120,10 @@ mod tests {
         let time = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
         wire::ReadMetricsRequest {
             instance_ids: vec!["i-01234567".to_owned()],
-            metrics: vec![wire::Metric::CpuUtilization.into(), wire::Metric::MemoryUsed.into()],
+            metrics: vec![
+                wire::Metric::CpuUtilization.into(),
+                wire::Metric::MemoryUsed.into(),
+            ],
             start: time(0),
             end: time(3_600),
             period_seconds: 300,
@@ -121,7 +139,9 @@ mod tests {
         type Change = fn(&mut wire::ReadMetricsRequest);
         let wrong: [(&str, Change); 8] = [
             ("instance_ids", |message| message.instance_ids.clear()),
-            ("instance_ids[0]", |message| message.instance_ids[0] = "web".to_owned()),
+            ("instance_ids[0]", |message| {
+                message.instance_ids[0] = "web".to_owned()
+            }),
             ("metrics", |message| message.metrics.clear()),
             ("metrics", |message| message.metrics.push(99)),
             ("metrics", |message| message.metrics.push(1)),
@@ -129,7 +149,10 @@ mod tests {
             ("period_seconds", |message| message.period_seconds = 90),
             ("period_seconds", |message| {
                 message.period_seconds = 60;
-                message.end = Some(prost_types::Timestamp { seconds: 601_000, nanos: 0 });
+                message.end = Some(prost_types::Timestamp {
+                    seconds: 601_000,
+                    nanos: 0,
+                });
             }),
         ];
         for (field, change) in wrong {

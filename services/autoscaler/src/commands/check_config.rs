@@ -49,6 +49,7 @@ pub fn run(settings: &Settings, json: bool) -> ExitCode {
     if let Ladders::Disordered(error) = &ladders {
         return usage_error("autoscaler", error);
     }
+    let cost = configuration.scheduler.cost_of_a_day();
     match merged(settings, configuration) {
         Ok(merged) if json => {
             line(format!("{merged:#}"));
@@ -61,6 +62,9 @@ pub fn run(settings: &Settings, json: bool) -> ExitCode {
                     line(format!(
                         "# ladders were not compared with EC2's types: {why}"
                     ));
+                }
+                if let Some(cost) = &cost {
+                    line(format!("# {cost}"));
                 }
                 line(yaml.trim_end());
                 ExitCode::SUCCESS

@@ -165,6 +165,14 @@ impl Config {
         validate_targets(&self.targets)
     }
 
+    /// What reading metrics costs a day, where it costs anything.
+    pub fn cost_of_a_day(&self) -> Option<String> {
+        match self.source {
+            SourceKind::Prometheus => None,
+            SourceKind::Cloudwatch => Some(self.cloudwatch.cost_of_a_day(self.targets.len())),
+        }
+    }
+
     /// From tick to tick.
     pub fn tick_interval(&self) -> Duration {
         seconds(self.tick_interval_seconds)

@@ -3,14 +3,18 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use common::{clock::SharedClock, health::Health, text::one_line, time::{from_proto, to_proto}};
+use common::{
+    clock::SharedClock,
+    health::Health,
+    text::one_line,
+    time::{from_proto, to_proto},
+};
 use futures::{StreamExt as _, stream::BoxStream};
 use jiff::Timestamp;
 use proto::actuator::v1::{
     self as message, DescribeInstanceRequest, DescribeInstancesRequest, GetLimitsRequest,
     GetResizeRequest, ListInstanceTypesRequest, ReadMetricsRequest, StartResizeRequest,
-    WatchResizeRequest,
-    actuator_service_client::ActuatorServiceClient,
+    WatchResizeRequest, actuator_service_client::ActuatorServiceClient,
 };
 
 use super::{

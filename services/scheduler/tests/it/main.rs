@@ -7,6 +7,7 @@
 )]
 
 mod browser;
+mod cloudwatch;
 mod http;
 mod metrics_faults;
 mod metrics_queries;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use actuator::cloud::{
     Account, CloudError, CommandStatus, Commands, Delivery, Document, ErrorKind, GroupMember,
-    Instance, InstanceStatus, InstanceType, Machines, Metric, MetricStore, Metrics, Mutation, Operation, Script, Standing, Stretch, Types,
-    VcpuQuota, VcpuUse, family,
+    Instance, InstanceStatus, InstanceType, Machines, Metric, MetricStore, Metrics, Mutation,
+    Operation, Script, Standing, Stretch, Types, VcpuQuota, VcpuUse, family,
 };
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};

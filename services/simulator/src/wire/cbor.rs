@@ -96,7 +96,8 @@ async fn metric_data(fake: &FakeCloud, input: &Value) -> Result<Value, CloudErro
             .iter()
             .find(|series| series.instance_id == one.instance_id && series.metric == one.metric);
         let means = || series.into_iter().flat_map(|series| &series.means);
-        let seconds = |at: Timestamp| Value::Tag(EPOCH, Box::new(Value::Float(at.as_second() as f64)));
+        let seconds =
+            |at: Timestamp| Value::Tag(EPOCH, Box::new(Value::Float(at.as_second() as f64)));
         let (times, values) = (
             means().map(|mean| seconds(mean.from)).collect(),
             means().map(|mean| Value::Float(mean.value)).collect(),
@@ -108,7 +109,10 @@ async fn metric_data(fake: &FakeCloud, input: &Value) -> Result<Value, CloudErro
             ("Values", Value::Array(values)),
         ])
     });
-    Ok(map([("MetricDataResults", Value::Array(results.collect()))]))
+    Ok(map([(
+        "MetricDataResults",
+        Value::Array(results.collect()),
+    )]))
 }
 
 fn asked(query: &Value) -> Asked {

@@ -61,14 +61,18 @@ impl MetricStore for AwsCloud {
                 metric,
                 dimensions: vec![dimension("InstanceId", id)],
             };
-            let of_ec2 = metrics.iter().filter(|metric| **metric != Metric::MemoryUsed);
+            let of_ec2 = metrics
+                .iter()
+                .filter(|metric| **metric != Metric::MemoryUsed);
             asked.extend(of_ec2.copied().map(own));
         }
         if metrics.contains(&Metric::MemoryUsed) {
             match self.agent_dimensions(ids).await {
                 Ok(found) => asked.extend(of_the_agent(ids, &found)),
                 // CPU is worth having alone.
-                Err(error) => answer.gaps.push(format!("memory is unknown: {}", error.with_remedy())),
+                Err(error) => answer
+                    .gaps
+                    .push(format!("memory is unknown: {}", error.with_remedy())),
             }
         }
         let mut series: BTreeMap<(&str, Metric), BTreeMap<Timestamp, f64>> = BTreeMap::new();
@@ -126,11 +130,14 @@ impl AwsCloud {
             for found in page.metric_data_results() {
                 let number = found.id().and_then(|id| id.strip_prefix('m')?.parse().ok());
                 let Some(asked) = number.and_then(|number: usize| batch.get(number)) else {
-                    let message = format!("the answer holds {:?}, which was not asked for", found.id());
+                    let message =
+                        format!("the answer holds {:?}, which was not asked for", found.id());
                     return Err(CloudError::new(operation, ErrorKind::Internal, message));
                 };
                 match found.status_code() {
-                    Some(cloudwatch::StatusCode::Forbidden | cloudwatch::StatusCode::InternalError) => {
+                    Some(
+                        cloudwatch::StatusCode::Forbidden | cloudwatch::StatusCode::InternalError,
+                    ) => {
                         gaps.push(format!(
                             "CloudWatch gave only a part of the metrics of {}",
                             asked.instance_id
@@ -159,7 +166,11 @@ impl AwsCloud {
         let mut known = self.agent_dimensions.lock().await;
         if let AgentDimensions(Some((at, found))) = &*known {
             let all = ids.iter().all(|id| found.contains_key(id));
-            let lasts = if all { DIMENSIONS_LAST } else { NO_DIMENSIONS_LAST };
+            let lasts = if all {
+                DIMENSIONS_LAST
+            } else {
+                NO_DIMENSIONS_LAST
+            };
             if now - *at < lasts {
                 return Ok(Arc::clone(found));
             }
@@ -193,10 +204,7 @@ impl AwsCloud {
     }
 }
 
-fn of_the_agent<'a>(
-    ids: &'a [String],
-    found: &Dimensions,
-) -> impl Iterator<Item = Asked<'a>> {
+fn of_the_agent<'a>(ids: &'a [String], found: &Dimensions) -> impl Iterator<Item = Asked<'a>> {
     let mut seen = BTreeSet::new();
     let ids = ids.iter().filter(move |id| seen.insert(id.as_str()));
     ids.flat_map(|id| {

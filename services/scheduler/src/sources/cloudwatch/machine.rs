@@ -120,10 +120,20 @@ impl Machine {
         let counted = last.vcpus.is_some();
         // Without counts only what is of the same type can be compared, and memory is never told in bytes.
         let alike = |run: &&Run| run.instance_type == last.instance_type;
-        let scaled = |run: &&Run| if counted { run.vcpus.is_some() } else { alike(run) };
+        let scaled = |run: &&Run| {
+            if counted {
+                run.vcpus.is_some()
+            } else {
+                alike(run)
+            }
+        };
         let within = |metric: &BTreeMap<i64, f64>, run: &Run| -> Vec<Sample> {
             // The mean of the period in which it came up or went down is of both.
-            let to = if run.since == last.since { i64::MAX } else { run.seen };
+            let to = if run.since == last.since {
+                i64::MAX
+            } else {
+                run.seen
+            };
             let samples = metric.range(run.since.saturating_add(1)..=to.max(run.since + 1));
             samples
                 .map(|(&at, &value)| Sample {
@@ -216,7 +226,10 @@ mod tests {
     }
 
     fn pairs(samples: &[Sample]) -> Vec<(f64, f64)> {
-        samples.iter().map(|sample| (sample.at, sample.value)).collect()
+        samples
+            .iter()
+            .map(|sample| (sample.at, sample.value))
+            .collect()
     }
 
     #[test]
@@ -236,25 +249,46 @@ mod tests {
     #[test]
     fn a_mean_stands_at_the_end_of_its_period_and_only_once_that_has_ended() {
         let mut machine = Machine::default();
-        machine.take(&cpu(&[(3_000, 10.0), (3_300, 20.0), (3_600, 99.0)]), at(3_700), WINDOW);
+        machine.take(
+            &cpu(&[(3_000, 10.0), (3_300, 20.0), (3_600, 99.0)]),
+            at(3_700),
+            WINDOW,
+        );
         machine.read(at(3_700), WINDOW);
         assert!(machine.see(&running("t3.small", Some(2), 0), at(3_700)));
-        assert_eq!(pairs(&machine.series().cpu), [(3_300.0, 10.0), (3_600.0, 20.0)]);
+        assert_eq!(
+            pairs(&machine.series().cpu),
+            [(3_300.0, 10.0), (3_600.0, 20.0)]
+        );
         // The later read corrects, and what is older than the window is forgotten.
         machine.take(&cpu(&[(3_300, 21.0), (3_600, 30.0)]), at(9_400), WINDOW);
         machine.read(at(9_400), WINDOW);
-        assert_eq!(pairs(&machine.series().cpu), [(3_600.0, 21.0), (3_900.0, 30.0)]);
+        assert_eq!(
+            pairs(&machine.series().cpu),
+            [(3_600.0, 21.0), (3_900.0, 30.0)]
+        );
     }
 
     #[test]
     fn each_run_counts_in_its_own_vcpus() {
         let mut machine = Machine::default();
-        machine.take(&cpu(&[(300, 80.0), (600, 80.0), (2_100, 40.0)]), at(3_000), WINDOW);
-        machine.take(&means(Metric::MemoryUsed, &[(300, 50.0), (2_100, 25.0)]), at(3_000), WINDOW);
+        machine.take(
+            &cpu(&[(300, 80.0), (600, 80.0), (2_100, 40.0)]),
+            at(3_000),
+            WINDOW,
+        );
+        machine.take(
+            &means(Metric::MemoryUsed, &[(300, 50.0), (2_100, 25.0)]),
+            at(3_000),
+            WINDOW,
+        );
         machine.see(&running("t3.small", Some(1), 0), at(900));
         machine.see(&running("t3.medium", Some(2), 1_800), at(3_000));
         let series = machine.series();
-        assert_eq!(pairs(&series.cpu), [(600.0, 80.0), (900.0, 80.0), (2_400.0, 40.0)]);
+        assert_eq!(
+            pairs(&series.cpu),
+            [(600.0, 80.0), (900.0, 80.0), (2_400.0, 40.0)]
+        );
         assert_eq!(pairs(&series.vcpus), [(0.0, 1.0), (1_800.0, 2.0)]);
         // Percent of another amount of memory says nothing.
         assert_eq!(pairs(&series.memory), [(2_400.0, 25.0)]);
@@ -263,11 +297,18 @@ mod tests {
     #[test]
     fn what_lies_in_no_run_that_was_seen_is_left_out() {
         let mut machine = Machine::default();
-        machine.take(&cpu(&[(300, 80.0), (900, 70.0), (2_100, 40.0)]), at(3_000), WINDOW);
+        machine.take(
+            &cpu(&[(300, 80.0), (900, 70.0), (2_100, 40.0)]),
+            at(3_000),
+            WINDOW,
+        );
         // Seen for the last time at 600; up again, as nobody knows what, at 900; and again at 1800.
         machine.see(&running("t3.small", Some(1), 0), at(600));
         machine.see(&running("t3.small", Some(1), 1_800), at(3_000));
-        assert_eq!(pairs(&machine.series().cpu), [(600.0, 80.0), (2_400.0, 40.0)]);
+        assert_eq!(
+            pairs(&machine.series().cpu),
+            [(600.0, 80.0), (2_400.0, 40.0)]
+        );
         // After a restart of this program only the present run is known.
         let mut fresh = Machine::default();
         fresh.take(&cpu(&[(300, 80.0), (2_100, 40.0)]), at(3_000), WINDOW);
@@ -303,10 +344,19 @@ mod tests {
         let mut machine = Machine::default();
         assert_eq!(machine.spent_credits(), None);
         for (credits, told) in [(31.0, false), (12.4, true), (0.0, true)] {
-            machine.take(&means(Metric::CpuCreditBalance, &[(300, credits)]), at(3_000), WINDOW);
+            machine.take(
+                &means(Metric::CpuCreditBalance, &[(300, credits)]),
+                at(3_000),
+                WINDOW,
+            );
             let words = machine.spent_credits();
             assert_eq!(words.is_some(), told, "{words:?}");
         }
-        assert!(machine.spent_credits().unwrap().starts_with("it has 0 CPU credits left"));
+        assert!(
+            machine
+                .spent_credits()
+                .unwrap()
+                .starts_with("it has 0 CPU credits left")
+        );
     }
 }

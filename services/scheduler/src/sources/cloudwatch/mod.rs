@@ -100,7 +100,10 @@ impl Source for CloudWatchSource {
         {
             let mut known = self.known();
             for target in targets {
-                let machine = known.machines.entry(target.instance_id.clone()).or_default();
+                let machine = known
+                    .machines
+                    .entry(target.instance_id.clone())
+                    .or_default();
                 if let Some(start) = machine.due(end, self.window) {
                     by_start
                         .entry(start)
@@ -153,16 +156,16 @@ impl CloudWatchSource {
         for (start, ids) in by_start {
             let seconds = end.as_second() - start.as_second();
             let periods = seconds / i64::from(self.config.period_seconds) + 1;
-            let of_each = usize::try_from(periods).unwrap_or(usize::MAX).saturating_mul(metrics.len());
+            let of_each = usize::try_from(periods)
+                .unwrap_or(usize::MAX)
+                .saturating_mul(metrics.len());
             let machines = (MOST_MEANS / of_each.max(1)).clamp(1, MOST_MACHINES);
-            calls.extend(ids.chunks(machines).map(|ids| {
-                MetricsWanted {
-                    instance_ids: ids.to_vec(),
-                    metrics: metrics.clone(),
-                    start,
-                    end,
-                    period_seconds: self.config.period_seconds,
-                }
+            calls.extend(ids.chunks(machines).map(|ids| MetricsWanted {
+                instance_ids: ids.to_vec(),
+                metrics: metrics.clone(),
+                start,
+                end,
+                period_seconds: self.config.period_seconds,
             }));
         }
         let calls = calls.into_iter().map(|wanted| {
@@ -176,11 +179,7 @@ impl CloudWatchSource {
         self.learn(answers, end);
     }
 
-    fn learn(
-        &self,
-        answers: Vec<(Vec<String>, Result<MetricsRead, CallError>)>,
-        end: Timestamp,
-    ) {
+    fn learn(&self, answers: Vec<(Vec<String>, Result<MetricsRead, CallError>)>, end: Timestamp) {
         let mut known = self.known();
         known.reach = Reach::default();
         known.gaps.clear();

@@ -70,7 +70,9 @@ impl CloudWatchConfig {
             &key("window_seconds"),
             self.window_seconds,
             self.period_seconds,
-            self.period_seconds.saturating_mul(MOST_PERIODS).min(63 * DAY_SECONDS),
+            self.period_seconds
+                .saturating_mul(MOST_PERIODS)
+                .min(63 * DAY_SECONDS),
         )?;
         within(&key("min_samples"), self.min_samples, 1, MOST_PERIODS)?;
         within(&key("warm_up_seconds"), self.warm_up_seconds, 0, 3_600)
@@ -114,7 +116,11 @@ mod tests {
             credits: false,
             ..config
         };
-        assert!(cpu_alone.cost_of_a_day(1_000).ends_with("96000 metrics a day, about 0.96 USD"));
+        assert!(
+            cpu_alone
+                .cost_of_a_day(1_000)
+                .ends_with("96000 metrics a day, about 0.96 USD")
+        );
     }
 
     #[test]

@@ -20,9 +20,10 @@ use proto::actuator::v1::{
     ForgetRefusalsResponse, GetLimitsRequest, GetLimitsResponse, GetResizeRequest,
     GetResizeResponse, Instance, InstanceState, InstanceType, ListInstanceTypesRequest,
     ListInstanceTypesResponse, ListRefusalsRequest, ListRefusalsResponse, ListResizesRequest,
-    ListResizesResponse, PreflightRequest, PreflightResponse, RecoverRequest, RecoverResponse,
-    Resize, ResizePhase, SetKillSwitchRequest, SetKillSwitchResponse, StartResizeRequest,
-    StartResizeResponse, WatchResizeRequest, WatchResizeResponse,
+    ListResizesResponse, MetricSeries, PreflightRequest, PreflightResponse, ReadMetricsRequest,
+    ReadMetricsResponse, RecoverRequest, RecoverResponse, Resize, ResizePhase,
+    SetKillSwitchRequest, SetKillSwitchResponse, StartResizeRequest, StartResizeResponse,
+    WatchResizeRequest, WatchResizeResponse,
     actuator_service_server::{ActuatorService, ActuatorServiceServer},
 };
 use tokio::sync::watch;
@@ -58,6 +59,12 @@ pub struct FakeActuator {
     pub blind: Mutex<Option<Status>>,
     highest_epoch: Mutex<u64>,
     pub limits: Mutex<GetLimitsResponse>,
+    /// What its cloud measured.
+    pub measured: Mutex<Vec<MetricSeries>>,
+    /// Questions for it.
+    pub reads: Mutex<Vec<ReadMetricsRequest>>,
+    /// What such a question comes to.
+    pub unreadable: Mutex<Option<Status>>,
 }
 
 impl FakeActuator {
@@ -279,6 +286,27 @@ impl ActuatorService for Served {
             return Ok(Response::new(Box::pin(steps.take(1).chain(broken))));
         }
         Ok(Response::new(Box::pin(steps)))
+    }
+
+    async fn read_metrics(
+        &self,
+        request: Request<ReadMetricsRequest>,
+    ) -> Result<Response<ReadMetricsResponse>, Status> {
+        let request = request.into_inner();
+        self.0.reads.lock().unwrap().push(request.clone());
+        if let Some(status) = self.0.unreadable.lock().unwrap().clone() {
+            return Err(status);
+        }
+        let mut series = self.0.measured.lock().unwrap().clone();
+        series.retain(|series| {
+            request.instance_ids.contains(&series.instance_id)
+                && request.metrics.contains(&series.metric)
+        });
+        Ok(Response::new(ReadMetricsResponse {
+            charged: (request.instance_ids.len() * request.metrics.len()) as u32,
+            series,
+            gaps: Vec::new(),
+        }))
     }
 
     async fn preflight(
