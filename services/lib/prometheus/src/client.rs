@@ -9,7 +9,7 @@ use std::{
 use common::text::{chain, one_line, root_cause};
 use reqwest::{
     ClientBuilder, StatusCode,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION},
     redirect,
 };
 use url::Url;
@@ -41,6 +41,8 @@ pub struct Access<'a> {
     pub bearer_token: Option<&'a str>,
     /// `X-Scope-OrgID`, for Mimir and Cortex.
     pub tenant: Option<&'a str>,
+    /// Others by name; the values are secrets.
+    pub headers: &'a [(String, &'a str)],
 }
 
 /// Times `start`, `start + step`, … `end`, seconds since the Unix epoch.
@@ -91,6 +93,11 @@ impl Client {
         if let Some(tenant) = access.tenant {
             headers.insert("x-scope-orgid", value(tenant.to_owned())?);
         }
+        for (name, text) in access.headers {
+            let name = HeaderName::try_from(name.as_str());
+            let name = name.map_err(|error| QueryError::Client(chain(&error)))?;
+            headers.insert(name, value((*text).to_owned())?);
+        }
         let mut builder = reqwest::Client::builder()
             .default_headers(headers)
             .connect_timeout(bounds.connect_timeout)
@@ -109,7 +116,12 @@ impl Client {
         Ok(Self {
             http,
             bounds,
-            secrets: Secrets::new(access.bearer_token),
+            secrets: Secrets::new(
+                access
+                    .bearer_token
+                    .into_iter()
+                    .chain(access.headers.iter().map(|(_, value)| *value)),
+            ),
             only_get: Mutex::default(),
         })
     }

@@ -151,7 +151,7 @@ fn spellings(text: &str) -> Vec<String> {
 
 /// `%2f` for `%2F`.
 fn lower_hex(text: &str) -> String {
-    let mut digits = 0;
+    let mut digits = 0_u8;
     text.chars()
         .map(|sign| {
             if sign == '%' {

@@ -24,6 +24,9 @@ pub struct Query {
     /// The header of that name.
     #[serde(skip)]
     pub authorization: Option<String>,
+    /// All headers.
+    #[serde(skip)]
+    pub headers: HeaderMap,
     /// How it was asked.
     #[serde(skip)]
     pub method: Method,
@@ -107,6 +110,7 @@ async fn query_range(
     let authorization = headers.get(header::AUTHORIZATION);
     query.authorization = authorization.map(|value| value.to_str().unwrap().to_owned());
     query.method = method;
+    query.headers = headers;
     shared.queries.lock().unwrap().push(query.clone());
     let answer = Arc::clone(&shared.answer.lock().unwrap());
     // Some answers sleep.

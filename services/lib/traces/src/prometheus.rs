@@ -36,7 +36,7 @@ pub struct PrometheusArgs {
         long,
         value_name = "PROMQL",
         requires = "prometheus",
-        default_value = r#"100 - (avg by(instance)(rate(node_cpu_seconds_total{mode="idle"}[5m])) * 100)"#
+        default_value = r#"100 - (avg by(instance)(sum without (mode)(rate(node_cpu_seconds_total{mode=~"idle|iowait|steal"}[5m]))) * 100)"#
     )]
     pub query: String,
     /// Days to read
@@ -142,6 +142,7 @@ pub async fn collect(
     let access = Access {
         bearer_token: args.bearer_token.as_deref(),
         tenant: args.tenant.as_deref(),
+        headers: &[],
     };
     let client = Client::new(url, access)?;
     let folder = samples.join(SOURCE);

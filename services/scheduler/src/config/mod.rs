@@ -303,6 +303,18 @@ mod tests {
                 "prometheus: {tenant: \"a\\nb\"}",
                 "`scheduler.prometheus.tenant`",
             ),
+            (
+                "prometheus: {headers: {x-key: 715}}",
+                "`scheduler.prometheus.headers.x-key`: invalid type: found a number, expected text",
+            ),
+            (
+                "prometheus: {tenant: a, headers: {X-Scope-OrgID: b}}",
+                "`scheduler.prometheus.headers.X-Scope-OrgID`: contradicts tenant",
+            ),
+            (
+                "prometheus: {url: 'http://a:b@c', headers: {authorization: b}}",
+                "`scheduler.prometheus.headers.authorization`: contradicts user and password",
+            ),
             ("prometheus: {modus: central}", "did you mean `mode`?"),
             (
                 "targets: [{id: a, instance_id: 'i-1;rm -rf /'}]",
@@ -341,6 +353,18 @@ mod tests {
             let message = read(lines).unwrap_err();
             assert!(message.contains(expected), "{message:?} lacks {expected:?}");
         }
+    }
+
+    #[test]
+    fn what_goes_with_queries_is_not_shown() {
+        let lines = "prometheus: {bearer_token: hunter2, headers: {X_Key: '007'}}";
+        let config = read(lines).unwrap();
+        let shown = format!("{config:?}{}", serde_json::to_string(&config).unwrap());
+        assert!(
+            !shown.contains("hunter2") && !shown.contains("007"),
+            "{shown}"
+        );
+        assert!(shown.contains(r#""X_Key":"********""#), "{shown}");
     }
 
     #[test]

@@ -175,10 +175,14 @@ async fn no_error_repeats_a_secret_that_the_server_does() {
             .into_response()
     });
     let host = world.prometheus.url.strip_prefix("http://").unwrap();
+    let header = format!(
+        "prometheus: {{url: 'http://{host}', headers: {{Authorization: 'Token hunter2hunter2'}}}}"
+    );
     let token = format!("prometheus: {{url: 'http://{host}', bearer_token: hunter2hunter2}}");
     let password = format!("prometheus: {{url: 'http://user:pass%25word@{host}'}}");
     for (lines, secrets) in [
-        (token, &["hunter2"][..]),
+        (header, &["hunter2"][..]),
+        (token, &["hunter2"]),
         (password, &["pass%", "dXNlcjpwYXNz"]),
     ] {
         let scheduler = world.scheduler(&lines).await;
@@ -190,6 +194,38 @@ async fn no_error_repeats_a_secret_that_the_server_does() {
         }
         scheduler.terminate().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn headers_of_ones_own_go_to_the_central_prometheus_only() {
+    let world = eager().await;
+    let url = &world.prometheus.url;
+    let headers = "headers: {X_Api_Key: '007', token: cxtp}";
+    let scheduler = world
+        .scheduler(&format!("prometheus: {{url: '{url}', {headers}}}"))
+        .await;
+    let tick = scheduler.tick().await;
+    assert_eq!(result(&tick, "web").action, "scale_up");
+    for query in world.prometheus.queries() {
+        assert_eq!(query.headers["x-api-key"], "007");
+        assert_eq!(query.headers["token"], "cxtp");
+    }
+    let port = url.rsplit(':').next().unwrap();
+    world.actuator.change(WEB, |instance| {
+        instance.public_ip = "127.0.0.1".into();
+    });
+    let lines = format!(
+        "prometheus: {{mode: on_instance, address: public, port: {port}, {headers}}}\n\
+         targets: [{{id: web, instance_id: {WEB}}}]"
+    );
+    world.scheduler(&lines).await.tick().await;
+    let queries = world.prometheus.queries();
+    assert!(!queries.is_empty());
+    assert!(
+        queries
+            .iter()
+            .all(|query| !query.headers.contains_key("token"))
+    );
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@ use url::Url;
 
 use super::{
     addresses::{self, Blocked, GuardedResolver},
+    headers,
+    secret::Secret,
     settings::PrometheusConfig,
 };
 
@@ -46,7 +48,7 @@ fn remedy(error: &QueryError) -> &'static str {
             "; see scheduler.prometheus.tenant"
         }
         QueryError::Status { status, .. } if matches!(status.as_u16(), 401 | 403) => {
-            "; see scheduler.prometheus.bearer_token"
+            "; see scheduler.prometheus.bearer_token, and headers"
         }
         QueryError::Status { status, .. } if matches!(status.as_u16(), 414 | 431) => {
             "; a proxy takes no queries of this length: let POST through, or shorten the expression"
@@ -82,10 +84,15 @@ impl Prometheus {
             max_body_bytes: config.max_body_bytes,
         };
         // Credentials are for the central server; instances are not to see them.
+        let named = config.headers.iter();
+        let named: Vec<(String, &str)> = named
+            .map(|(written, value)| (headers::name(written), value.exposed()))
+            .collect();
         let access = match central {
             Some(_) => Access {
-                bearer_token: config.bearer_token.as_deref(),
+                bearer_token: config.bearer_token.as_ref().map(Secret::exposed),
                 tenant: config.tenant.as_deref(),
+                headers: &named,
             },
             None => Access::default(),
         };

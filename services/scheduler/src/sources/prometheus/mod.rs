@@ -4,7 +4,9 @@ pub mod addresses;
 mod answers;
 mod client;
 pub mod expressions;
+mod headers;
 mod matching;
+mod secret;
 pub mod settings;
 
 use std::sync::{Mutex, PoisonError};

@@ -1,9 +1,11 @@
 //! Section `scheduler.prometheus`.
 
+use std::collections::BTreeMap;
+
 use common::config::{ConfigError, invalid};
 use serde::{Deserialize, Serialize};
 
-use super::{addresses, expressions};
+use super::{addresses, expressions, headers, secret::Secret};
 use crate::{
     config::check::{base_url, within},
     samples::units::{CpuUnit, MemoryUnit},
@@ -22,9 +24,12 @@ pub struct PrometheusConfig {
     /// http://127.0.0.1:9090.
     pub url: String,
     /// Token for `Authorization: Bearer`. Default none.
-    pub bearer_token: Option<String>,
+    pub bearer_token: Option<Secret>,
     /// Value of `X-Scope-OrgID`, for Mimir and Cortex. Default none.
     pub tenant: Option<String>,
+    /// Further headers of each query to the central Prometheus, by name; the values are shown nowhere. An underscore in a
+    /// name is sent as a hyphen, which variables can't hold. Default none.
+    pub headers: BTreeMap<String, Secret>,
     /// Port of the Prometheus on each instance. Default 9090.
     pub port: u16,
     /// Which address of the instance to ask, in mode `on_instance`: `private` or `public`. Default private.
@@ -77,6 +82,7 @@ impl Default for PrometheusConfig {
             url: "http://127.0.0.1:9090".to_owned(),
             bearer_token: None,
             tenant: None,
+            headers: BTreeMap::new(),
             port: 9090,
             address: Address::Private,
             instance_label: "instance".to_owned(),
@@ -186,18 +192,29 @@ impl PrometheusConfig {
                 "must lie between 1024 and 4294967296",
             ));
         }
+        let bearer_token = self.bearer_token.as_ref().map(Secret::exposed);
         for (name, value) in [
-            ("bearer_token", &self.bearer_token),
-            ("tenant", &self.tenant),
+            ("bearer_token", bearer_token),
+            ("tenant", self.tenant.as_deref()),
         ] {
-            let printable = |text: &String| text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
-            if value.as_ref().is_some_and(|text| !printable(text)) {
+            if value.is_some_and(|text| !headers::is_printable(text)) {
                 return Err(invalid(
                     &format!("scheduler.prometheus.{name}"),
                     "must be printable ASCII on one line",
                 ));
             }
         }
-        Ok(())
+        let login = url::Url::parse(&self.url)
+            .is_ok_and(|url| !url.username().is_empty() || url.password().is_some());
+        let elsewhere = [
+            (bearer_token.is_some(), ("authorization", "bearer_token")),
+            (login, ("authorization", "user and password in url")),
+            (self.tenant.is_some(), ("x-scope-orgid", "tenant")),
+        ];
+        let elsewhere: Vec<_> = elsewhere
+            .into_iter()
+            .filter_map(|(is_set, name)| is_set.then_some(name))
+            .collect();
+        headers::check(&self.headers, &elsewhere)
     }
 }
