@@ -7,11 +7,12 @@ use actuator::{
     AwsTimeouts, Cloud, Config,
     cloud::{
         Bindings, Checks, CommandStatus, Commands as _, Delivery, ErrorKind, GroupMember,
-        InstanceState, Machines as _, Mutation, Operation, Script, Standing, Types as _, aws,
-        quota, requests,
+        InstanceState, Machines as _, Mean, Metric, MetricStore as _, Mutation, Operation, Script,
+        Standing, Stretch, Types as _, aws, quota, requests,
     },
 };
 use common::clock::SystemClock;
+use jiff::Timestamp;
 use simulator::{
     cloud::{Deed, Effect, FakeCloud, Fault, Moment, Timing},
     wire,
@@ -542,4 +543,117 @@ async fn pages_and_repetitions_are_counted_as_aws_counts_them() {
     // A quota is one request and all that runs, over pages.
     let (_, further, _) = counted(cloud.vcpu_use(quota::of("t2.small").unwrap())).await;
     assert_eq!(further, 3);
+}
+
+/// Means of `metric`, one each five minutes from `from` on.
+fn means(from: i64, values: &[f64]) -> Vec<Mean> {
+    let at = |number: usize| Timestamp::from_second(from + 300 * number as i64).unwrap();
+    let means = values.iter().enumerate();
+    means
+        .map(|(number, value)| Mean {
+            from: at(number),
+            value: *value,
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn metrics_are_read_over_the_wire_in_as_few_requests_as_they_fit_in() {
+    let fake = fake();
+    let cloud = over_the_wire(&fake).await;
+    let ids: Vec<String> = (0..600).map(|number| format!("i-{number:017x}")).collect();
+    for id in &ids {
+        fake.set_metric(id, Metric::CpuUtilization, means(3_000, &[10.0, 20.5]));
+    }
+    fake.set_metric(&ids[1], Metric::MemoryUsed, means(3_300, &[61.5]));
+    let stretch = Stretch {
+        start: Timestamp::from_second(3_000).unwrap(),
+        end: Timestamp::from_second(3_600).unwrap(),
+        period_seconds: 300,
+    };
+    let metrics = [
+        Metric::CpuUtilization,
+        Metric::CpuCreditBalance,
+        Metric::MemoryUsed,
+    ];
+    let read = cloud
+        .read_metrics(&ids[..3], &metrics, stretch)
+        .await
+        .unwrap();
+    assert_eq!(read.gaps, Vec::<String>::new());
+    // CPU and credits of three, and memory of the one whose agent hands it in.
+    assert_eq!(read.charged, 7);
+    let found: Vec<_> = read
+        .series
+        .iter()
+        .map(|series| {
+            let values: Vec<f64> = series.means.iter().map(|mean| mean.value).collect();
+            (series.instance_id.as_str(), series.metric, values)
+        })
+        .filter(|(.., values)| !values.is_empty())
+        .collect();
+    let cpu = || (Metric::CpuUtilization, vec![10.0, 20.5]);
+    assert_eq!(
+        found,
+        [
+            (ids[0].as_str(), cpu().0, cpu().1),
+            (ids[1].as_str(), cpu().0, cpu().1),
+            (ids[1].as_str(), Metric::MemoryUsed, vec![61.5]),
+            (ids[2].as_str(), cpu().0, cpu().1),
+        ]
+    );
+    assert_eq!(read.series[0].means[1].from.as_second(), 3_300);
+    assert_eq!(fake.count(Operation::ReadMetrics), 1);
+
+    // 600 metrics are two requests.
+    let cpu_alone = [Metric::CpuUtilization];
+    let read = cloud.read_metrics(&ids, &cpu_alone, stretch).await.unwrap();
+    assert_eq!((read.series.len(), read.charged), (600, 600));
+    assert_eq!(fake.count(Operation::ReadMetrics), 3);
+}
+
+#[tokio::test]
+async fn metrics_without_the_right_say_which_and_memory_alone_is_a_gap() {
+    let fake = fake();
+    let cloud = over_the_wire(&fake).await;
+    fake.set_metric(ID, Metric::CpuUtilization, means(3_000, &[10.0]));
+    let stretch = Stretch {
+        start: Timestamp::from_second(3_000).unwrap(),
+        end: Timestamp::from_second(3_600).unwrap(),
+        period_seconds: 300,
+    };
+    let metrics = [Metric::CpuUtilization, Metric::MemoryUsed];
+    let ids = [ID.to_owned()];
+    fake.set_permitted(Operation::ListMetrics, false);
+    let read = cloud.read_metrics(&ids, &metrics, stretch).await.unwrap();
+    assert_eq!(read.series.len(), 1);
+    assert!(
+        read.gaps[0].contains("cloudwatch:ListMetrics") && read.gaps[0].contains("deploy/iam"),
+        "{:?}",
+        read.gaps
+    );
+
+    fake.set_permitted(Operation::ReadMetrics, false);
+    let error = cloud
+        .read_metrics(&ids, &metrics, stretch)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unauthorized);
+    assert!(
+        error.to_string().contains("cloudwatch:GetMetricData"),
+        "{error}"
+    );
+
+    // A throttle is known for one.
+    fake.set_permitted(Operation::ReadMetrics, true);
+    fake.inject_calls(
+        Operation::ReadMetrics,
+        1..=20,
+        Effect::Fail(ErrorKind::Throttled),
+    );
+    let error = cloud
+        .read_metrics(&ids, &metrics, stretch)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Throttled, "{error}");
 }

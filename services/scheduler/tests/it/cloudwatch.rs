@@ -2,7 +2,7 @@
 
 use common::{
     clock::{Clock as _, SystemClock},
-    time::to_proto,
+    time::{from_proto, to_proto},
 };
 use jiff::{SignedDuration, Timestamp};
 use proto::actuator::v1::{Metric, MetricSeries};
@@ -78,8 +78,8 @@ async fn a_target_without_prometheus_is_measured_forecast_and_resized() {
     assert_eq!(reads.len(), 1, "{reads:?}");
     assert_eq!(reads[0].instance_ids, [WEB, API, JOB]);
     assert_eq!(reads[0].metrics.len(), 3);
-    let seconds = |time: &Option<prost_types::Timestamp>| time.as_ref().unwrap().seconds;
-    let window = seconds(&reads[0].end) - seconds(&reads[0].start);
+    let seconds = |time: Option<_>| from_proto(&time.unwrap()).unwrap().as_second();
+    let window = seconds(reads[0].end) - seconds(reads[0].start);
     assert!((172_800..172_800 + PERIOD).contains(&window), "{window}");
     scheduler.tick().await;
     assert_eq!(world.actuator.reads.lock().unwrap().len(), 1);
@@ -106,9 +106,9 @@ async fn what_cloudwatch_does_not_say_is_unknown() {
     );
     let series = world.predictor.last("web").unwrap();
     assert!(
-        (8..=12).contains(&series.timestamps.len()),
+        (8..=12).contains(&series.timestamps_seconds.len()),
         "{} samples",
-        series.timestamps.len()
+        series.timestamps_seconds.len()
     );
 }
 

@@ -98,7 +98,7 @@ impl FakeCloud {
     ///
     /// # Errors
     /// The role lacks the right.
-    pub(crate) fn with_metric(&self, metric: Metric) -> Result<Vec<String>, CloudError> {
+    pub fn with_metric(&self, metric: Metric) -> Result<Vec<String>, CloudError> {
         let world = self.world();
         world.allowed(Operation::ListMetrics)?;
         Ok(world.measured.with(metric))

@@ -246,6 +246,7 @@ impl CloudWatchSource {
             series,
             notes,
             advice,
+            ..Measured::default()
         })
     }
 
