@@ -264,7 +264,7 @@ mod tests {
                 "`scheduler.prometheus.url`",
             ),
             (
-                "prometheus: {step_seconds: 1, window_seconds: 172800}",
+                "prometheus: {step_seconds: 1, window_seconds: 90000}",
                 "`scheduler.prometheus.window_seconds`",
             ),
             (

@@ -8,6 +8,7 @@
 
 mod browser;
 mod http;
+mod large_fleets;
 mod metrics_faults;
 mod metrics_queries;
 mod one_actor;

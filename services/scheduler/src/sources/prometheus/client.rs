@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-use prometheus_api::{Access, Bounds, Client, QueryError, RangeAnswer};
+use prometheus_api::{Access, Bounds, Client, QueryError, Range, RangeAnswer};
 use url::Url;
 
 use super::{
@@ -14,6 +13,8 @@ use super::{
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Queries in flight at one server: it works on twenty at a time, and not for us alone.
+const MOST_CENTRAL: u32 = 8;
 
 /// The reason that a query has no answer. One line each, with the address, the remedy and no secrets.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,29 @@ impl MetricsError {
             self,
             Self::Query(QueryError::Unreachable { .. } | QueryError::Timeout { .. })
         )
+    }
+
+    /// What to ask less of, when that may help.
+    pub fn too_much(&self) -> Option<TooMuch> {
+        match self {
+            Self::Query(QueryError::TooLarge { .. }) => Some(TooMuch::Data),
+            Self::Query(QueryError::Status { status, detail, .. }) => match status.as_u16() {
+                413 | 414 | 431 => Some(TooMuch::Length),
+                // Prometheus and VictoriaMetrics; Mimir.
+                422 if [
+                    "too many samples",
+                    "maxSamplesPerQuery",
+                    "exceeded the maximum",
+                ]
+                .iter()
+                .any(|words| detail.contains(words)) =>
+                {
+                    Some(TooMuch::Data)
+                }
+                _ => None,
+            },
+            Self::Query(_) | Self::Url(_) | Self::Blocked(_) => None,
+        }
     }
 }
 
@@ -57,15 +81,13 @@ fn remedy(error: &QueryError) -> &'static str {
     }
 }
 
-/// The times that a query asks for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Window {
-    /// Time of the last sample.
-    pub end: Timestamp,
-    /// From sample to sample.
-    pub step_seconds: u32,
-    /// How far back.
-    pub seconds: u32,
+/// What of a query was more than a server takes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TooMuch {
+    /// The query itself.
+    Length,
+    /// What it gives.
+    Data,
 }
 
 /// The client for all queries.
@@ -82,6 +104,10 @@ impl Prometheus {
             connect_timeout: CONNECT_TIMEOUT,
             timeout_seconds: config.timeout_seconds,
             max_body_bytes: config.max_body_bytes,
+            in_flight: match central {
+                Some(_) => config.concurrency.min(MOST_CENTRAL),
+                None => config.concurrency,
+            } as usize,
         };
         // Credentials are for the central server; instances are not to see them.
         let named = config.headers.iter();
@@ -101,7 +127,7 @@ impl Prometheus {
         Ok(Self(Client::new(bounds, access, tls, guarded)?))
     }
 
-    /// Runs `query` at `base` over `window`.
+    /// Runs `query` at `base` over `range`.
     ///
     /// # Errors
     /// Everything that is not a matrix from Prometheus, within the bounds.
@@ -109,18 +135,15 @@ impl Prometheus {
         &self,
         base: &Url,
         query: &str,
-        window: Window,
+        range: Range,
     ) -> Result<RangeAnswer, MetricsError> {
         addresses::check_url(base)?;
-        let end = window.end.as_second();
-        // The range ends now and begins whole steps earlier, so that its last point is the present.
-        let steps = i64::from(window.seconds / window.step_seconds);
-        let range = prometheus_api::Range {
-            start: end - steps * i64::from(window.step_seconds),
-            end,
-            step_seconds: window.step_seconds,
-        };
         Ok(self.0.query_range(base, query, range).await?)
+    }
+
+    /// Whether queries go into URLs there.
+    pub fn goes_by_get(&self, base: &Url) -> bool {
+        self.0.goes_by_get(base)
     }
 }
 

@@ -11,8 +11,8 @@ use crate::{
     samples::units::{CpuUnit, MemoryUnit},
 };
 
-/// Prometheus refuses ranges with more points than this for one series.
-const MOST_POINTS: u32 = 11_000;
+/// With more points of one machine than this no question to the predictor holds them.
+const MOST_POINTS: u32 = 90_000;
 
 /// Section `scheduler.prometheus`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -37,7 +37,8 @@ pub struct PrometheusConfig {
     /// Label that tells instances apart. Default instance.
     pub instance_label: String,
     /// PromQL for CPU in use, percent. `$instances` stands for the targets' labels as an escaped regular expression, `$range`
-    /// for a range of rates that fits step and scrapes. Default: all but idle, iowait and steal, which are no demand.
+    /// for a range of rates that fits step and scrapes, `$targets` for a matcher of the labels in the queries of a fleet of
+    /// more than 500, and for nothing else. Default: all but idle, iowait and steal, which are no demand.
     pub cpu_query: String,
     /// PromQL for CPU that the host kept from the machine, percent. It is no demand; much of it raises a note. Null leaves
     /// it out.
@@ -61,7 +62,7 @@ pub struct PrometheusConfig {
     /// Seconds between scrapes of the exporters, at most: `$range` is the longer of a step and a scrape, and of four
     /// scrapes. Default 60.
     pub scrape_interval_seconds: u32,
-    /// Seconds of history to read. Default 172800, two days; at most 11,000 steps.
+    /// Seconds of history to read. Default 172800, two days; at most 90,000 steps.
     pub window_seconds: u32,
     /// Fewer CPU samples than this are no basis for anything. Default 3.
     pub min_samples: u32,
@@ -71,7 +72,7 @@ pub struct PrometheusConfig {
     pub timeout_seconds: u32,
     /// Largest answer that is read, in bytes after decompression. Default 67108864, 64 MiB.
     pub max_body_bytes: u64,
-    /// Queries in flight, in mode `on_instance`. Default 32.
+    /// Queries in flight; at one central Prometheus 8 at most. Default 32.
     pub concurrency: u32,
 }
 
@@ -127,10 +128,15 @@ pub enum Address {
 }
 
 impl PrometheusConfig {
-    /// One of the expressions as it is asked for, but for the targets' labels.
+    /// One of the expressions as it is asked for, but for the targets.
     pub fn in_range(&self, expression: &str) -> String {
         let range = expressions::range_seconds(self.step_seconds, self.scrape_interval_seconds);
         expressions::with_range(expression, range)
+    }
+
+    /// One of the expressions as it is asked for all of a small fleet, by their addresses.
+    pub fn for_all(&self, expression: &str) -> String {
+        expressions::with_targets(&self.in_range(expression), &self.instance_label, None)
     }
 
     /// Checks the section.
