@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Targets decided and acted upon at the same time.
-const CONCURRENCY: usize = 16;
+const CONCURRENCY: usize = 128;
 
 /// A log of decisions. A tick waits for it, so it must not wait for its readers.
 #[async_trait]
