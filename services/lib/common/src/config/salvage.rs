@@ -180,7 +180,7 @@ fn with_anchors(text: &str, block: String) -> Option<String> {
         let lines: Vec<&str> = text.lines().take(at + 1).collect();
         let begins =
             |line: &&str| line.starts_with(|sign: char| !sign.is_whitespace() && sign != '#');
-        let first = lines.iter().rposition(|line| begins(&line))?;
+        let first = lines.iter().rposition(begins)?;
         if blocks.contains_key(&first) {
             continue;
         }
