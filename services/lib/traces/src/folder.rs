@@ -4,10 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
+    columns::Columns,
     csv,
     error::TraceError,
     parquet,
     samples::{Samples, Series},
+    units::CpuUnit,
 };
 
 /// The series of one source.
@@ -33,12 +35,13 @@ const ENDINGS: [(&str, Kind); 3] = [
 ];
 
 /// The sources of `folder` in the order of their names, each read when it is asked for. Rows may come in any order; CPU is
-/// percent, values outside 0 to 100 are clipped, duplicates of a time dropped.
+/// percent unless `unit` or its column say otherwise, values a little outside 0 to 100 are clipped.
 ///
 /// # Errors
-/// Names the file.
+/// Names the file, and the line where there is one.
 pub fn read_folder(
     folder: &Path,
+    unit: Option<CpuUnit>,
 ) -> Result<impl Iterator<Item = Result<Source, TraceError>>, TraceError> {
     let mut sources = Vec::new();
     for path in entries(folder)? {
@@ -58,18 +61,42 @@ pub fn read_folder(
     if sources.is_empty() {
         return Err(TraceError::Empty(folder.to_owned()));
     }
-    Ok(sources.into_iter().map(|(name, files)| {
-        let mut samples = Samples::default();
+    Ok(sources.into_iter().map(move |(name, files)| {
+        let mut samples = Samples::new(unit, None);
         for (kind, path) in files {
-            match kind {
-                Kind::Csv => csv::read(&path, &mut samples),
-                Kind::Parquet => parquet::read(&path, &mut samples),
-            }
-            .map_err(|fault| TraceError::Format { path, fault })?;
+            read(kind, &path, Columns::Fleet, &mut samples)?;
         }
-        let series = samples.into_series();
+        let series = samples.into_series()?;
         Ok(Source { name, series })
     }))
+}
+
+/// The series of one file; one alone needs no column `series`. Of more than `most`, the first that come.
+///
+/// # Errors
+/// As [`read_folder`].
+pub fn read_file(path: &Path, most: usize) -> Result<Vec<Series>, TraceError> {
+    let mut samples = Samples::new(None, Some(most));
+    let kind = kind(path).map_or(Kind::Csv, |(_, kind)| kind);
+    read(kind, path, Columns::OneOrMore, &mut samples)?;
+    samples.into_series()
+}
+
+fn read(
+    kind: Kind,
+    path: &Path,
+    columns: Columns,
+    samples: &mut Samples,
+) -> Result<(), TraceError> {
+    samples.begin(path.to_owned());
+    match kind {
+        Kind::Csv => csv::read(path, columns, samples),
+        Kind::Parquet => parquet::read(path, columns, samples),
+    }
+    .map_err(|fault| TraceError::Format {
+        path: path.to_owned(),
+        fault,
+    })
 }
 
 /// What is in `folder`, sorted, hidden files left out.
@@ -112,7 +139,7 @@ mod tests {
     use super::*;
 
     fn read(folder: &Path) -> Result<Vec<Source>, TraceError> {
-        read_folder(folder)?.collect()
+        read_folder(folder, None)?.collect()
     }
 
     /// Sources with their series and the last value of each.
@@ -134,7 +161,7 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         std::fs::write(
             path("one.csv"),
-            "cpu,series,timestamp\n5,b,300\n7,b,0\n120,a,0\n",
+            "cpu,series,timestamp\n5,b,300\n7,b,0\n105,a,0\n",
         )
         .unwrap();
         std::fs::create_dir(path("parts")).unwrap();
@@ -159,7 +186,10 @@ mod tests {
         let path = folder.path().join("one.csv");
         for (text, expected) in [
             ("series,timestamp\na,1\n", "no column `cpu`"),
-            ("series,timestamp,cpu\na,1,x\n", "line 2: cpu is no number"),
+            (
+                "series,timestamp,cpu\na,1,x\n",
+                "one.csv: line 2: cpu \"x\" is no number",
+            ),
             (
                 "series,timestamp,cpu\na,1,2\na,17e11,2\n",
                 "line 3: timestamp",

@@ -113,7 +113,7 @@ impl Config {
     /// The first key that is wrong.
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
         let config: Self = settings.section("scheduler")?;
-        config.validate()?;
+        config.validate().map_err(|error| settings.placed(error))?;
         Ok(config)
     }
 
