@@ -18,6 +18,7 @@ COPY services/lib/common/Cargo.toml services/lib/common/
 COPY services/decision/Cargo.toml services/decision/
 COPY services/lib/forecasting/Cargo.toml services/lib/forecasting/
 COPY services/lib/prometheus/Cargo.toml services/lib/prometheus/
+COPY services/lib/sizing/Cargo.toml services/lib/sizing/
 COPY services/lib/testkit/Cargo.toml services/lib/testkit/
 COPY services/lib/traces/Cargo.toml services/lib/traces/
 COPY services/predictor/Cargo.toml services/predictor/

@@ -18,7 +18,7 @@ const PROGRAMS: [&str; 2] = ["trainer", "autoscaler"];
 /// What is simulated around the services. Production is built without it.
 const SIMULATOR: &str = "simulator";
 /// What services are made of.
-const LIBRARIES: [&str; 4] = ["forecasting", "prometheus", "testkit", "traces"];
+const LIBRARIES: [&str; 5] = ["forecasting", "prometheus", "sizing", "testkit", "traces"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -127,7 +127,7 @@ fn services_are_built_without_what_simulates_their_world() {
 }
 
 #[test]
-fn forecasting_is_pure_and_who_serves_forecasts_holds_nothing_of_training() {
+fn forecasting_and_sizing_are_pure_and_who_serves_forecasts_holds_nothing_of_training() {
     for (package, least, forbidden) in [
         (
             "forecasting",
@@ -135,6 +135,13 @@ fn forecasting_is_pure_and_who_serves_forecasts_holds_nothing_of_training() {
             &[
                 "common", "proto", "reqwest", "sqlx", "tokio", "tonic", "tracing",
             ][..],
+        ),
+        (
+            "sizing",
+            "serde",
+            &[
+                "common", "proto", "reqwest", "sqlx", "tokio", "tonic", "tracing",
+            ],
         ),
         (
             "predictor",
