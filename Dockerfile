@@ -66,7 +66,7 @@ ENTRYPOINT ["predictor"]
 
 # On top of the predictor's, so that what they share is compiled once.
 FROM predictor-dependencies AS services-dependencies
-RUN cargo build --release --locked --package decision --package actuator --package scheduler
+RUN cargo build --release --locked --package decision --package actuator --package scheduler --features scheduler/aws
 
 FROM services-dependencies AS services-build
 COPY proto proto
@@ -74,7 +74,7 @@ COPY proto proto
 COPY deploy/setup-monitoring.sh deploy/
 COPY services services
 RUN find proto services -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked --package decision --package actuator --package scheduler
+    && cargo build --release --locked --package decision --package actuator --package scheduler --features scheduler/aws
 
 FROM runtime AS decision
 COPY --from=services-build /source/target/release/decision /usr/local/bin/

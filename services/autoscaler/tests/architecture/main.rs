@@ -207,13 +207,21 @@ fn aws_stays_in_one_module_of_the_actuator_and_xgboost_in_one_file_of_forecastin
     {
         let dependencies = dependencies(&format!("services/{service}/Cargo.toml"));
         let holds = |prefix: &str| dependencies.iter().any(|name| name.starts_with(prefix));
-        assert_eq!(holds("aws-"), *service == "actuator", "{service}");
+        let knows = ["actuator", "scheduler"].contains(service);
+        assert_eq!(holds("aws-"), knows, "{service}");
         assert_eq!(holds("xgboost"), *service == "lib/forecasting", "{service}");
     }
     assert_eq!(
         files_with("services/lib/forecasting/src", "xgboost_rs"),
         ["services/lib/forecasting/src/artifact/booster.rs"]
     );
+    // The signature of queries.
+    for name in ["aws_config", "aws_sigv4"] {
+        assert_eq!(
+            files_with("services/scheduler/src", name),
+            ["services/scheduler/src/sources/prometheus/sigv4.rs"]
+        );
+    }
     let files = files_with("services/actuator/src", "aws_sdk_");
     assert!(!files.is_empty());
     for file in files {

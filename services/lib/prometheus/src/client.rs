@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -18,6 +18,7 @@ use url::Url;
 use crate::{
     error::QueryError,
     secrets::Secrets,
+    signer::Signer,
     wire::{self, RangeAnswer},
 };
 
@@ -52,6 +53,8 @@ pub struct Access<'a> {
     pub tenant: Option<&'a str>,
     /// Others by name; the values are secrets.
     pub headers: &'a [(String, &'a str)],
+    /// Signs each query.
+    pub signer: Option<&'a Arc<dyn Signer>>,
 }
 
 /// Times `start`, `start + step`, … `end`, seconds since the Unix epoch.
@@ -72,6 +75,7 @@ pub struct Client {
     bounds: Bounds,
     /// What goes with each query, but for what stands in its URL.
     secrets: Secrets,
+    signer: Option<Arc<dyn Signer>>,
     /// Addresses at which POST is refused and GET is not.
     only_get: Mutex<BTreeSet<String>>,
     /// Queries in flight.
@@ -135,6 +139,7 @@ impl Client {
                     .into_iter()
                     .chain(access.headers.iter().map(|(_, value)| *value)),
             ),
+            signer: access.signer.cloned(),
             only_get: Mutex::default(),
             queries: Semaphore::new(bounds.in_flight.max(1)),
             large: Semaphore::new(LARGE_BODIES),
@@ -163,7 +168,10 @@ impl Client {
         ];
         let mut response = self.ask(base, url, &form).await?;
         let url = shown(base);
+        let signed = self.signer.iter().flat_map(|signer| signer.secrets());
+        let signed: Vec<String> = signed.collect();
         let secrets = self.secrets.and_of(base);
+        let secrets = secrets.and(signed.iter().map(String::as_str));
         let header = |response: &reqwest::Response, name| {
             let value = response.headers().get(name);
             value.map(|value| one_line(&secrets.hide(&String::from_utf8_lossy(value.as_bytes()))))
@@ -249,8 +257,16 @@ impl Client {
         base: &Url,
         request: reqwest::RequestBuilder,
     ) -> Result<reqwest::Response, QueryError> {
-        let answer = request.send().await;
-        answer.map_err(|error| self.failure(base, &error))
+        let failure = |error| self.failure(base, &error);
+        let mut request = request.build().map_err(failure)?;
+        if let Some(signer) = &self.signer {
+            let signed = signer.sign(&mut request).await;
+            signed.map_err(|why| QueryError::Unsigned {
+                url: shown(base),
+                why,
+            })?;
+        }
+        self.http.execute(request).await.map_err(failure)
     }
 
     /// Whether queries go by GET there by now.

@@ -287,6 +287,22 @@ mod tests {
                 "prometheus: {url: 'http://a:b@c', headers: {authorization: b}}",
                 "`scheduler.prometheus.headers.authorization`: contradicts user and password",
             ),
+            (
+                "prometheus: {sigv4: {profile: reader}}",
+                "`scheduler.prometheus.sigv4.region`: must be a region",
+            ),
+            (
+                "prometheus: {bearer_token: a, sigv4: {region: eu-west-1}}",
+                "`scheduler.prometheus.sigv4`: contradicts bearer_token",
+            ),
+            (
+                "prometheus: {mode: on_instance, sigv4: {region: eu-west-1}}",
+                "`scheduler.prometheus.sigv4`: is for one central Prometheus",
+            ),
+            (
+                "prometheus: {headers: {Authorization: a}, sigv4: {region: eu-west-1}}",
+                "contradicts sigv4",
+            ),
             ("prometheus: {modus: central}", "did you mean `mode`?"),
             (
                 "targets: [{id: a, instance_id: 'i-1;rm -rf /'}]",

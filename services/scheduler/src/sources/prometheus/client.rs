@@ -1,15 +1,15 @@
 //! Queries for the present, to servers that may be asked.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use prometheus_api::{Access, Bounds, Client, QueryError, Range, RangeAnswer};
+use prometheus_api::{Access, Bounds, Client, QueryError, Range, RangeAnswer, Signer};
 use url::Url;
 
 use super::{
     addresses::{self, Blocked, GuardedResolver},
     headers,
     secret::Secret,
-    settings::PrometheusConfig,
+    settings::{PrometheusConfig, SigV4Config},
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -23,6 +23,11 @@ pub enum MetricsError {
     Url(#[from] url::ParseError),
     #[error("Prometheus address {0}")]
     Blocked(#[from] Blocked),
+    #[cfg(not(feature = "aws"))]
+    #[error(
+        "scheduler.prometheus.sigv4 needs a program that was built with AWS: the feature `aws` of its package"
+    )]
+    WithoutAws,
     #[error("{0}{remedy}", remedy = remedy(.0))]
     Query(#[from] QueryError),
 }
@@ -55,13 +60,14 @@ impl MetricsError {
                 }
                 _ => None,
             },
-            Self::Query(_) | Self::Url(_) | Self::Blocked(_) => None,
+            _ => None,
         }
     }
 }
 
 fn remedy(error: &QueryError) -> &'static str {
     match error {
+        QueryError::Unsigned { .. } => "; see scheduler.prometheus.sigv4",
         QueryError::Unreachable { .. } => "; is it running, and is scheduler.prometheus right?",
         QueryError::Timeout { .. } => "; see scheduler.prometheus.timeout_seconds",
         QueryError::TooLarge { .. } => {
@@ -72,7 +78,7 @@ fn remedy(error: &QueryError) -> &'static str {
             "; see scheduler.prometheus.tenant"
         }
         QueryError::Status { status, .. } if matches!(status.as_u16(), 401 | 403) => {
-            "; see scheduler.prometheus.bearer_token, and headers"
+            "; see scheduler.prometheus.bearer_token, headers, and sigv4"
         }
         QueryError::Status { status, .. } if matches!(status.as_u16(), 414 | 431) => {
             "; a proxy takes no queries of this length: let POST through, or shorten the expression"
@@ -110,6 +116,7 @@ impl Prometheus {
             } as usize,
         };
         // Credentials are for the central server; instances are not to see them.
+        let signer = config.sigv4.as_ref().map(signer).transpose()?;
         let named = config.headers.iter();
         let named: Vec<(String, &str)> = named
             .map(|(written, value)| (headers::name(written), value.exposed()))
@@ -119,6 +126,7 @@ impl Prometheus {
                 bearer_token: config.bearer_token.as_ref().map(Secret::exposed),
                 tenant: config.tenant.as_deref(),
                 headers: &named,
+                signer: signer.as_ref(),
             },
             None => Access::default(),
         };
@@ -145,6 +153,17 @@ impl Prometheus {
     pub fn goes_by_get(&self, base: &Url) -> bool {
         self.0.goes_by_get(base)
     }
+}
+
+#[cfg(feature = "aws")]
+#[expect(clippy::unnecessary_wraps, reason = "without AWS it fails")]
+fn signer(config: &SigV4Config) -> Result<Arc<dyn Signer>, MetricsError> {
+    Ok(Arc::new(super::sigv4::SigV4::new(config.clone())))
+}
+
+#[cfg(not(feature = "aws"))]
+fn signer(_: &SigV4Config) -> Result<Arc<dyn Signer>, MetricsError> {
+    Err(MetricsError::WithoutAws)
 }
 
 /// Parses and checks a base URL.

@@ -10,6 +10,8 @@ mod headers;
 mod matching;
 mod secret;
 pub mod settings;
+#[cfg(feature = "aws")]
+mod sigv4;
 
 use std::{
     collections::HashMap,

@@ -30,6 +30,8 @@ pub struct PrometheusConfig {
     /// Further headers of each query to the central Prometheus, by name; the values are shown nowhere. An underscore in a
     /// name is sent as a hyphen, which variables can't hold. Default none.
     pub headers: BTreeMap<String, Secret>,
+    /// Signs queries with the credentials of AWS, for Amazon Managed Service for Prometheus. Default none.
+    pub sigv4: Option<SigV4Config>,
     /// Port of the Prometheus on each instance. Default 9090.
     pub port: u16,
     /// Which address of the instance to ask, in mode `on_instance`: `private` or `public`. Default private.
@@ -84,6 +86,7 @@ impl Default for PrometheusConfig {
             bearer_token: None,
             tenant: None,
             headers: BTreeMap::new(),
+            sigv4: None,
             port: 9090,
             address: Address::Private,
             instance_label: "instance".to_owned(),
@@ -105,6 +108,16 @@ impl Default for PrometheusConfig {
             concurrency: 32,
         }
     }
+}
+
+/// Section `scheduler.prometheus.sigv4`.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SigV4Config {
+    /// Region of the workspace, such as eu-west-1.
+    pub region: String,
+    /// Profile of the shared configuration files. Default: environment, then the machine's or the task's role.
+    pub profile: Option<String>,
 }
 
 /// Where Prometheus runs.
@@ -210,17 +223,52 @@ impl PrometheusConfig {
                 ));
             }
         }
+        self.check_sigv4(bearer_token.is_some())?;
         let login = url::Url::parse(&self.url)
             .is_ok_and(|url| !url.username().is_empty() || url.password().is_some());
         let elsewhere = [
             (bearer_token.is_some(), ("authorization", "bearer_token")),
             (login, ("authorization", "user and password in url")),
             (self.tenant.is_some(), ("x-scope-orgid", "tenant")),
+            (self.sigv4.is_some(), ("authorization", "sigv4")),
         ];
         let elsewhere: Vec<_> = elsewhere
             .into_iter()
             .filter_map(|(is_set, name)| is_set.then_some(name))
             .collect();
         headers::check(&self.headers, &elsewhere)
+    }
+
+    fn check_sigv4(&self, has_token: bool) -> Result<(), ConfigError> {
+        let Some(sigv4) = &self.sigv4 else {
+            return Ok(());
+        };
+        let key = |name: &str| format!("scheduler.prometheus.sigv4{name}");
+        let is_region = |text: &str| {
+            let fits =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            text.contains('-') && text.bytes().all(fits)
+        };
+        if !is_region(&sigv4.region) {
+            return Err(invalid(
+                &key(".region"),
+                "must be a region, such as eu-west-1",
+            ));
+        }
+        if has_token {
+            let why = "contradicts bearer_token; leave one of them out";
+            return Err(invalid(&key(""), why));
+        }
+        if self.mode == Mode::OnInstance {
+            let why = "is for one central Prometheus, and mode is on_instance";
+            return Err(invalid(&key(""), why));
+        }
+        let has_login = url::Url::parse(&self.url)
+            .is_ok_and(|url| !url.username().is_empty() || url.password().is_some());
+        if has_login {
+            let why = "contradicts user and password in url; leave one of them out";
+            return Err(invalid(&key(""), why));
+        }
+        Ok(())
     }
 }
