@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use traces::read_folder;
+use traces::{CpuUnit, read_folder};
 
 use crate::closed_loop::{cells::Cells, demand::Demand};
 
@@ -75,7 +75,7 @@ pub fn read(folder: &Path, part: Part, only: Option<&Path>) -> anyhow::Result<Re
     });
     let (mut demands, mut left_out) = (Vec::new(), Vec::new());
     for folder in folders {
-        for source in read_folder(&folder)? {
+        for source in read_folder(&folder, Some(CpuUnit::Percent))? {
             let source = source?;
             for series in source.series {
                 let name = format!("{}/{}", source.name, series.name);
