@@ -196,7 +196,8 @@ mod tests {
             assert_eq!(policy.version(), same.version());
         }
         let settings = Settings::from_yaml_text("").unwrap();
-        let settings = settings.with("policy.min_confidence", 0.9);
+        let above = Settings::from_yaml_text("policy: {min_confidence: 0.9}").unwrap();
+        let settings = settings.overlaid(above);
         assert!(Config::read(&settings).unwrap().policy_is_pinned);
     }
 }

@@ -235,23 +235,28 @@ impl Settings {
         let from = |written: &Written| Place::Variable(written.variable.clone());
         let line = self.file.as_ref().and_then(|file| file.find(&key));
         let below = |(set, _): &(&String, &Written)| is_within(set, &[key.as_str()]);
-        let place = match (self.written_around(&key), line) {
-            (Some((_, written)), _) => Some(from(written)),
-            (None, Some(line @ Place::Line { .. })) => Some(line),
-            (None, line) => match self.written.iter().find(below) {
-                Some((_, written)) => Some(from(written)),
-                None => line,
-            },
-        };
-        match place {
-            // It says so itself.
-            Some(Place::Variable(name)) if error.to_string().contains(&name) => error,
-            Some(place) => ConfigError::Placed {
+        let mut places = Vec::new();
+        if let Some((_, written)) = self.written_around(&key) {
+            places.push(from(written));
+        } else {
+            places.extend(line);
+            // A part of what is in the file may have been set.
+            places.extend(
+                self.written
+                    .iter()
+                    .find(below)
+                    .map(|(_, written)| from(written)),
+            );
+        }
+        let said = error.to_string();
+        places
+            .into_iter()
+            // It may say so itself.
+            .filter(|place| !matches!(place, Place::Variable(name) if said.contains(name.as_str())))
+            .fold(error, |error, place| ConfigError::Placed {
                 error: Box::new(error),
                 place,
-            },
-            None => error,
-        }
+            })
     }
 
     /// True when the file or the environment sets a key of this section, other than those in `except`.
@@ -392,12 +397,47 @@ fn describe(section: &str, error: Option<figment::Error>) -> ConfigError {
             }
         }
         kind => {
-            let bare = matches!(kind, Kind::InvalidType(Actual::Unsigned(_) | Actual::Signed(_) | Actual::Float(_) | Actual::Bool(_), asked) if asked == "a string");
-            let hint = if bare { "; put it between quotes" } else { "" };
-            let message = shortened(&kind.to_string());
-            invalid(&path.join("."), format!("{message}{hint}"))
+            let key = path.join(".");
+            let message = in_words(&key, kind);
+            invalid(&key, shortened(&message))
         }
     }
+}
+
+/// What is wrong and, where it can be said, what to write.
+fn in_words(key: &str, kind: &Kind) -> String {
+    let (Kind::InvalidType(found, asked) | Kind::InvalidValue(found, asked)) = kind else {
+        return kind.to_string();
+    };
+    let asked = match asked.as_str() {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        asked if asked.starts_with("struct ") => "keys, such as `key: value`",
+        asked => asked,
+    };
+    let hint = match (found, asked) {
+        (Actual::Unit | Actual::Option, asked) => {
+            return format!("is empty; write {asked}, or leave the key out");
+        }
+        (
+            Actual::Unsigned(_) | Actual::Signed(_) | Actual::Float(_) | Actual::Bool(_),
+            "a string",
+        ) => "; put it between quotes".to_owned(),
+        (Actual::Str(_), "a boolean") => "; write true or false".to_owned(),
+        (Actual::Str(text), _) if key.ends_with("_seconds") => {
+            text.parse::<jiff::SignedDuration>().map_or_else(
+                |_| String::new(),
+                |time| format!("; write {}", time.as_secs()),
+            )
+        }
+        _ => String::new(),
+    };
+    let kind = match kind {
+        Kind::InvalidValue(..) => Kind::InvalidValue(found.clone(), asked.to_owned()),
+        _ => Kind::InvalidType(found.clone(), asked.to_owned()),
+    };
+    format!("{kind}{hint}")
 }
 
 /// The known name that `name` most likely stands for.

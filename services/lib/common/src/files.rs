@@ -7,8 +7,8 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// A configuration of a thousand targets has a tenth of it.
-pub const MOST_BYTES: u64 = 1 << 20;
+/// A configuration of ten thousand targets has a third of it.
+pub const MOST_BYTES: u64 = 4 << 20;
 /// Symbolic links that are followed, as Linux has it.
 const MOST_LINKS: usize = 40;
 
@@ -67,7 +67,7 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
         .take(MOST_BYTES + 1)
         .read_to_end(&mut text)?;
     if text.len() as u64 > MOST_BYTES {
-        return Err(io::Error::other("it is larger than 1 MiB"));
+        return Err(io::Error::other("it is larger than 4 MiB"));
     }
     Ok(text)
 }
@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(why(&folder), "it is no regular file");
         assert_eq!(why(Path::new("/dev/zero")), "it is no regular file");
         fs::write(&file, vec![b' '; MOST_BYTES as usize + 1]).unwrap();
-        assert_eq!(why(&file), "it is larger than 1 MiB");
+        assert_eq!(why(&file), "it is larger than 4 MiB");
         fs::write(&file, b"a: 1\nb: gr\xfc\xdfe").unwrap();
         assert_eq!(why(&file), "it is no UTF-8 on line 2; save it as UTF-8");
         for (mark, bytes) in [

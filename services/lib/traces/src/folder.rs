@@ -132,7 +132,7 @@ fn kind(path: &Path) -> Option<(String, Kind)> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::{collections::BTreeMap, io::Write as _};
 
     use flate2::{Compression, write::GzEncoder};
 
@@ -178,6 +178,63 @@ mod tests {
             shown(folder.path()),
             ["one a 1 100", "one b 2 5", "parts x 2 2"]
         );
+    }
+
+    /// As a reader that knows no other form would take it: the first of a time, clipped, what isn't finite left out.
+    fn plainly(rows: &str) -> Vec<Series> {
+        let mut series: BTreeMap<&str, BTreeMap<i64, f64>> = BTreeMap::new();
+        for row in rows.lines().skip(1) {
+            let mut fields = row.split(',');
+            let name = fields.next().unwrap();
+            let time: f64 = fields.next().unwrap().parse().unwrap();
+            let cpu: f64 = fields.next().unwrap().parse().unwrap();
+            if cpu.is_finite() {
+                let samples = series.entry(name).or_default();
+                let cpu = cpu.clamp(0.0, 100.0);
+                samples.entry(time as i64).or_insert(cpu);
+            }
+        }
+        series
+            .into_iter()
+            .map(|(name, samples)| Series {
+                name: name.to_owned(),
+                timestamps_seconds: samples.keys().copied().collect(),
+                cpu_percent: samples.into_values().collect(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_plain_form_is_read_plainly() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut rows = "series,timestamp,cpu,cpu_max\n".to_owned();
+        let mut state = 7_u64;
+        for point in 0..5_000_i64 {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let noise = (state >> 40) as f64 / f64::from(1 << 24);
+            // Virtual machines that overshoot, work, and idle; one that was a task before its limit grew.
+            for (name, start, step, cpu) in [
+                ("vm-over", 1_376_314_846, 300, 98.0 + 8.0 * noise),
+                ("vm-work", 0, 60, 100.0 * noise),
+                ("vm-idle", 1_376_314_846, 300, noise),
+                (
+                    "task",
+                    300,
+                    300,
+                    if point % 500 == 0 { 248.17 } else { 60.0 },
+                ),
+            ] {
+                let time = start + (point ^ 1) * step;
+                rows += &format!("{name},{time},{cpu:.2},{}\n", cpu + 1.0);
+            }
+        }
+        std::fs::write(folder.path().join("made.csv"), &rows).unwrap();
+        let sources = read(folder.path()).unwrap();
+        assert_eq!(sources[0].series, plainly(&rows));
+        let first = read_file(&folder.path().join("made.csv"), 2).unwrap();
+        assert_eq!(first, sources[0].series[2..]);
     }
 
     #[test]

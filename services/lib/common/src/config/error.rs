@@ -14,7 +14,9 @@ pub enum ConfigError {
     },
     #[error("configuration file {path} {source}")]
     Malformed { path: PathBuf, source: Malformed },
-    #[error("configuration file {path} nests too deep")]
+    #[error(
+        "configuration file {path} nests too deep, or has tens of thousands of lists between brackets"
+    )]
     TooDeep { path: PathBuf },
     #[error("environment file {path}: {why}")]
     EnvironmentFile { path: PathBuf, why: String },

@@ -108,6 +108,10 @@ impl<'de> Visitor<'de> for Seek<'_> {
         Ok(())
     }
 
+    fn visit_none<E: de::Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
     fn visit_enum<A: de::EnumAccess<'de>>(self, tagged: A) -> Result<(), A::Error> {
         let (IgnoredAny, value) = tagged.variant()?;
         de::VariantAccess::newtype_variant_seed(value, self)

@@ -211,6 +211,26 @@ fn what_is_wrong_is_named_with_its_line_or_its_variable() {
             "is 99 (from AUTOSCALER__ACTUATOR__TIMEOUT_SECONDS)",
         ),
         (
+            "  timeout_seconds:\n  nested:\n",
+            &[],
+            "`actuator.nested`: is empty; write keys, such as `key: value`, or leave the key out (a.yaml, line 5)",
+        ),
+        (
+            "  timeout_seconds: -1\n",
+            &[],
+            "invalid value signed int `-1`, expected a whole number, 0 or more (a.yaml, line 4)",
+        ),
+        (
+            "  timeout_seconds: 1h 30m\n",
+            &[],
+            "expected a whole number, 0 or more; write 5400 (a.yaml, line 4)",
+        ),
+        (
+            "  list: []\n",
+            &[("AUTOSCALER__ACTUATOR__LIST__0__ENDPOINT", "x")],
+            "found map, expected a sequence (a.yaml, line 4) (from AUTOSCALER__ACTUATOR__LIST__0__ENDPOINT)",
+        ),
+        (
             "",
             &[("AUTOSCALER__ACTUATOR__DRYRUN", "1")],
             "did you mean `dry_run`? (from AUTOSCALER__ACTUATOR__DRYRUN)",
@@ -233,7 +253,7 @@ fn what_is_wrong_is_named_with_its_line_or_its_variable() {
         (
             "",
             &[("AUTOSCALER__ACTUATOR__TIMEOUT_SECONDS", "5m")],
-            "found string \"5m\", expected u32 (from AUTOSCALER__ACTUATOR__TIMEOUT_SECONDS)",
+            "found string \"5m\", expected a whole number, 0 or more; write 300 (from AUTOSCALER__ACTUATOR__TIMEOUT_SECONDS)",
         ),
     ] {
         let message = said(&format!("{base}{more}"), environment);
@@ -243,6 +263,22 @@ fn what_is_wrong_is_named_with_its_line_or_its_variable() {
         );
     }
     for (text, expected) in [
+        (
+            "actuator:\n  dry_run: \0true\n",
+            "a.yaml is not YAML: line 2 has the invisible character U+0000 in it",
+        ),
+        (
+            "actuator:\n\u{a0}\u{a0}dry_run: true\n",
+            "a.yaml has the invisible character U+00A0 in a key on line 2",
+        ),
+        (
+            "actuator:\n  dry_run: !flag true\n",
+            "a.yaml has the tag `!flag` at or below line 2",
+        ),
+        (
+            "actuator:\n  map:\n    [a]: {endpoint: b}\n",
+            "a.yaml has a list or keys in the place of a key on line 3",
+        ),
         (
             "actuator:\n\tdry_run: true\n",
             "a.yaml is not YAML: line 2 is indented with a tab; indent with blanks",
@@ -254,6 +290,10 @@ fn what_is_wrong_is_named_with_its_line_or_its_variable() {
         (
             "actuator:\n  dry_run: true\n  names: []\n  dry_run: false\n",
             "a.yaml says `dry_run` again on line 4; leave one of them out",
+        ),
+        (
+            "policy:\nactuator: {}\ntelemetry: ~\nactuator: {dry_run: true}\n",
+            "says `actuator` again on line 4",
         ),
         (
             "actuator: {}\npolicy: {}\nactuator: {dry_run: true}\n",
@@ -366,6 +406,11 @@ fn depth_is_refused_at_once_and_neither_overflows_nor_waits() {
         let error = actuator(&unit.repeat(100_000), &[]).unwrap_err();
         assert!(error.contains("autoscaler.yaml"), "{error}");
     }
+    // Ten thousand targets between braces are as many, and not deep.
+    let targets =
+        "  - {id: web, label: \"10.0.0.7:9100\", ladder: [m6i.large, m6i.xlarge]}\n".repeat(10_000);
+    let fleet = format!("scheduler:\n  targets:\n{targets}");
+    assert!(settings(&fleet, &[]).is_ok());
     let anchors: String = (1..30).fold("a0: &a0 [x, x]\n".to_owned(), |text, level| {
         let below = level - 1;
         format!("{text}a{level}: &a{level} [*a{below}, *a{below}, *a{below}, *a{below}]\n")
@@ -404,6 +449,8 @@ fn yaml_is_read_as_people_write_it() {
         // A merge of a merge.
         "x-a: &a {timeout_seconds: 8}\nx-b: &b {<<: *a, names: [b]}\nx-c: &c {<<: [*b]}\nactuator: {<<: *c}",
         "x-a: &a {timeout_seconds: 9}\nx-b: &b {<<: *a, timeout_seconds: 8, names: [b]}\nactuator:\n  <<: *b",
+        // Keys that look like numbers.
+        "actuator: {timeout_seconds: 8, names: [b], map: {7: {}, true: {}}}",
         // Documents that say nothing.
         "---\nactuator: {timeout_seconds: 8, names: [b]}\n...\n",
         "---\n# nothing\n---\nactuator: {timeout_seconds: 8, names: [b]}\n---\n",
@@ -458,9 +505,9 @@ fn what_is_wrong_is_named() {
         (
             "",
             &[("DRY_RUN", "maybe")],
-            "configuration key `actuator.dry_run`: invalid type: found string \"maybe\", expected a boolean (from DRY_RUN)",
+            "configuration key `actuator.dry_run`: invalid type: found string \"maybe\", expected a boolean; write true or false (from DRY_RUN)",
         ),
-        ("", &[("DRY_RUN", "")], "expected a boolean (from DRY_RUN)"),
+        ("", &[("DRY_RUN", "")], "write true or false (from DRY_RUN)"),
         (
             "",
             &[("DRY_RUN", "False\r")],

@@ -13,13 +13,16 @@ use serde::{
 use serde_yaml_ng::{Deserializer, Error, Mapping, Value};
 
 use super::lines;
+use crate::text::invisible;
 
 /// How keys of the file begin that are nothing but a place for anchors, as in Compose files.
 const EXTENSION: &str = "x-";
 /// The key whose maps are merged into the one that it stands in.
 const MERGE: &str = "<<";
-/// A file of 1 MiB has fewer, unless its aliases stand for many.
+/// A file of targets has a tenth of it; aliases of aliases have no end.
 const MOST_VALUES: usize = 1_000_000;
+/// What is expected where the library finds something else.
+const A_KEY: &str = "a name as a key";
 /// How far behind a line that is indented with a tab the library may stumble.
 const MOST_LINES_BEHIND: usize = 2;
 
@@ -37,9 +40,17 @@ pub enum Malformed {
     #[error("merges on line {line} what is no map; `<<` takes the alias of one, or a list of such")]
     Merge { line: usize },
     #[error(
-        "holds more than {MOST_VALUES} values by line {line}: aliases of aliases multiply them"
+        "holds more than {MOST_VALUES} values by line {line}; aliases of aliases multiply them"
     )]
     TooMany { line: usize },
+    #[error("is not YAML: line {line} has {what} in it; take it away")]
+    Control { line: usize, what: String },
+    #[error("has {what} in a key on line {line}; take it away")]
+    Invisible { line: usize, what: String },
+    #[error("has the tag `{tag}` at or below line {line}; write the value alone")]
+    Tag { line: usize, tag: String },
+    #[error("has a list or keys in the place of a key on line {line}")]
+    Key { line: usize },
     #[error("must hold sections, such as `scheduler:`")]
     NotSections,
 }
@@ -90,16 +101,16 @@ fn merged(value: Value, path: &str, text: &str) -> Result<Value, Malformed> {
             let mut own = Mapping::with_capacity(keys.len());
             let mut below = Vec::new();
             for (key, value) in keys {
-                let at = match &key {
-                    Value::String(name) => lines::joined(path, name),
-                    _ => path.to_owned(),
-                };
+                let key = name(key).ok_or_else(|| Malformed::Key {
+                    line: line(text, path),
+                })?;
+                let at = lines::joined(path, &key);
                 let value = merged(value, &at, text)?;
-                if key.as_str() == Some(MERGE) {
-                    let line = || lines::nearest(text, &at).map_or(1, |found| found.number);
+                if key == MERGE {
+                    let line = || line(text, &at);
                     below = maps(value).ok_or_else(|| Malformed::Merge { line: line() })?;
                 } else {
-                    own.insert(key, value);
+                    own.insert(Value::String(key), value);
                 }
             }
             for (key, value) in below.into_iter().flatten() {
@@ -115,7 +126,27 @@ fn merged(value: Value, path: &str, text: &str) -> Result<Value, Malformed> {
             })
             .collect::<Result<_, _>>()
             .map(Value::Sequence),
+        Value::Tagged(tagged) => Err(Malformed::Tag {
+            line: line(text, path),
+            tag: tagged.tag.to_string(),
+        }),
         value => Ok(value),
+    }
+}
+
+/// Of what is at `path`, or around it.
+fn line(text: &str, path: &str) -> usize {
+    lines::nearest(text, path).map_or(1, |found| found.number)
+}
+
+/// A key as text: a number is one, too.
+fn name(key: Value) -> Option<String> {
+    match key {
+        Value::String(name) => Some(name),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Null => Some("null".to_owned()),
+        Value::Sequence(_) | Value::Mapping(_) | Value::Tagged(_) => None,
     }
 }
 
@@ -131,6 +162,12 @@ fn maps(value: Value) -> Option<Vec<Mapping>> {
 }
 
 fn explained(text: &str, error: Error) -> Malformed {
+    // Where, the library says in bytes only.
+    let control = |line: &str| line.contains(|sign: char| sign.is_control() && sign != '\t');
+    if let Some((index, line)) = text.lines().enumerate().find(|(_, line)| control(line)) {
+        let (line, what) = (index + 1, invisible(line).unwrap_or_default());
+        return Malformed::Control { line, what };
+    }
     let location = error.location();
     let tab = location.and_then(|location| indented_with_a_tab(text, location.line()));
     match tab {
@@ -166,9 +203,11 @@ fn walk(text: &str) -> Result<(), Malformed> {
         let line = error.location().map_or(1, |location| location.line());
         return match walk.found.take() {
             Some(Found::Again(key)) => Err(Malformed::Again { line, key }),
+            Some(Found::Invisible(what)) => Err(Malformed::Invisible { line, what }),
             Some(Found::TooMany) => Err(Malformed::TooMany { line }),
-            // What else is wrong is told by who reads it.
-            None => Ok(()),
+            None if error.to_string().contains(A_KEY) => Err(Malformed::Key { line }),
+            // To read it once more would take as long.
+            None => Err(explained(text, error)),
         };
     }
     Ok(())
@@ -176,6 +215,7 @@ fn walk(text: &str) -> Result<(), Malformed> {
 
 enum Found {
     Again(String),
+    Invisible(String),
     TooMany,
 }
 
@@ -230,6 +270,10 @@ impl<'de> Visitor<'de> for Walk<'_> {
         self.counted()
     }
 
+    fn visit_none<E: de::Error>(self) -> Result<(), E> {
+        self.counted()
+    }
+
     fn visit_enum<A: de::EnumAccess<'de>>(self, tagged: A) -> Result<(), A::Error> {
         let (IgnoredAny, value) = tagged.variant()?;
         de::VariantAccess::newtype_variant_seed(value, self)
@@ -272,10 +316,13 @@ impl<'de> Visitor<'de> for NewKey<'_, '_> {
     type Value = ();
 
     fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("a key")
+        formatter.write_str(A_KEY)
     }
 
     fn visit_str<E: de::Error>(self, key: &str) -> Result<(), E> {
+        if let Some(what) = invisible(key) {
+            return Err(self.walk.fail(Found::Invisible(what)));
+        }
         match self.seen.insert(key.to_owned()) {
             true => Ok(()),
             false => Err(self.walk.fail(Found::Again(key.to_owned()))),
