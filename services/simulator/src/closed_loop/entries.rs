@@ -1,5 +1,7 @@
 //! Who is compared: each a name and a way to the rungs of a machine.
 
+use sizing::appetite::Appetite;
+
 use crate::closed_loop::{
     account::Account,
     demand::Demand,
@@ -9,6 +11,7 @@ use crate::closed_loop::{
         floor::{Budget, Frontier},
         path::cheapest,
     },
+    ours::{adaptive::Adaptive, threshold::Threshold},
     peers::{
         fixed::{self, Fixed},
         peak_hold::PeakHold,
@@ -77,6 +80,30 @@ impl Entry {
     pub fn mean(&self) -> Account {
         Account::mean(&self.accounts)
     }
+}
+
+/// The row that is ours where none is named.
+pub const OURS: &str = "ours: adaptive, balanced";
+
+/// How this program does.
+pub fn ours(machines: &[Machine]) -> Vec<Entry> {
+    let appetites = [
+        (Appetite::Careful, "ours: adaptive, careful"),
+        (Appetite::Balanced, OURS),
+        (Appetite::Thrifty, "ours: adaptive, thrifty"),
+    ];
+    let mut entries = Vec::new();
+    if machines.iter().all(|machine| machine.forecasts.is_some()) {
+        entries.push(Entry::played("ours: threshold", machines, || {
+            Box::<Threshold>::default()
+        }));
+    }
+    entries.extend(appetites.map(|(appetite, name)| {
+        Entry::played(name, machines, || {
+            Box::new(Adaptive::new(appetite.prices()))
+        })
+    }));
+    entries
 }
 
 /// How others would have done.

@@ -17,7 +17,10 @@ use crate::{
         rungs::RungsFile,
         table,
     },
-    measuring::data::{self, Part},
+    measuring::{
+        data::{self, Part},
+        forecasting::ForecastArgs,
+    },
 };
 
 /// Plays recorded CPU through ways of choosing sizes: what they cost, how often they saturate and resize
@@ -37,12 +40,11 @@ pub struct Cli {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// The row that --json writes, by its name in the table
-    #[arg(long, value_name = "NAME", requires = "json", default_value = OURS)]
+    #[arg(long, value_name = "NAME", requires = "json", default_value = entries::OURS)]
     row: String,
+    #[command(flatten)]
+    forecasts: ForecastArgs,
 }
-
-/// The row that is this program's.
-const OURS: &str = "largest";
 
 /// Runs the command; errors go to stderr.
 pub fn run(cli: &Cli) -> ExitCode {
@@ -57,17 +59,24 @@ pub fn run(cli: &Cli) -> ExitCode {
 
 fn measure(cli: &Cli) -> anyhow::Result<()> {
     let recordings = data::read(&cli.folder, cli.part, cli.series.as_deref())?;
+    let recorded = cli.forecasts.forecasts(&recordings.demands)?;
+    let (model, forecasts) = match recorded {
+        Some(recorded) => (Some(recorded.model_sha256), recorded.forecasts),
+        None => (None, Vec::new()),
+    };
+    let mut forecasts = forecasts.into_iter();
     let machines: Vec<Machine> = recordings
         .demands
         .into_iter()
         .map(|demand| Machine {
             demand,
-            forecasts: None,
+            forecasts: forecasts.next(),
         })
         .collect();
     let demands: Vec<&Demand> = machines.iter().map(|machine| &machine.demand).collect();
     let frontier = Frontier::of(&demands);
-    let mut rows = entries::peers(&machines);
+    let mut rows = entries::ours(&machines);
+    rows.extend(entries::peers(&machines));
     rows.extend(entries::oracles(&machines, &frontier));
     let mut lines = table::table(&machines, &rows);
     lines.push(String::new());
@@ -82,18 +91,24 @@ fn measure(cli: &Cli) -> anyhow::Result<()> {
         writeln!(out, "{line}").context("the table can't be printed")?;
     }
     if let Some(path) = &cli.json {
-        write_rungs(path, &cli.row, &rows, &machines)?;
+        write_rungs(path, &cli.row, &rows, &machines, model)?;
     }
     Ok(())
 }
 
-fn write_rungs(path: &Path, row: &str, rows: &[Entry], machines: &[Machine]) -> anyhow::Result<()> {
+fn write_rungs(
+    path: &Path,
+    row: &str,
+    rows: &[Entry],
+    machines: &[Machine],
+    model: Option<String>,
+) -> anyhow::Result<()> {
     let names = || {
         let names: Vec<&str> = rows.iter().map(|entry| entry.name.as_str()).collect();
         format!("there is no row `{row}`; there are {}", names.join("; "))
     };
     let entry = rows.iter().find(|entry| entry.name == row);
-    let file = RungsFile::of(entry.with_context(names)?, machines, None);
+    let file = RungsFile::of(entry.with_context(names)?, machines, model);
     let json = serde_json::to_vec(&file)?;
     std::fs::write(path, json).with_context(|| format!("{} can't be written", path.display()))
 }

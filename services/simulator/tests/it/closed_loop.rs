@@ -35,6 +35,10 @@ fn write_recordings(folder: &Path) {
 }
 
 fn closed_loop(arguments: &[&str]) -> (bool, String) {
+    run(&[arguments, &["--without-forecasts"]].concat())
+}
+
+fn run(arguments: &[&str]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_closed-loop"))
         .args(arguments)
         .output()
@@ -94,9 +98,8 @@ fn rungs_of_the_file_scored_again_give_the_numbers_of_the_table() {
     }
     let json = folder.path().join("rungs.json");
     for row in [
-        "VPA p90",
+        "ours: adaptive, balanced",
         "reactive 75/30",
-        "largest",
         "oracle, at most 2 a day",
     ] {
         let (fine, table) = closed_loop(&[
@@ -108,6 +111,7 @@ fn rungs_of_the_file_scored_again_give_the_numbers_of_the_table() {
         ]);
         assert!(fine, "{table}");
         assert!(table.starts_with("3 machines"), "{table}");
+        assert!(!table.contains("ours: threshold"), "{table}");
         assert!(
             table.contains("b/short: it has 500 steps of 300 s"),
             "{table}"
@@ -129,7 +133,7 @@ fn rungs_of_the_file_scored_again_give_the_numbers_of_the_table() {
     ]);
     assert!(!fine);
     assert!(
-        error.contains("no row `nobody`; there are largest;"),
+        error.contains("no row `nobody`; there are ours: adaptive, careful;"),
         "{error}"
     );
 }
@@ -163,4 +167,40 @@ fn a_list_names_what_is_played_and_what_is_missing_is_said() {
         !fine && error.contains("does not hold azure_v1/dcs_p_15371_p1"),
         "{error}"
     );
+}
+
+#[test]
+fn forecasts_are_recorded_once_and_read_the_second_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = "series,timestamp,cpu\n".to_owned();
+    for step in 0..2_000 {
+        writeln!(text, "m,{},{}", step * 300, percent(7, step)).unwrap();
+    }
+    let recordings = folder.path().join("recordings");
+    std::fs::create_dir(&recordings).unwrap();
+    std::fs::write(recordings.join("a.csv"), text).unwrap();
+    let cache = folder.path().join("cache");
+    let json = folder.path().join("rungs.json");
+    let (cache, json) = (cache.to_str().unwrap(), json.to_str().unwrap());
+    let arguments = [
+        recordings.to_str().unwrap(),
+        "--cache",
+        cache,
+        "--json",
+        json,
+    ];
+    let arguments = [&arguments[..], &["--row", "ours: threshold"]].concat();
+    let (fine, first) = run(&arguments);
+    assert!(
+        fine && first.contains("recording the forecasts of 1 series"),
+        "{first}"
+    );
+    let file: Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    assert_eq!(file["settings"]["model"].as_str().unwrap().len(), 64);
+    let rungs = file["series"][0]["rungs"].as_array().unwrap();
+    assert!(rungs.iter().any(|rung| *rung != rungs[0]), "it never acts");
+    let (fine, second) = run(&arguments);
+    assert!(fine && !second.contains("record"), "{second}");
+    // Standard output comes first.
+    assert!(first.starts_with(&second), "{first}{second}");
 }
