@@ -92,6 +92,7 @@ impl Bench {
                 cpu_peak_last_hour_percent: None,
                 sample_age_limit_seconds: 0,
                 steal_percent: None,
+                past: None,
             }),
             forecast: Some(Forecast {
                 series_id: "web-1".into(),
