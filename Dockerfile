@@ -18,6 +18,7 @@ COPY services/lib/common/Cargo.toml services/lib/common/
 COPY services/decision/Cargo.toml services/decision/
 COPY services/lib/forecasting/Cargo.toml services/lib/forecasting/
 COPY services/lib/prometheus/Cargo.toml services/lib/prometheus/
+COPY services/lib/sizing/Cargo.toml services/lib/sizing/
 COPY services/lib/testkit/Cargo.toml services/lib/testkit/
 COPY services/lib/traces/Cargo.toml services/lib/traces/
 COPY services/predictor/Cargo.toml services/predictor/
@@ -65,7 +66,7 @@ ENTRYPOINT ["predictor"]
 
 # On top of the predictor's, so that what they share is compiled once.
 FROM predictor-dependencies AS services-dependencies
-RUN cargo build --release --locked --package decision --package actuator --package scheduler
+RUN cargo build --release --locked --package decision --package actuator --package scheduler --features scheduler/aws
 
 FROM services-dependencies AS services-build
 COPY proto proto
@@ -73,7 +74,7 @@ COPY proto proto
 COPY deploy/setup-monitoring.sh deploy/
 COPY services services
 RUN find proto services -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked --package decision --package actuator --package scheduler
+    && cargo build --release --locked --package decision --package actuator --package scheduler --features scheduler/aws
 
 FROM runtime AS decision
 COPY --from=services-build /source/target/release/decision /usr/local/bin/

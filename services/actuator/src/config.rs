@@ -242,7 +242,7 @@ impl Config {
     /// An unknown key, or a value out of its range.
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
         let config: Self = settings.section("actuator")?;
-        config.validate()?;
+        config.validate().map_err(|error| settings.placed(error))?;
         aws::check_profile_files(config.profile.as_deref())?;
         Ok(config)
     }

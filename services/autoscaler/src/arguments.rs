@@ -212,7 +212,8 @@ pub struct DemoArgs {
     /// Seconds that a simulated day takes at least; 0 goes as fast as it can
     #[arg(long, default_value_t = 120.0, value_parser = parse_non_negative)]
     pub day_seconds: f64,
-    /// Replays CPU series from a CSV file (columns timestamp, cpu in percent, optionally series; .gz is fine)
+    /// Replays CPU series from a CSV file (columns timestamp in seconds or ISO 8601, cpu in percent, optionally series; .gz
+    /// and .parquet are fine; cpu_ratio is 0 to 1, timestamp_ms in milliseconds)
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
     /// Prints every decision, also those that repeat the one before

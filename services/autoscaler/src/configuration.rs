@@ -26,7 +26,9 @@ impl Configuration {
             actuator: actuator::Config::read(settings)?,
             scheduler: scheduler::Config::read(settings)?,
         };
-        configuration.databases_are_two()?;
+        configuration
+            .databases_are_two()
+            .map_err(|error| settings.placed(error))?;
         Ok(configuration)
     }
 

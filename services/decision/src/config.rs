@@ -49,26 +49,7 @@ impl Config {
     /// Names the key that is wrong.
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
         let mut config: Self = settings.section("decision")?;
-        if config.database.as_os_str().is_empty() {
-            return Err(invalid("decision.database", "is empty; name a file"));
-        }
-        for (key, days) in [
-            ("decision.retention_days", config.retention_days),
-            ("decision.hold_retention_days", config.hold_retention_days),
-        ] {
-            if !(1..=3_650).contains(&days) {
-                return Err(invalid(key, format!("{days} is not between 1 and 3650")));
-            }
-        }
-        if !(20..=1_000_000).contains(&config.decisions_per_minute) {
-            return Err(invalid(
-                "decision.decisions_per_minute",
-                format!(
-                    "{} is not between 20 and 1000000",
-                    config.decisions_per_minute
-                ),
-            ));
-        }
+        config.validate().map_err(|error| settings.placed(error))?;
         let Sourced { source } = settings.section("policy")?;
         config.policy_is_pinned = match source {
             Some(Source::File) => true,
@@ -76,6 +57,30 @@ impl Config {
             None => settings.sets_any_of("policy", &[]),
         };
         Ok(config)
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        if self.database.as_os_str().is_empty() {
+            return Err(invalid("decision.database", "is empty; name a file"));
+        }
+        for (key, days) in [
+            ("decision.retention_days", self.retention_days),
+            ("decision.hold_retention_days", self.hold_retention_days),
+        ] {
+            if !(1..=3_650).contains(&days) {
+                return Err(invalid(key, format!("{days} is not between 1 and 3650")));
+            }
+        }
+        if !(20..=1_000_000).contains(&self.decisions_per_minute) {
+            return Err(invalid(
+                "decision.decisions_per_minute",
+                format!(
+                    "{} is not between 20 and 1000000",
+                    self.decisions_per_minute
+                ),
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -98,10 +103,10 @@ impl Policy {
             ..settings.section("policy")?
         };
         match policy.violations().into_iter().next() {
-            Some(violation) => Err(invalid(
+            Some(violation) => Err(settings.placed(invalid(
                 &format!("policy.{}", violation.field),
                 violation.description,
-            )),
+            ))),
             None => Ok(policy),
         }
     }
@@ -191,7 +196,8 @@ mod tests {
             assert_eq!(policy.version(), same.version());
         }
         let settings = Settings::from_yaml_text("").unwrap();
-        let settings = settings.with("policy.min_confidence", 0.9);
+        let above = Settings::from_yaml_text("policy: {min_confidence: 0.9}").unwrap();
+        let settings = settings.overlaid(above);
         assert!(Config::read(&settings).unwrap().policy_is_pinned);
     }
 }

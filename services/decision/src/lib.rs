@@ -34,12 +34,26 @@ pub use crate::{
         input::InstanceType,
         ladder::{Disorder, disorder},
     },
-    policy::document::{Policy, Source},
+    policy::document::{Policy, Source, Strategy},
 };
 use crate::{
     service::{Retention, Rules, Service, metrics::Metrics},
     store::{Store as _, memory::MemoryStore, sql::SqlStore},
 };
+
+/// The pure decision and its values, for who plays recorded days: no service, no store.
+pub mod offline {
+    pub use crate::{
+        decide::{
+            input::{
+                Basis, Evidence, Forecast, Horizon, Input, Observation, Quantile, State, Unknown,
+            },
+            verdict::{Action, ReasonCode, Verdict},
+            walk::decide,
+        },
+        fleet::{cooldown::Cooldowns, direction::Direction, outcome::Outcome},
+    };
+}
 
 const GAUGES_EVERY: Duration = Duration::from_secs(60);
 /// In gauge rounds: old decisions go once an hour.

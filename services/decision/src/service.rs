@@ -6,8 +6,10 @@ mod leases;
 pub mod metrics;
 pub mod pauses;
 pub mod policies;
+pub mod reviews;
 mod stopwatch;
 pub mod targets;
+mod together;
 mod upkeep;
 
 use std::sync::{Arc, Mutex};
@@ -19,7 +21,7 @@ use crate::{
     decide::record::{Decision, Stored},
     fleet::quota::Quota,
     policy::document::Policy,
-    service::{error::ServiceError, metrics::Metrics, stopwatch::Stopwatches},
+    service::{error::ServiceError, metrics::Metrics, stopwatch::Stopwatches, together::Together},
     store::{Filter, Page, SharedStore, error::StoreError},
 };
 
@@ -33,6 +35,7 @@ pub struct Service {
     /// The configuration's policy decides, whatever was applied.
     pinned: bool,
     quota: Arc<Mutex<Quota>>,
+    together: Arc<Together>,
     metrics: Metrics,
 }
 
@@ -73,6 +76,7 @@ impl Service {
             configured,
             pinned: rules.pinned,
             quota: Arc::new(Mutex::new(Quota::new(rules.decisions_per_minute))),
+            together: Arc::default(),
             metrics,
         };
         service.restart_timers().await?;

@@ -47,16 +47,21 @@ impl Config {
     /// Names the key that is wrong.
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
         let config: Self = settings.section("predictor")?;
-        if !(1..=256).contains(&config.threads) {
+        config.validate().map_err(|error| settings.placed(error))?;
+        Ok(config)
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        if !(1..=256).contains(&self.threads) {
             return Err(invalid("predictor.threads", "must be 1 to 256"));
         }
-        if config.watch_seconds > 3_600 {
+        if self.watch_seconds > 3_600 {
             return Err(invalid("predictor.watch_seconds", "must be 0 to 3600"));
         }
-        if !(1..=10_000).contains(&config.max_calls) {
+        if !(1..=10_000).contains(&self.max_calls) {
             return Err(invalid("predictor.max_calls", "must be 1 to 10000"));
         }
-        Ok(config)
+        Ok(())
     }
 
     /// Where the model is read from.

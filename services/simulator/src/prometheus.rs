@@ -75,7 +75,8 @@ struct Range {
 }
 
 async fn query_range(State(api): State<Api>, Form(range): Form<Range>) -> Response {
-    let Some(metric) = api.expressions.0.get(&range.query) else {
+    // Asked for some of the fleet, it gives all of it.
+    let Some(metric) = api.expressions.0.get(&without_matchers(&range.query)) else {
         return bad_data(format!(
             "the simulated fleet does not know {:?}",
             range.query
@@ -113,7 +114,51 @@ async fn query_range(State(api): State<Api>, Form(range): Form<Range>) -> Respon
         .into_response()
 }
 
+/// The expression without `instance=~"…"`.
+fn without_matchers(query: &str) -> String {
+    let mut kept = String::with_capacity(query.len());
+    let mut rest = query;
+    while let Some((before, after)) = rest.split_once("instance=~\"") {
+        let mut escaped = false;
+        let end = after.find(|sign| {
+            let ends = sign == '"' && !escaped;
+            escaped = sign == '\\' && !escaped;
+            ends
+        });
+        let behind = end.map_or("", |end| &after[end + 1..]);
+        // Alone between its braces, or after another one.
+        match (before.strip_suffix('{'), behind.strip_prefix('}')) {
+            (Some(before), Some(behind)) => {
+                kept.push_str(before);
+                rest = behind;
+            }
+            _ => {
+                kept.push_str(before.strip_suffix(',').unwrap_or(before));
+                rest = behind;
+            }
+        }
+    }
+    kept + rest
+}
+
 fn bad_data(error: String) -> Response {
     let body = json!({"status": "error", "errorType": "bad_data", "error": error});
     (StatusCode::BAD_REQUEST, Json(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_expression_is_known_without_its_matchers() {
+        for (query, expected) in [
+            ("x", "x"),
+            (r#"x{instance=~"a|b\\.c"} / y{instance=~"a"}"#, "x / y"),
+            (r#"x{mode="z",instance=~"a\"}"} + 1"#, r#"x{mode="z"} + 1"#),
+            (r#"x{instance=~"a"#, "x{"),
+        ] {
+            assert_eq!(without_matchers(query), expected);
+        }
+    }
 }

@@ -1,9 +1,8 @@
-//! Recorded CPU series as demand: a `.csv` or `.csv.gz` file.
+//! Recorded CPU series as demand: a `.csv`, `.csv.gz` or `.parquet` file.
 
-use std::{collections::BTreeMap, io::Read, path::Path};
+use std::path::Path;
 
-use anyhow::{Context as _, bail, ensure};
-use traces::csv::{self, Columns, Rows};
+use anyhow::{Context as _, ensure};
 
 /// One recorded series on its own times. Asked beyond its end, it begins again.
 #[derive(Clone, Debug)]
@@ -33,54 +32,37 @@ impl Trace {
     }
 }
 
-/// Reads at most `most` series from a CSV file with the columns `timestamp`, `cpu` (percent) and, for more than one
-/// series, `series`.
+/// Reads at most `most` series from a file with the columns `timestamp`, `cpu` and, for more than one series, `series`: as
+/// they are read for training.
 ///
 /// # Errors
-/// An unreadable file, missing columns, no usable series.
+/// What the reader says, with file and line; no usable series.
 pub fn read(path: &Path, most: usize) -> anyhow::Result<Vec<Trace>> {
-    let reader =
-        csv::open(path).with_context(|| format!("cannot open trace {}", path.display()))?;
-    parse(reader, most).with_context(|| format!("trace {}", path.display()))
+    let series = traces::read_file(path, most).context("trace")?;
+    let traces: Vec<Trace> = series.into_iter().filter_map(trace).collect();
+    ensure!(
+        !traces.is_empty(),
+        "trace {}: no series with two samples or more",
+        path.display()
+    );
+    Ok(traces)
 }
 
-fn parse(reader: impl Read, most: usize) -> anyhow::Result<Vec<Trace>> {
-    let mut series: BTreeMap<String, BTreeMap<i64, f64>> = BTreeMap::new();
-    let mut rows = Rows::new(reader, Columns::OneOrMore)
-        .context("expected the columns timestamp, cpu and optionally series")?;
-    while let Some(row) = rows.next_row()? {
-        ensure!(
-            row.cpu.is_finite() && row.timestamp.is_finite(),
-            "row {}: timestamp and cpu must be finite numbers",
-            row.line
-        );
-        if series.contains_key(row.series) || series.len() < most {
-            series
-                .entry(row.series.to_owned())
-                .or_default()
-                .insert(row.timestamp as i64, row.cpu.clamp(0.0, 100.0));
-        }
-    }
-    let traces: Vec<Trace> = series
-        .into_iter()
-        .filter_map(|(name, samples)| {
-            let first = *samples.keys().next()?;
-            let trace = Trace {
-                name: if name.is_empty() {
-                    "trace".to_owned()
-                } else {
-                    name
-                },
-                seconds: samples.keys().map(|second| second - first).collect(),
-                cpu_percent: samples.into_values().collect(),
-            };
-            (trace.span_seconds() > 0).then_some(trace)
-        })
-        .collect();
-    if traces.is_empty() {
-        bail!("no series with two samples or more");
-    }
-    Ok(traces)
+fn trace(series: traces::Series) -> Option<Trace> {
+    let first = *series.timestamps_seconds.first()?;
+    let trace = Trace {
+        name: match series.name.is_empty() {
+            true => "trace".to_owned(),
+            false => series.name,
+        },
+        seconds: series
+            .timestamps_seconds
+            .iter()
+            .map(|second| second - first)
+            .collect(),
+        cpu_percent: series.cpu_percent,
+    };
+    (trace.span_seconds() > 0).then_some(trace)
 }
 
 #[cfg(test)]
@@ -96,30 +78,53 @@ pub(crate) fn constant(cpu_percent: f64) -> Trace {
 mod tests {
     use super::*;
 
+    fn parse(csv: &str, most: usize) -> anyhow::Result<Vec<Trace>> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("my.csv");
+        std::fs::write(&path, csv).unwrap();
+        read(&path, most)
+    }
+
     #[test]
     fn a_series_is_held_between_samples_and_begins_again_at_its_end() {
-        let csv = "series,timestamp,cpu\na,1000,10\na,1300,20\nb,0,50\nb,300,140\nc,0,1\nc,1,2\n";
-        let traces = parse(csv.as_bytes(), 2).unwrap();
+        let csv = "series,timestamp,cpu\na,1000,10\na,1300,20\nb,0,50\nb,300,104\nc,0,1\nc,1,2\n";
+        let traces = parse(csv, 2).unwrap();
         assert_eq!(traces.len(), 2);
         for (elapsed, expected) in [(0, 10.0), (299, 10.0), (300, 20.0), (301, 10.0), (-1, 20.0)] {
             assert_eq!(traces[0].cpu_percent(elapsed), expected, "{elapsed}");
         }
         assert_eq!(traces[1].cpu_percent(300), 100.0);
+        // What isn't known is as before.
+        let gap = parse("timestamp,cpu\n0,10\n300,NaN\n600,\n900,20\n", 2).unwrap();
+        assert_eq!(gap[0].name, "trace");
+        assert_eq!(gap[0].cpu_percent(700), 10.0);
     }
 
     #[test]
     fn unusable_files_say_why() {
         for (csv, expected) in [
-            ("timestamp,cpu\n1,NaN\n", "row 2"),
             (
                 "timestamp,cpu\n1764000000000,20\n",
-                "line 2: timestamp 1764000000000 is too large for seconds; is it milliseconds?",
+                "my.csv: line 2: timestamp 1764000000000 is too large for seconds; is it milliseconds?",
             ),
             ("a,b\n1,2\n", "columns"),
             ("timestamp,cpu\n", "no series"),
+            ("timestamp,cpu\n1,NaN\n", "no series"),
             ("timestamp,value\n5,1\n", "no series"),
+            (
+                "timestamp,cpu\n0,0.2\n300,0.9\n",
+                "line 2: no value is above 0.9",
+            ),
+            (
+                "timestamp,cpu\n0,20\n300,230\n600,410\n",
+                "line 3: 2 of 3 values",
+            ),
+            (
+                "timestamp,cpu\n0,20\n0,70\n",
+                "line 3: the series has 70 here and 20",
+            ),
         ] {
-            let message = format!("{:#}", parse(csv.as_bytes(), 3).unwrap_err());
+            let message = format!("{:#}", parse(csv, 3).unwrap_err());
             assert!(message.contains(expected), "{message:?} lacks {expected:?}");
         }
     }

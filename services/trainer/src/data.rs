@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use forecasting::series::{Series, grid::Grid, history::History};
+use traces::CpuUnit;
 
 /// The series of one source.
 #[derive(Debug)]
@@ -16,11 +17,11 @@ pub struct Source {
 /// The sources of all `folders`.
 ///
 /// # Errors
-/// Names the file; or there is no series at all.
-pub fn read(folders: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
+/// Names the file and the line; or there is no series at all.
+pub fn read(folders: &[PathBuf], unit: Option<CpuUnit>) -> anyhow::Result<Vec<Source>> {
     let mut sources = Vec::new();
     for folder in folders {
-        for source in traces::read_folder(folder)? {
+        for source in traces::read_folder(folder, unit)? {
             sources.push(gridded(source?));
         }
     }

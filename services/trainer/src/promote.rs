@@ -35,7 +35,7 @@ pub struct PromoteArgs {
 /// # Errors
 /// When the candidate is not good enough, with every check; unreadable data or models; a folder that can't be written.
 pub fn run(args: &PromoteArgs, folders: &[PathBuf]) -> anyhow::Result<String> {
-    let sources = data::read(folders)?;
+    let sources = data::read(folders, args.data.cpu_unit)?;
     let location = |folder: &PathBuf| Location::Folder(folder.clone());
     let (candidate, _, _) = score(
         &location(&args.candidate),

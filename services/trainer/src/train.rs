@@ -140,7 +140,7 @@ pub fn train(args: &TrainArgs, folders: &[PathBuf]) -> anyhow::Result<String> {
 
 fn artifact(args: &TrainArgs, folders: &[PathBuf]) -> anyhow::Result<String> {
     let features = args.features()?;
-    let sources = data::read(folders)?;
+    let sources = data::read(folders, args.data.cpu_unit)?;
     let data = dataset::Dataset::draw(&sources, &features, args.rows, args.restless, args.seed);
     anyhow::ensure!(
         data.training.len() > 1_000,

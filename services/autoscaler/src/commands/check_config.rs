@@ -43,13 +43,15 @@ pub fn run(settings: &Settings, json: bool) -> ExitCode {
         Err(error) => return usage_error("autoscaler", &error),
     };
     if let Err(error) = configuration.window_holds_the_evidence() {
-        return usage_error("autoscaler", &error);
-    }
-    let ladders = compare_ladders(&configuration);
-    if let Ladders::Disordered(error) = &ladders {
-        return usage_error("autoscaler", error);
+        return usage_error("autoscaler", &settings.placed(error));
     }
     let cost = configuration.scheduler.cost_of_a_day();
+    let ladders = match compare_ladders(&configuration) {
+        Ladders::Disordered(error) => {
+            return usage_error("autoscaler", &settings.placed(error));
+        }
+        ladders => ladders,
+    };
     match merged(settings, configuration) {
         Ok(merged) if json => {
             line(format!("{merged:#}"));

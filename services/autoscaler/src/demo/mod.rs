@@ -282,18 +282,15 @@ async fn bind(configuration: &Configuration, any_port: bool) -> anyhow::Result<S
 
 fn expressions(config: &scheduler::PrometheusConfig) -> Expressions {
     Expressions::default()
-        .with(&config.in_range(&config.cpu_query), Metric::CpuPercent)
+        .with(&config.for_all(&config.cpu_query), Metric::CpuPercent)
+        .with(&config.for_all(&config.memory_query), Metric::MemoryPercent)
         .with(
-            &config.in_range(&config.memory_query),
-            Metric::MemoryPercent,
-        )
-        .with(
-            &config.in_range(&config.disk_query),
+            &config.for_all(&config.disk_query),
             Metric::DiskBytesPerSecond,
         )
-        .with(&config.in_range(&config.vcpus_query), Metric::Vcpus)
+        .with(&config.for_all(&config.vcpus_query), Metric::Vcpus)
         .with(
-            &config.in_range(&config.memory_total_query),
+            &config.for_all(&config.memory_total_query),
             Metric::MemoryTotalBytes,
         )
 }

@@ -18,7 +18,7 @@ const PROGRAMS: [&str; 2] = ["trainer", "autoscaler"];
 /// What is simulated around the services. Production is built without it.
 const SIMULATOR: &str = "simulator";
 /// What services are made of.
-const LIBRARIES: [&str; 4] = ["forecasting", "prometheus", "testkit", "traces"];
+const LIBRARIES: [&str; 5] = ["forecasting", "prometheus", "sizing", "testkit", "traces"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -127,7 +127,7 @@ fn services_are_built_without_what_simulates_their_world() {
 }
 
 #[test]
-fn forecasting_is_pure_and_who_serves_forecasts_holds_nothing_of_training() {
+fn forecasting_and_sizing_are_pure_and_who_serves_forecasts_holds_nothing_of_training() {
     for (package, least, forbidden) in [
         (
             "forecasting",
@@ -135,6 +135,13 @@ fn forecasting_is_pure_and_who_serves_forecasts_holds_nothing_of_training() {
             &[
                 "common", "proto", "reqwest", "sqlx", "tokio", "tonic", "tracing",
             ][..],
+        ),
+        (
+            "sizing",
+            "serde",
+            &[
+                "common", "proto", "reqwest", "sqlx", "tokio", "tonic", "tracing",
+            ],
         ),
         (
             "predictor",
@@ -200,13 +207,21 @@ fn aws_stays_in_one_module_of_the_actuator_and_xgboost_in_one_file_of_forecastin
     {
         let dependencies = dependencies(&format!("services/{service}/Cargo.toml"));
         let holds = |prefix: &str| dependencies.iter().any(|name| name.starts_with(prefix));
-        assert_eq!(holds("aws-"), *service == "actuator", "{service}");
+        let knows = ["actuator", "scheduler"].contains(service);
+        assert_eq!(holds("aws-"), knows, "{service}");
         assert_eq!(holds("xgboost"), *service == "lib/forecasting", "{service}");
     }
     assert_eq!(
         files_with("services/lib/forecasting/src", "xgboost_rs"),
         ["services/lib/forecasting/src/artifact/booster.rs"]
     );
+    // The signature of queries.
+    for name in ["aws_config", "aws_sigv4"] {
+        assert_eq!(
+            files_with("services/scheduler/src", name),
+            ["services/scheduler/src/sources/prometheus/sigv4.rs"]
+        );
+    }
     let files = files_with("services/actuator/src", "aws_sdk_");
     assert!(!files.is_empty());
     for file in files {

@@ -2,9 +2,13 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sizing::past::Past;
 
 use crate::{
-    decide::verdict::{Action, ReasonCode},
+    decide::{
+        guide::Guide,
+        verdict::{Action, ReasonCode},
+    },
     fleet::{cooldown::Cooldowns, pause::Pause},
     policy::version::digest,
 };
@@ -99,6 +103,9 @@ pub struct Observation {
     /// The age to which the last sample may grow, by the caller's step, scrapes and tick; 0 where it doesn't say.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub sample_age_limit_seconds: u32,
+    /// What sizing rules look at, in vCPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<Past>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives references")]
@@ -209,6 +216,9 @@ pub struct State {
     pub pauses: Vec<Pause>,
     /// How the last resizes ended.
     pub cooldowns: Cooldowns,
+    /// What the newest review says, where the strategy asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guide: Option<Guide>,
 }
 
 /// An action whose end has not been reported.

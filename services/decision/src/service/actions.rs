@@ -18,38 +18,56 @@ use crate::{
         outcome::{End, Outcome},
         quota::Caller,
     },
+    policy::document::Strategy,
     service::{Service, error::ServiceError, micros, policies::PolicyInForce},
     store::{Transaction, error::StoreError},
 };
 
+/// A decision in a transaction that is not committed yet.
+pub(super) enum Decided {
+    /// It was there: of the same tick and target.
+    Before(Decision),
+    /// It is new.
+    Now {
+        stored: Box<Stored>,
+        /// Cooldowns that begin with it.
+        started: Cooldowns,
+    },
+}
+
 impl Service {
-    /// Decides and stores, or returns what was decided for the same tick and target before. Without a lease (epoch 0) a
-    /// dry run is decided, and anything while nobody holds it.
+    /// Decides within a transaction; it counts once that is committed.
     ///
     /// # Errors
-    /// The store, a lease epoch that is not the one held, or more decisions than a caller may have.
-    pub async fn decide(
+    /// As [`Service::decide`]; nothing was written then, unless it is the store's.
+    pub(super) async fn decide_within(
         &self,
+        transaction: &mut dyn Transaction,
         mut input: Input,
         caller: Option<IpAddr>,
-    ) -> Result<Decision, ServiceError> {
+    ) -> Result<Decided, ServiceError> {
         let now = self.now();
-        let mut transaction = self.store.write().await?;
         if let Some(decision) = transaction
             .decision_of_tick(&input.tick_id, &input.target_id)
             .await?
         {
-            return Ok(decision);
+            return Ok(Decided::Before(decision));
         }
         let lease = transaction.lease(FLEET).await?;
-        self.check_epoch(&input, lease.as_ref(), now)?;
+        Self::check_epoch(
+            &input.target_id,
+            input.lease_epoch,
+            input.dry_run,
+            lease.as_ref(),
+            now,
+        )?;
         self.take_from_quota(Caller {
             address: caller,
             holds_the_lease: input.lease_epoch != 0,
         })?;
         let PolicyInForce {
             policy, version, ..
-        } = self.policy_within(&mut *transaction).await?;
+        } = self.policy_within(transaction).await?;
         let (target_id, instance_id) = (input.target_id.as_str(), input.instance_id.as_str());
         let mut state = State {
             pending: transaction.pending_action(target_id, instance_id).await?,
@@ -57,6 +75,10 @@ impl Service {
                 .pauses_in_force([target_id, instance_id], now)
                 .await?,
             cooldowns: transaction.cooldowns(target_id).await?,
+            guide: match policy.strategy {
+                Strategy::Adaptive => transaction.guide(target_id).await?,
+                Strategy::Threshold | Strategy::Headroom => None,
+            },
         };
         if state.cooldowns.anchor(now) {
             tracing::warn!(
@@ -71,7 +93,7 @@ impl Service {
         let input_digest = input.digest();
         let resized_from = match &state.pending {
             Some(_) => None,
-            None => resized_from(&mut *transaction, &input).await?,
+            None => resized_from(transaction, &input).await?,
         };
         if let Some(from) = &resized_from {
             let note = format!(
@@ -120,29 +142,45 @@ impl Service {
             policy,
         };
         transaction.insert(&stored).await?;
-        transaction.commit().await?;
-        self.start_timers(&stored.decision.target_id, &started, &stored.policy, now);
+        Ok(Decided::Now {
+            stored: Box::new(stored),
+            started,
+        })
+    }
+
+    /// What follows once it is committed.
+    pub(super) async fn decided(&self, decided: Decided) -> Decision {
+        let (stored, started) = match decided {
+            Decided::Before(decision) => return decision,
+            Decided::Now { stored, started } => (stored, started),
+        };
         let decision = stored.decision;
+        self.start_timers(
+            &decision.target_id,
+            &started,
+            &stored.policy,
+            decision.decided_at,
+        );
         self.metrics.decided(&decision);
         if decision.pending {
             self.show_standing().await;
         }
-        Ok(decision)
+        decision
     }
 
     /// Only the one actor decides: its epoch is the one that this store gave out last.
-    fn check_epoch(
-        &self,
-        input: &Input,
+    pub(super) fn check_epoch(
+        target_id: &str,
+        given: u64,
+        dry_run: bool,
         lease: Option<&Lease>,
         now: Timestamp,
     ) -> Result<(), ServiceError> {
-        let given = input.lease_epoch;
         if lease::is_ahead(given, now) {
             return Err(ServiceError::FutureEpoch { given });
         }
         let may = match given {
-            0 => input.dry_run || !lease.is_some_and(|lease| lease.live(now)),
+            0 => dry_run || !lease.is_some_and(|lease| lease.live(now)),
             given => lease.is_some_and(|lease| lease.is_held_under(given)),
         };
         if may {
@@ -150,7 +188,7 @@ impl Service {
         }
         let held = lease.filter(|lease| !lease.holder.is_empty());
         Err(ServiceError::StaleEpoch {
-            target_id: input.target_id.clone(),
+            target_id: target_id.to_owned(),
             given,
             held: held.map_or(0, |lease| lease.epoch),
         })

@@ -65,60 +65,60 @@ impl Bench {
     }
 
     pub async fn decide(&self, tick: &str, cpu: f64) -> Result<Decision, ServiceError> {
+        self.service.decide(self.input(tick, cpu), None).await
+    }
+
+    fn input(&self, tick: &str, cpu: f64) -> Input {
         let now = clock_now(&self.clock);
         let quantiles = [(0.1, cpu - 5.0), (0.9, cpu + 5.0)];
         let quantiles = quantiles
             .map(|(quantile, value)| Quantile { quantile, value })
             .to_vec();
-        self.service
-            .decide(
-                Input {
-                    tick_id: tick.into(),
-                    target_id: "web-1".into(),
-                    instance_id: "i-1".into(),
-                    instance_type: "t2.small".into(),
-                    observation: Some(Observation {
-                        observed_at: now,
-                        cpu_percent: 50.0,
-                        memory_percent: None,
-                        memory_peak_mib: None,
-                        disk_bytes_per_second: None,
-                        samples: 10,
-                        saturated_seconds: 0,
-                        cpu_evidence: crate::decide::input::Evidence::default(),
-                        memory_evidence: crate::decide::input::Evidence::default(),
-                        cpu_peak_last_hour_percent: None,
-                        sample_age_limit_seconds: 0,
-                        steal_percent: None,
-                    }),
-                    forecast: Some(Forecast {
-                        series_id: "web-1".into(),
-                        basis: Basis::Naive,
-                        basis_reason: "short history".into(),
-                        origin: Some(now),
-                        last_cpu: 50.0,
-                        horizons: vec![Horizon {
-                            horizon_seconds: 900,
-                            at_horizon: quantiles,
-                            peak: Vec::new(),
-                            point: cpu,
-                        }],
-                        history: None,
-                    }),
-                    unknown: None,
-                    dry_run: false,
-                    lease_epoch: 0,
-                    instance_types: vec![InstanceType {
-                        instance_type: "t2.small".into(),
-                        vcpus: 1,
-                        memory_mib: 2_048,
-                    }],
-                    ladder: Vec::new(),
-                    notes: Vec::new(),
-                },
-                None,
-            )
-            .await
+        Input {
+            tick_id: tick.into(),
+            target_id: "web-1".into(),
+            instance_id: "i-1".into(),
+            instance_type: "t2.small".into(),
+            observation: Some(Observation {
+                observed_at: now,
+                cpu_percent: 50.0,
+                memory_percent: None,
+                memory_peak_mib: None,
+                disk_bytes_per_second: None,
+                samples: 10,
+                saturated_seconds: 0,
+                cpu_evidence: crate::decide::input::Evidence::default(),
+                memory_evidence: crate::decide::input::Evidence::default(),
+                cpu_peak_last_hour_percent: None,
+                sample_age_limit_seconds: 0,
+                steal_percent: None,
+                past: None,
+            }),
+            forecast: Some(Forecast {
+                series_id: "web-1".into(),
+                basis: Basis::Naive,
+                basis_reason: "short history".into(),
+                origin: Some(now),
+                last_cpu: 50.0,
+                horizons: vec![Horizon {
+                    horizon_seconds: 900,
+                    at_horizon: quantiles,
+                    peak: Vec::new(),
+                    point: cpu,
+                }],
+                history: None,
+            }),
+            unknown: None,
+            dry_run: false,
+            lease_epoch: 0,
+            instance_types: vec![InstanceType {
+                instance_type: "t2.small".into(),
+                vcpus: 1,
+                memory_mib: 2_048,
+            }],
+            ladder: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 
     pub async fn all(&self) -> Vec<Decision> {
@@ -178,6 +178,70 @@ async fn retention_forgets_decisions_and_nothing_that_guards() {
         assert_eq!(cooldowns.up.unwrap().failures, 1);
     })
     .await;
+}
+
+#[tokio::test]
+async fn decisions_that_wait_share_a_transaction_and_are_the_same_as_one_by_one() {
+    let counts = each(async |bench: Bench| {
+        let alone: Vec<_> = (0..40).map(|n| format!("alone-{n}")).collect();
+        for tick in &alone {
+            bench.decide(tick, 50.0).await.unwrap();
+        }
+        let before = bench.service.together.transactions();
+        let ticks: Vec<_> = (0..40).map(|n| format!("tick-{n}")).collect();
+        // One is asked for twice, and one is refused: its epoch is nobody's.
+        let twice = bench.decide("tick-7", 50.0);
+        let mut refused = bench.input("refused", 50.0);
+        refused.lease_epoch = 9;
+        let refused = bench.service.decide(refused, None);
+        let all = futures::future::join_all(ticks.iter().map(|tick| bench.decide(tick, 50.0)));
+        let (twice, refused, all) = futures::join!(twice, refused, all);
+        let all: Vec<Decision> = all.into_iter().map(Result::unwrap).collect();
+        assert_eq!(twice.unwrap().decision_id, all[7].decision_id);
+        assert!(matches!(
+            refused,
+            Err(ServiceError::StaleEpoch { given: 9, .. })
+        ));
+        for (decision, tick) in all.iter().zip(&ticks) {
+            assert_eq!(&decision.tick_id, tick);
+            let alone = bench.all().await;
+            let alone = alone.iter().find(|decision| decision.tick_id == "alone-0");
+            assert_eq!(decision.verdict, alone.unwrap().verdict);
+        }
+        assert_eq!(bench.all().await.len(), 80);
+        bench.service.together.transactions() - before
+    })
+    .await;
+    // The first has one of its own, as nobody waits yet; the others come while it is written.
+    assert!(
+        counts.iter().all(|count| (1..=3).contains(count)),
+        "{counts:?}"
+    );
+}
+
+#[tokio::test]
+async fn where_the_store_is_held_everybody_who_waits_hears_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("decision.db");
+    let store: SharedStore = Arc::new(SqlStore::open(&path, start()).await.unwrap());
+    let bench = Bench::over(Arc::clone(&store)).await;
+    let held = store.write().await.unwrap();
+    let ticks: Vec<_> = (0..20).map(|n| format!("tick-{n}")).collect();
+    let all = futures::future::join_all(ticks.iter().map(|tick| bench.decide(tick, 50.0)));
+    // Two waits for a connection, not twenty: the first has one to itself.
+    let begin = common::clock::machine().monotonic();
+    let all = all.await;
+    let took = common::clock::machine().since(begin);
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    for decided in all {
+        assert!(matches!(
+            decided,
+            Err(ServiceError::Store(StoreError::Busy(_)))
+        ));
+    }
+    drop(held);
+    bench.decide("tick-0", 50.0).await.unwrap();
+    assert_eq!(bench.all().await.len(), 1);
 }
 
 #[tokio::test]

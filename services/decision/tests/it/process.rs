@@ -202,19 +202,20 @@ fn refused(yaml: &str) -> (Option<i32>, String) {
         .unwrap()
         .read_to_string(&mut said)
         .unwrap();
+    let said = said.replace(&path.display().to_string(), "autoscaler.yaml");
     (child.wait().unwrap().code(), said)
 }
 
 #[test]
-fn a_bad_configuration_is_one_line_that_names_the_key() {
+fn a_bad_configuration_is_one_line_that_names_the_key_and_where_it_stands() {
     for (yaml, line) in [
         (
             "policy: {scale_down_cpu: 80}",
-            "decision: configuration key `policy.scale_down_cpu`: 80 is not below scale_up_cpu (75): every forecast would ask for an action\n",
+            "decision: configuration key `policy.scale_down_cpu`: 80 is not below scale_up_cpu (75): every forecast would ask for an action (autoscaler.yaml, line 1)\n",
         ),
         (
             "decision: {databse: x.db}",
-            "decision: unknown configuration key `decision.databse`; did you mean `database`?\n",
+            "decision: unknown configuration key `decision.databse`; did you mean `database`? (autoscaler.yaml, line 1)\n",
         ),
     ] {
         assert_eq!(refused(yaml), (Some(64), line.to_owned()));

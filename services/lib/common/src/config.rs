@@ -4,11 +4,16 @@
 //! into one line that names the key.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
-use figment::{Figment, error::Kind, providers::Serialized, value::Value};
+use figment::{
+    Figment,
+    error::{Actual, Kind},
+    providers::Serialized,
+    value::Value,
+};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -19,19 +24,24 @@ use crate::{
 mod depth;
 mod error;
 mod keys;
+mod lines;
+mod place;
 mod salvage;
 mod strict;
+mod value;
 mod variables;
+mod yaml;
 
 pub use self::{
     error::{ConfigError, invalid},
     keys::SECTIONS,
+    place::Place,
 };
-use self::{strict::Strict, variables::Written};
+use self::{place::Document, strict::Strict, value::Meant, variables::Written};
 
 const DEFAULT_FILE: &str = "autoscaler.yaml";
-/// How keys of the file begin that are nothing but a place for anchors, as in Compose files.
-const EXTENSION: &str = "x-";
+/// How many values of variables may be guessed wrong at first.
+const MOST_GUESSES: usize = 1_000;
 
 /// The layered configuration, before it is split into sections.
 #[derive(Clone, Debug)]
@@ -39,7 +49,7 @@ pub struct Settings {
     layers: Figment,
     /// What the environment said, by dotted key.
     written: BTreeMap<String, Written>,
-    file: Option<PathBuf>,
+    file: Option<Document>,
 }
 
 impl Settings {
@@ -70,24 +80,14 @@ impl Settings {
         if depth::is_too_deep(text) {
             return Err(ConfigError::TooDeep { path: path() });
         }
-        let syntax = |source| ConfigError::Syntax {
+        let sections = yaml::sections(text).map_err(|source| ConfigError::Malformed {
             path: path(),
             source,
-        };
-        let mut tree: serde_yaml_ng::Value = serde_yaml_ng::from_str(text).map_err(syntax)?;
-        tree.apply_merge().map_err(syntax)?;
-        let tree: Option<BTreeMap<String, serde_yaml_ng::Value>> = serde_yaml_ng::from_value(tree)
-            .map_err(|_| ConfigError::NotSections { path: path() })?;
-        // A section that is there but empty is YAML's null: the same as absent. What begins with `x-` holds anchors.
-        let sections: BTreeMap<_, _> = tree
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|(key, value)| !value.is_null() && !key.starts_with(EXTENSION))
-            .collect();
+        })?;
         Ok(Self {
             layers: Figment::from(Serialized::defaults(sections)),
             written: BTreeMap::new(),
-            file,
+            file: file.map(|path| Document::new(path, text)),
         })
     }
 
@@ -101,7 +101,7 @@ impl Settings {
             let Some(key) = variables::key_of(&written.variable)? else {
                 continue;
             };
-            let value = written.value(&key)?;
+            let value = written.value(&key, &BTreeMap::new())?;
             // The seed's variable and ours for the same key: the order in the environment must not decide.
             if let Some(before) = self.written.get(&key)
                 && !before.agrees(&written)
@@ -123,15 +123,9 @@ impl Settings {
     /// Where the values come from, for messages: the file's path, or "embedded defaults".
     pub fn origin(&self) -> String {
         match &self.file {
-            Some(path) => path.display().to_string(),
+            Some(document) => document.path().display().to_string(),
             None => "embedded defaults".to_owned(),
         }
-    }
-
-    /// One more layer on top, such as a command-line flag: `key` is a dotted path.
-    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
-        self.layers = self.layers.merge(Serialized::default(key, value.into()));
-        self
     }
 
     /// With `above` on top.
@@ -174,9 +168,10 @@ impl Settings {
         let Ok(tree) = self.layers.find_value(name) else {
             return Ok(T::default());
         };
-        self.check_text(name, &tree)?;
+        self.check_text(name, &tree)
+            .map_err(|error| self.placed(error))?;
         let mut layers = self.layers.clone();
-        let mut as_text = BTreeSet::new();
+        let mut meant = BTreeMap::new();
         // What looks like a number, a list or a map in the environment is text where the key asks for text. Each round
         // settles one key.
         loop {
@@ -184,23 +179,36 @@ impl Settings {
                 Ok(section) => return Ok(section.0),
                 Err(error) => error.into_iter().next(),
             };
-            let (key, asked) = match error.as_ref().map(|error| (&error.kind, &error.path)) {
-                Some((Kind::InvalidType(_, asked), path)) => {
-                    (full_path(name, path).join("."), asked.as_str())
-                }
-                _ => return Err(self.describe(name, error)),
+            let refused = || Err(self.placed(describe(name, error.clone())));
+            let Some((Kind::InvalidType(_, asked), path)) =
+                error.as_ref().map(|error| (&error.kind, &error.path))
+            else {
+                return refused();
             };
-            match self.written.get(&key) {
-                Some(written) if as_text.insert(key.clone()) => {
-                    let value = match written.truth() {
-                        Some(truth) if asked == "a boolean" => Value::from(truth),
-                        _ => Value::from(written.text.as_str()),
-                    };
-                    layers = layers.merge(Serialized::default(&key, value));
+            let key = full_path(name, path).join(".");
+            let as_meant = match asked.as_str() {
+                "a boolean" => Meant::Truth,
+                _ => Meant::Text,
+            };
+            let Some((around, _)) = self.written_around(&key) else {
+                return refused();
+            };
+            if meant.len() == MOST_GUESSES || meant.insert(key, as_meant).is_some() {
+                return refused();
+            }
+            for (variable, written) in self.written.range(around.clone()..) {
+                if is_within(variable, &[around.as_str()]) {
+                    let value = written.value(variable, &meant)?;
+                    layers = layers.merge(Serialized::default(variable, value));
                 }
-                _ => return Err(self.describe(name, error)),
             }
         }
+    }
+
+    /// The variable that sets this key, or the nearest one around it.
+    fn written_around(&self, key: &str) -> Option<(&String, &Written)> {
+        let around = |(of, _): &(&String, &Written)| is_within(key, &[of.as_str()]);
+        self.written.iter().rev().find(around)
     }
 
     /// Nothing that nobody sees is a part of a setting.
@@ -217,18 +225,38 @@ impl Settings {
         check_tree(section, tree)
     }
 
-    fn describe(&self, section: &str, error: Option<figment::Error>) -> ConfigError {
-        let described = describe(section, error);
-        let ConfigError::Value { key, message } = described else {
-            return described;
+    /// `error` with the variable, or the line of the file, that its key comes from.
+    #[must_use]
+    pub fn placed(&self, error: ConfigError) -> ConfigError {
+        let (ConfigError::Value { key, .. } | ConfigError::UnknownKey { key, .. }) = &error else {
+            return error;
         };
-        let around = |of: &&String| key == **of || key.starts_with(&format!("{of}."));
-        let from = self.written.keys().rev().find(around);
-        let message = match from.and_then(|key| self.written.get(key)) {
-            Some(written) => format!("{message} (from {})", written.variable),
-            None => message,
-        };
-        ConfigError::Value { key, message }
+        let key = key.replace('[', ".").replace(']', "");
+        let from = |written: &Written| Place::Variable(written.variable.clone());
+        let line = self.file.as_ref().and_then(|file| file.find(&key));
+        let below = |(set, _): &(&String, &Written)| is_within(set, &[key.as_str()]);
+        let mut places = Vec::new();
+        if let Some((_, written)) = self.written_around(&key) {
+            places.push(from(written));
+        } else {
+            places.extend(line);
+            // A part of what is in the file may have been set.
+            places.extend(
+                self.written
+                    .iter()
+                    .find(below)
+                    .map(|(_, written)| from(written)),
+            );
+        }
+        let said = error.to_string();
+        places
+            .into_iter()
+            // It may say so itself.
+            .filter(|place| !matches!(place, Place::Variable(name) if said.contains(name.as_str())))
+            .fold(error, |error, place| ConfigError::Placed {
+                error: Box::new(error),
+                place,
+            })
     }
 
     /// True when the file or the environment sets a key of this section, other than those in `except`.
@@ -249,14 +277,15 @@ impl Settings {
     fn check_sections(&self) -> Result<(), ConfigError> {
         for (key, section) in &self.tree()? {
             if !SECTIONS.contains(&key.as_str()) {
-                return Err(ConfigError::UnknownKey {
+                return Err(self.placed(ConfigError::UnknownKey {
                     key: key.clone(),
                     nearest: nearest(key, &SECTIONS),
-                });
+                }));
             }
             // Anything else would pass for an empty section, and every guard in it for its default.
             if !matches!(section, Value::Dict(..)) {
-                return Err(invalid(key, "must hold keys, such as `key: value`"));
+                let wrong = invalid(key, "must hold keys, such as `key: value`");
+                return Err(self.placed(wrong));
             }
         }
         Ok(())
@@ -367,8 +396,48 @@ fn describe(section: &str, error: Option<figment::Error>) -> ConfigError {
                 nearest: nearest(field, known),
             }
         }
-        kind => invalid(&path.join("."), shortened(&kind.to_string())),
+        kind => {
+            let key = path.join(".");
+            let message = in_words(&key, kind);
+            invalid(&key, shortened(&message))
+        }
     }
+}
+
+/// What is wrong and, where it can be said, what to write.
+fn in_words(key: &str, kind: &Kind) -> String {
+    let (Kind::InvalidType(found, asked) | Kind::InvalidValue(found, asked)) = kind else {
+        return kind.to_string();
+    };
+    let asked = match asked.as_str() {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        asked if asked.starts_with("struct ") => "keys, such as `key: value`",
+        asked => asked,
+    };
+    let hint = match (found, asked) {
+        (Actual::Unit | Actual::Option, asked) => {
+            return format!("is empty; write {asked}, or leave the key out");
+        }
+        (
+            Actual::Unsigned(_) | Actual::Signed(_) | Actual::Float(_) | Actual::Bool(_),
+            "a string",
+        ) => "; put it between quotes".to_owned(),
+        (Actual::Str(_), "a boolean") => "; write true or false".to_owned(),
+        (Actual::Str(text), _) if key.ends_with("_seconds") => {
+            text.parse::<jiff::SignedDuration>().map_or_else(
+                |_| String::new(),
+                |time| format!("; write {}", time.as_secs()),
+            )
+        }
+        _ => String::new(),
+    };
+    let kind = match kind {
+        Kind::InvalidValue(..) => Kind::InvalidValue(found.clone(), asked.to_owned()),
+        _ => Kind::InvalidType(found.clone(), asked.to_owned()),
+    };
+    format!("{kind}{hint}")
 }
 
 /// The known name that `name` most likely stands for.

@@ -7,19 +7,51 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// A configuration of a thousand targets has a tenth of it.
-pub const MOST_BYTES: u64 = 1 << 20;
+/// A configuration of ten thousand targets has a third of it.
+pub const MOST_BYTES: u64 = 4 << 20;
 /// Symbolic links that are followed, as Linux has it.
 const MOST_LINKS: usize = 40;
 
-/// The text of a file of settings.
+/// The text of a file of settings, in UTF-8, or in UTF-16 with its mark of byte order.
 ///
 /// # Errors
 /// It can't be read, is no regular file (to open a pipe waits for its other end), is larger than [`MOST_BYTES`] or is no
-/// UTF-8.
+/// text.
 pub fn read_text(path: &Path) -> io::Result<String> {
-    String::from_utf8(read(path)?)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8"))
+    let bytes = read(path)?;
+    let no_text = |what| io::Error::new(io::ErrorKind::InvalidData, what);
+    if let Some(units) = utf_16(&bytes) {
+        return char::decode_utf16(units)
+            .collect::<Result<_, _>>()
+            .map_err(|_| no_text("it is no UTF-16, but begins like it".to_owned()));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        no_text(format!("it is no UTF-8 on line {line}; save it as UTF-8"))
+    })
+}
+
+/// The same of bytes that are there, with a sign in the place of what is none.
+pub fn text_of_any(bytes: &[u8]) -> String {
+    match utf_16(bytes) {
+        Some(units) => char::decode_utf16(units)
+            .map(|sign| sign.unwrap_or(char::REPLACEMENT_CHARACTER))
+            .collect(),
+        None => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
+/// What follows a mark of byte order of two bytes.
+fn utf_16(bytes: &[u8]) -> Option<impl Iterator<Item = u16> + use<'_>> {
+    let unit: fn([u8; 2]) -> u16 = match bytes {
+        [0xff, 0xfe, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] => u16::from_be_bytes,
+        _ => return None,
+    };
+    // Half a unit at the end is half of no sign.
+    let units = bytes[2..].chunks(2);
+    Some(units.map(move |pair| pair.try_into().map_or(0xd800, unit)))
 }
 
 /// Its bytes, whatever they are.
@@ -35,7 +67,7 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
         .take(MOST_BYTES + 1)
         .read_to_end(&mut text)?;
     if text.len() as u64 > MOST_BYTES {
-        return Err(io::Error::other("it is larger than 1 MiB"));
+        return Err(io::Error::other("it is larger than 4 MiB"));
     }
     Ok(text)
 }
@@ -133,9 +165,23 @@ mod tests {
         assert_eq!(why(&folder), "it is no regular file");
         assert_eq!(why(Path::new("/dev/zero")), "it is no regular file");
         fs::write(&file, vec![b' '; MOST_BYTES as usize + 1]).unwrap();
-        assert_eq!(why(&file), "it is larger than 1 MiB");
-        fs::write(&file, [0xff]).unwrap();
-        assert_eq!(why(&file), "it is no UTF-8");
+        assert_eq!(why(&file), "it is larger than 4 MiB");
+        fs::write(&file, b"a: 1\nb: gr\xfc\xdfe").unwrap();
+        assert_eq!(why(&file), "it is no UTF-8 on line 2; save it as UTF-8");
+        for (mark, bytes) in [
+            ([0xff, 0xfe], u16::to_le_bytes as fn(u16) -> [u8; 2]),
+            ([0xfe, 0xff], u16::to_be_bytes),
+        ] {
+            let units = "größe: 東\u{1f600}".encode_utf16().flat_map(bytes);
+            let text: Vec<u8> = mark.into_iter().chain(units).collect();
+            fs::write(&file, &text).unwrap();
+            assert_eq!(read_text(&file).unwrap(), "größe: 東\u{1f600}");
+            assert_eq!(text_of_any(&text), "größe: 東\u{1f600}");
+            fs::write(&file, &text[..text.len() - 2]).unwrap();
+            assert!(why(&file).contains("no UTF-16"));
+            fs::write(&file, [&text[..], b"a"].concat()).unwrap();
+            assert!(why(&file).contains("no UTF-16"));
+        }
         fs::write(&file, vec![b' '; MOST_BYTES as usize]).unwrap();
         assert_eq!(read_text(&file).unwrap().len() as u64, MOST_BYTES);
         let absent = read_text(&folder.join("absent")).unwrap_err();

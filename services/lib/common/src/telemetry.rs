@@ -115,7 +115,9 @@ pub fn init_plain(service: &'static str) -> Result<TelemetryGuard, TelemetryErro
 /// # Errors
 /// The key or the variable that is wrong.
 pub fn check(settings: &Settings) -> Result<(), ConfigError> {
-    filter(&settings.section("telemetry")?).map(drop)
+    filter(&settings.section("telemetry")?)
+        .map(drop)
+        .map_err(|error| settings.placed(error))
 }
 
 fn filter(config: &TelemetryConfig) -> Result<EnvFilter, ConfigError> {

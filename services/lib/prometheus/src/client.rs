@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -12,11 +12,13 @@ use reqwest::{
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION},
     redirect,
 };
+use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
 use crate::{
     error::QueryError,
     secrets::Secrets,
+    signer::Signer,
     wire::{self, RangeAnswer},
 };
 
@@ -32,7 +34,15 @@ pub struct Bounds {
     pub timeout_seconds: u32,
     /// Of an answer, after decompression.
     pub max_body_bytes: u64,
+    /// Queries at the same time. The answers of all of them take no more than [`SMALL_BODY`] each, and [`LARGE_BODIES`] of
+    /// them `max_body_bytes`, until they are read.
+    pub in_flight: usize,
 }
+
+/// Larger bodies than this wait for each other, bytes.
+const SMALL_BODY: usize = 8 << 20;
+/// So many of them are read at the same time.
+const LARGE_BODIES: usize = 2;
 
 /// What goes with each query.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,6 +53,8 @@ pub struct Access<'a> {
     pub tenant: Option<&'a str>,
     /// Others by name; the values are secrets.
     pub headers: &'a [(String, &'a str)],
+    /// Signs each query.
+    pub signer: Option<&'a Arc<dyn Signer>>,
 }
 
 /// Times `start`, `start + step`, … `end`, seconds since the Unix epoch.
@@ -63,8 +75,13 @@ pub struct Client {
     bounds: Bounds,
     /// What goes with each query, but for what stands in its URL.
     secrets: Secrets,
+    signer: Option<Arc<dyn Signer>>,
     /// Addresses at which POST is refused and GET is not.
     only_get: Mutex<BTreeSet<String>>,
+    /// Queries in flight.
+    queries: Semaphore,
+    /// Large bodies in memory.
+    large: Semaphore,
 }
 
 impl Client {
@@ -122,7 +139,10 @@ impl Client {
                     .into_iter()
                     .chain(access.headers.iter().map(|(_, value)| *value)),
             ),
+            signer: access.signer.cloned(),
             only_get: Mutex::default(),
+            queries: Semaphore::new(bounds.in_flight.max(1)),
+            large: Semaphore::new(LARGE_BODIES),
         })
     }
 
@@ -136,10 +156,9 @@ impl Client {
         query: &str,
         range: Range,
     ) -> Result<RangeAnswer, QueryError> {
-        let mut url = base.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(["api", "v1", "query_range"]);
-        }
+        // It is never closed.
+        let _query = self.queries.acquire().await.ok();
+        let url = place(base);
         let form = [
             ("query", query.to_owned()),
             ("start", range.start.to_string()),
@@ -149,7 +168,10 @@ impl Client {
         ];
         let mut response = self.ask(base, url, &form).await?;
         let url = shown(base);
+        let signed = self.signer.iter().flat_map(|signer| signer.secrets());
+        let signed: Vec<String> = signed.collect();
         let secrets = self.secrets.and_of(base);
+        let secrets = secrets.and(signed.iter().map(String::as_str));
         let header = |response: &reqwest::Response, name| {
             let value = response.headers().get(name);
             value.map(|value| one_line(&secrets.hide(&String::from_utf8_lossy(value.as_bytes()))))
@@ -165,7 +187,7 @@ impl Client {
             let body = self.body(base, &mut response, MOST_ERROR_BYTES).await;
             let said = body
                 .ok()
-                .and_then(|body| wire::parse_error(&body, &secrets));
+                .and_then(|(body, _)| wire::parse_error(&body, &secrets));
             return Err(QueryError::Status {
                 url,
                 status,
@@ -178,7 +200,7 @@ impl Client {
         }
         let limit = self.bounds.max_body_bytes;
         let limited = limited(response.headers(), &secrets);
-        let body = self.body(base, &mut response, limit).await?;
+        let (body, _large) = self.body(base, &mut response, limit).await?;
         let mut answer =
             wire::parse(&body, &secrets).map_err(|why| QueryError::Answer { url, why })?;
         answer.warnings.extend(limited);
@@ -235,8 +257,21 @@ impl Client {
         base: &Url,
         request: reqwest::RequestBuilder,
     ) -> Result<reqwest::Response, QueryError> {
-        let answer = request.send().await;
-        answer.map_err(|error| self.failure(base, &error))
+        let failure = |error| self.failure(base, &error);
+        let mut request = request.build().map_err(failure)?;
+        if let Some(signer) = &self.signer {
+            let signed = signer.sign(&mut request).await;
+            signed.map_err(|why| QueryError::Unsigned {
+                url: shown(base),
+                why,
+            })?;
+        }
+        self.http.execute(request).await.map_err(failure)
+    }
+
+    /// Whether queries go by GET there by now.
+    pub fn goes_by_get(&self, base: &Url) -> bool {
+        self.takes_only_get().contains(place(base).as_str())
     }
 
     fn takes_only_get(&self) -> MutexGuard<'_, BTreeSet<String>> {
@@ -244,21 +279,27 @@ impl Client {
         self.only_get.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The body after decompression, as long as it stays below `limit`.
+    /// The body after decompression, as long as it stays below `limit`; a large one with its place among those.
     async fn body(
         &self,
         base: &Url,
         response: &mut reqwest::Response,
         limit: u64,
-    ) -> Result<Vec<u8>, QueryError> {
+    ) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), QueryError> {
         let mut body = Vec::new();
+        let mut large = None;
         loop {
             let chunk = response.chunk().await;
             let chunk = chunk.map_err(|error| self.failure(base, &error))?;
-            let Some(chunk) = chunk else { return Ok(body) };
+            let Some(chunk) = chunk else {
+                return Ok((body, large));
+            };
             if (body.len() + chunk.len()) as u64 > limit {
                 let url = shown(base);
                 return Err(QueryError::TooLarge { url, limit });
+            }
+            if large.is_none() && body.len() + chunk.len() > SMALL_BODY {
+                large = self.large.acquire().await.ok();
             }
             body.extend_from_slice(&chunk);
         }
@@ -279,6 +320,15 @@ impl Client {
         };
         QueryError::Unreachable { url, why }
     }
+}
+
+/// Where range queries go.
+fn place(base: &Url) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(["api", "v1", "query_range"]);
+    }
+    url
 }
 
 fn is_refused(status: StatusCode) -> bool {

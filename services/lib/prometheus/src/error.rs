@@ -2,12 +2,22 @@
 
 use reqwest::StatusCode;
 
+use crate::signer::Unsigned;
+
 /// Why a query has no answer. One line each, with the address and no secrets; the remedy is the caller's to add.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// TLS, or a header that can't be sent.
     #[error("the HTTP client for Prometheus can't be built: {0}")]
     Client(String),
+    /// No signature.
+    #[error("Prometheus at {url} was not asked: {why}")]
+    Unsigned {
+        /// Where.
+        url: String,
+        /// Why not.
+        why: Unsigned,
+    },
     /// No connection, or a broken one.
     #[error("Prometheus at {url} can't be reached: {why}")]
     Unreachable {

@@ -5,8 +5,10 @@
 mod client;
 mod error;
 mod secrets;
+mod signer;
 mod wire;
 
 pub use client::{Access, Bounds, Client, Range, shown};
 pub use error::{Malformed, QueryError};
+pub use signer::{Signer, Unsigned};
 pub use wire::{LabelledSeries, RangeAnswer, Sample};

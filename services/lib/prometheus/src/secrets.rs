@@ -47,7 +47,8 @@ impl Secrets {
             .and(own.chain(values.iter().map(String::as_str)))
     }
 
-    fn and<'a>(mut self, credentials: impl IntoIterator<Item = &'a str>) -> Self {
+    /// The same, and these.
+    pub fn and<'a>(mut self, credentials: impl IntoIterator<Item = &'a str>) -> Self {
         for credential in credentials {
             // `Bearer abc` and `user:password` hold more than one.
             let parts = credential.split([' ', ':']);

@@ -39,6 +39,16 @@ impl Query {
         let query = &self.query;
         !query.starts_with("count") && !other.iter().any(|name| query.contains(name))
     }
+
+    /// Whether its matchers let the series of this `instance` through.
+    pub fn asks_for(&self, label: &str) -> bool {
+        let text = label.replace('.', r"\\.");
+        let matcher = self.query.split_once("instance=~\"");
+        matcher.is_none_or(|(_, rest)| {
+            let alternatives = rest.split('"').next().unwrap_or_default();
+            alternatives.split('|').any(|one| one == text)
+        })
+    }
 }
 
 /// What only the expression for steal contains.

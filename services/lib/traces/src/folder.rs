@@ -4,10 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
+    columns::Columns,
     csv,
     error::TraceError,
     parquet,
     samples::{Samples, Series},
+    units::CpuUnit,
 };
 
 /// The series of one source.
@@ -33,12 +35,13 @@ const ENDINGS: [(&str, Kind); 3] = [
 ];
 
 /// The sources of `folder` in the order of their names, each read when it is asked for. Rows may come in any order; CPU is
-/// percent, values outside 0 to 100 are clipped, duplicates of a time dropped.
+/// percent unless `unit` or its column say otherwise, values a little outside 0 to 100 are clipped.
 ///
 /// # Errors
-/// Names the file.
+/// Names the file, and the line where there is one.
 pub fn read_folder(
     folder: &Path,
+    unit: Option<CpuUnit>,
 ) -> Result<impl Iterator<Item = Result<Source, TraceError>>, TraceError> {
     let mut sources = Vec::new();
     for path in entries(folder)? {
@@ -58,18 +61,42 @@ pub fn read_folder(
     if sources.is_empty() {
         return Err(TraceError::Empty(folder.to_owned()));
     }
-    Ok(sources.into_iter().map(|(name, files)| {
-        let mut samples = Samples::default();
+    Ok(sources.into_iter().map(move |(name, files)| {
+        let mut samples = Samples::new(unit, None);
         for (kind, path) in files {
-            match kind {
-                Kind::Csv => csv::read(&path, &mut samples),
-                Kind::Parquet => parquet::read(&path, &mut samples),
-            }
-            .map_err(|fault| TraceError::Format { path, fault })?;
+            read(kind, &path, Columns::Fleet, &mut samples)?;
         }
-        let series = samples.into_series();
+        let series = samples.into_series()?;
         Ok(Source { name, series })
     }))
+}
+
+/// The series of one file; one alone needs no column `series`. Of more than `most`, the first that come.
+///
+/// # Errors
+/// As [`read_folder`].
+pub fn read_file(path: &Path, most: usize) -> Result<Vec<Series>, TraceError> {
+    let mut samples = Samples::new(None, Some(most));
+    let kind = kind(path).map_or(Kind::Csv, |(_, kind)| kind);
+    read(kind, path, Columns::OneOrMore, &mut samples)?;
+    samples.into_series()
+}
+
+fn read(
+    kind: Kind,
+    path: &Path,
+    columns: Columns,
+    samples: &mut Samples,
+) -> Result<(), TraceError> {
+    samples.begin(path.to_owned());
+    match kind {
+        Kind::Csv => csv::read(path, columns, samples),
+        Kind::Parquet => parquet::read(path, columns, samples),
+    }
+    .map_err(|fault| TraceError::Format {
+        path: path.to_owned(),
+        fault,
+    })
 }
 
 /// What is in `folder`, sorted, hidden files left out.
@@ -105,14 +132,14 @@ fn kind(path: &Path) -> Option<(String, Kind)> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::{collections::BTreeMap, io::Write as _};
 
     use flate2::{Compression, write::GzEncoder};
 
     use super::*;
 
     fn read(folder: &Path) -> Result<Vec<Source>, TraceError> {
-        read_folder(folder)?.collect()
+        read_folder(folder, None)?.collect()
     }
 
     /// Sources with their series and the last value of each.
@@ -134,7 +161,7 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         std::fs::write(
             path("one.csv"),
-            "cpu,series,timestamp\n5,b,300\n7,b,0\n120,a,0\n",
+            "cpu,series,timestamp\n5,b,300\n7,b,0\n105,a,0\n",
         )
         .unwrap();
         std::fs::create_dir(path("parts")).unwrap();
@@ -153,13 +180,73 @@ mod tests {
         );
     }
 
+    /// As a reader that knows no other form would take it: the first of a time, clipped, what isn't finite left out.
+    fn plainly(rows: &str) -> Vec<Series> {
+        let mut series: BTreeMap<&str, BTreeMap<i64, f64>> = BTreeMap::new();
+        for row in rows.lines().skip(1) {
+            let mut fields = row.split(',');
+            let name = fields.next().unwrap();
+            let time: f64 = fields.next().unwrap().parse().unwrap();
+            let cpu: f64 = fields.next().unwrap().parse().unwrap();
+            if cpu.is_finite() {
+                let samples = series.entry(name).or_default();
+                let cpu = cpu.clamp(0.0, 100.0);
+                samples.entry(time as i64).or_insert(cpu);
+            }
+        }
+        series
+            .into_iter()
+            .map(|(name, samples)| Series {
+                name: name.to_owned(),
+                timestamps_seconds: samples.keys().copied().collect(),
+                cpu_percent: samples.into_values().collect(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_plain_form_is_read_plainly() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut rows = "series,timestamp,cpu,cpu_max\n".to_owned();
+        let mut state = 7_u64;
+        for point in 0..5_000_i64 {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let noise = (state >> 40) as f64 / f64::from(1 << 24);
+            // Virtual machines that overshoot, work, and idle; one that was a task before its limit grew.
+            for (name, start, step, cpu) in [
+                ("vm-over", 1_376_314_846, 300, 98.0 + 8.0 * noise),
+                ("vm-work", 0, 60, 100.0 * noise),
+                ("vm-idle", 1_376_314_846, 300, noise),
+                (
+                    "task",
+                    300,
+                    300,
+                    if point % 500 == 0 { 248.17 } else { 60.0 },
+                ),
+            ] {
+                let time = start + (point ^ 1) * step;
+                rows += &format!("{name},{time},{cpu:.2},{}\n", cpu + 1.0);
+            }
+        }
+        std::fs::write(folder.path().join("made.csv"), &rows).unwrap();
+        let sources = read(folder.path()).unwrap();
+        assert_eq!(sources[0].series, plainly(&rows));
+        let first = read_file(&folder.path().join("made.csv"), 2).unwrap();
+        assert_eq!(first, sources[0].series[2..]);
+    }
+
     #[test]
     fn what_is_wrong_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("one.csv");
         for (text, expected) in [
             ("series,timestamp\na,1\n", "no column `cpu`"),
-            ("series,timestamp,cpu\na,1,x\n", "line 2: cpu is no number"),
+            (
+                "series,timestamp,cpu\na,1,x\n",
+                "one.csv: line 2: cpu \"x\" is no number",
+            ),
             (
                 "series,timestamp,cpu\na,1,2\na,17e11,2\n",
                 "line 3: timestamp",

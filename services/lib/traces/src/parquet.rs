@@ -1,66 +1,77 @@
-//! Samples from Parquet: columns `series` (text or integer), `timestamp` (seconds as a number, or a Parquet timestamp of
-//! any unit), `cpu`, and others that are not read.
+//! Samples from Parquet: columns `series` (text or integer), `timestamp` (a number, a date and time as text, or a Parquet
+//! timestamp of any unit), `cpu`, and others that are not read.
 
 use std::{fs::File, path::Path, sync::Arc};
 
 use parquet::{
-    basic::{LogicalType, TimeUnit},
+    basic::{LogicalType, TimeUnit as TimeUnits},
     file::reader::{FileReader as _, SerializedFileReader},
     record::Field,
     schema::types::Type,
 };
 
 use crate::{
+    cell::{self, Number},
+    columns::{Columns, Layout},
     error::{BadValue, Fault, Place},
-    samples::Samples,
+    samples::{Sample, Samples},
+    units::TimeUnit,
 };
 
-const COLUMNS: [&str; 3] = ["series", "timestamp", "cpu"];
-
 /// Adds the rows of the file at `path`.
-pub fn read(path: &Path, samples: &mut Samples) -> Result<(), Fault> {
+pub fn read(path: &Path, columns: Columns, samples: &mut Samples) -> Result<(), Fault> {
     let file = File::open(path).map_err(Fault::Open)?;
     let reader = SerializedFileReader::new(file)?;
     let schema = reader.metadata().file_metadata().schema();
+    let fields = schema.get_fields();
+    let layout = Layout::find(fields.iter().map(|field| field.name()), columns)?;
     let mut wanted = Vec::new();
-    for name in COLUMNS {
-        let found = schema
-            .get_fields()
-            .iter()
-            .find(|field| field.name() == name);
-        let field = found.ok_or(Fault::NoColumn(name))?;
-        if !field.is_primitive() {
+    for (column, name) in [
+        (layout.series, "series"),
+        (Some(layout.time), "timestamp"),
+        (Some(layout.cpu), "cpu"),
+    ] {
+        let Some(column) = column else { continue };
+        if !fields[column].is_primitive() {
             return Err(Fault::Nested(name));
         }
-        wanted.push(Arc::clone(field));
+        wanted.push(Arc::clone(&fields[column]));
     }
+    let named = |column: usize| fields[column].name().to_owned();
+    let (series_name, time_name) = (layout.series.map(named), named(layout.time));
     // The format's older annotation has no nanoseconds, so the row reader gives bare integers for them.
-    let nanoseconds = matches!(
-        wanted[1].get_basic_info().logical_type_ref(),
-        Some(LogicalType::Timestamp(timestamp)) if timestamp.unit == TimeUnit::NANOS
-    );
+    let time_unit = match fields[layout.time].get_basic_info().logical_type_ref() {
+        Some(LogicalType::Timestamp(timestamp)) if timestamp.unit == TimeUnits::NANOS => {
+            TimeUnit::Nanoseconds
+        }
+        _ => layout.time_unit,
+    };
     let projection = Type::group_type_builder(schema.name())
         .with_fields(wanted)
         .build()?;
     let rows = reader.get_row_iter(Some(projection))?;
     for (number, row) in rows.enumerate() {
         let row = row?;
-        let (mut series, mut seconds, mut cpu) = (None, None, None);
+        let place = Place::Row(number + 1);
+        let bad = |what| place.fault(what);
+        let kind = |column, kind| place.fault(BadValue::Kind { column, kind });
+        let (mut series, mut seconds, mut cpu) = (String::new(), None, None);
         for (name, field) in row.get_column_iter() {
-            match name.as_str() {
-                "series" => series = text(field),
-                "timestamp" => seconds = time(field, nanoseconds),
-                _ => cpu = value(field),
+            if Some(name) == series_name.as_ref() {
+                series = text(field).ok_or_else(|| kind("series", "text"))?;
+            } else if *name == time_name {
+                seconds = time(field, time_unit).map_err(bad)?;
+            } else {
+                cpu = value(field).map_err(bad)?;
             }
         }
-        let place = Place::Row(number + 1);
-        let bad = |column, kind| place.fault(BadValue::Kind { column, kind });
-        let series = series.ok_or_else(|| bad("series", "text"))?;
-        let seconds = seconds.ok_or_else(|| bad("timestamp", "time"))?;
-        let cpu = cpu.ok_or_else(|| bad("cpu", "number"))?;
-        samples
-            .add(&series, seconds, cpu)
-            .map_err(|what| place.fault(what))?;
+        let sample = Sample {
+            series: &series,
+            seconds: seconds.ok_or_else(|| kind("timestamp", "time"))?,
+            cpu: cpu.ok_or_else(|| kind("cpu", "number"))?,
+            unit: layout.cpu_unit,
+        };
+        samples.add(sample, place).map_err(bad)?;
     }
     Ok(())
 }
@@ -74,21 +85,25 @@ fn text(field: &Field) -> Option<String> {
     }
 }
 
-fn time(field: &Field, nanoseconds: bool) -> Option<f64> {
-    match field {
+fn time(field: &Field, unit: TimeUnit) -> Result<Option<f64>, BadValue> {
+    Ok(match field {
         Field::TimestampMillis(time) => Some(*time as f64 / 1e3),
         Field::TimestampMicros(time) => Some(*time as f64 / 1e6),
-        Field::Long(time) if nanoseconds => Some((*time / 1_000_000_000) as f64),
-        other => number(other),
-    }
+        Field::Str(text) => Some(cell::time(text, unit)?.0),
+        other => match number(other) {
+            Some(number) => Some(cell::seconds(number, unit)?),
+            None => None,
+        },
+    })
 }
 
 /// Null is unknown, never zero.
-fn value(field: &Field) -> Option<f64> {
-    match field {
-        Field::Null => Some(f64::NAN),
-        other => number(other),
-    }
+fn value(field: &Field) -> Result<Option<Number>, BadValue> {
+    Ok(match field {
+        Field::Null => Some(Number::Unknown),
+        Field::Str(text) => Some(cell::number(text, "cpu")?),
+        other => number(other).map(cell::plain),
+    })
 }
 
 fn number(field: &Field) -> Option<f64> {
@@ -163,11 +178,14 @@ mod tests {
             ("timestamp (TIMESTAMP(MICROS,false))", 1_000_000),
             ("timestamp (TIMESTAMP(NANOS,true))", 1_000_000_000),
             ("timestamp (TIMESTAMP_MILLIS)", 1_000),
+            ("timestamp_ms", 1_000),
+            ("timestamp_us", 1_000_000),
+            ("timestamp_ns", 1_000_000_000),
         ] {
             write(&path, column, [1_700_000_000 * unit, 1_700_000_300 * unit]);
             let mut samples = Samples::default();
-            read(&path, &mut samples).unwrap();
-            let series = samples.into_series();
+            read(&path, Columns::Fleet, &mut samples).unwrap();
+            let series = samples.into_series().unwrap();
             assert_eq!(series.len(), 1, "{column}");
             assert_eq!(series[0].name, "a", "{column}");
             assert_eq!(series[0].timestamps_seconds, [1_700_000_000], "{column}");
@@ -175,7 +193,7 @@ mod tests {
         }
         // Read right or refused: these would lie in the year 55,000.
         write(&path, "timestamp", [1_700_000_000_000, 1_700_000_300_000]);
-        let error = read(&path, &mut Samples::default()).unwrap_err();
+        let error = read(&path, Columns::Fleet, &mut Samples::default()).unwrap_err();
         let error = error.to_string();
         assert!(
             error.contains("row 1: timestamp") && error.contains("milliseconds"),
@@ -188,9 +206,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.parquet");
         write(&path, "time", [0, 300]);
-        let error = read(&path, &mut Samples::default()).unwrap_err();
-        assert_eq!(error.to_string(), "no column `timestamp`");
+        let error = read(&path, Columns::Fleet, &mut Samples::default()).unwrap_err();
+        assert!(
+            error.to_string().contains("no column `timestamp`"),
+            "{error}"
+        );
         std::fs::write(&path, "series,timestamp,cpu\n").unwrap();
-        assert!(read(&path, &mut Samples::default()).is_err());
+        assert!(read(&path, Columns::Fleet, &mut Samples::default()).is_err());
     }
 }

@@ -142,7 +142,7 @@ pub async fn collect(
     let access = Access {
         bearer_token: args.bearer_token.as_deref(),
         tenant: args.tenant.as_deref(),
-        headers: &[],
+        ..Access::default()
     };
     let client = Client::new(url, access)?;
     let folder = samples.join(SOURCE);

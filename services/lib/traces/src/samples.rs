@@ -1,16 +1,27 @@
-//! Samples of many series as they come from a file, in any order.
+//! Samples of many series as they come from files, in any order.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    path::PathBuf,
+};
 
-use crate::error::BadValue;
+use crate::{
+    cell::Number,
+    error::{At, BadValue, Place, TraceError},
+    plausible::{Share, Values},
+    units::CpuUnit,
+};
 
-/// Seconds later than this (the year 5138) are milliseconds that somebody took for seconds.
-const LATEST_SECONDS: f64 = 1e11;
+/// Two samples of one time that differ by no more percent points are one, rounded differently.
+const ALIKE: f64 = 0.5;
+const LONGEST_STEP_SECONDS: i64 = 86_400;
+/// From so many samples on, their distance says something.
+const ENOUGH_FOR_A_STEP: usize = 3;
 
 /// The recorded CPU of one machine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
-    /// Its name.
+    /// Its name; empty where a file has one only.
     pub name: String,
     /// Times of the samples, seconds since the Unix epoch, strictly ascending.
     pub timestamps_seconds: Vec<i64>,
@@ -18,77 +29,192 @@ pub struct Series {
     pub cpu_percent: Vec<f64>,
 }
 
-/// `seconds` unless it can't be seconds.
-///
-/// # Errors
-/// When it must be milliseconds.
-pub(crate) fn believable(seconds: f64) -> Result<f64, BadValue> {
-    match seconds.abs() > LATEST_SECONDS {
-        true => Err(BadValue::Milliseconds(seconds)),
-        false => Ok(seconds),
-    }
+/// A row.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample<'a> {
+    pub series: &'a str,
+    pub seconds: f64,
+    pub cpu: Number,
+    /// As far as the column says it.
+    pub unit: Option<CpuUnit>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    seconds: f64,
+    percent: f64,
+    at: At,
+}
+
+#[derive(Debug, Default)]
+struct Recorded {
+    samples: BTreeMap<i64, Kept>,
+    values: Values,
+    /// Samples that share their second with another.
+    crowded: u64,
+    /// Only judged.
+    is_left_out: bool,
 }
 
 /// Samples by series and time.
 #[derive(Debug, Default)]
-pub struct Samples(BTreeMap<String, BTreeMap<i64, f64>>);
+pub struct Samples {
+    series: BTreeMap<String, Recorded>,
+    files: Vec<PathBuf>,
+    most: Option<usize>,
+    unit: Option<CpuUnit>,
+    share: Share,
+}
 
 impl Samples {
-    /// Adds a sample: CPU in percent, clipped to 0 to 100. One that is not finite is dropped, like the second one of a
-    /// time.
+    /// None yet. `unit` is what CPU is in, where the file doesn't say it; of `most` series, the first that come, the
+    /// samples are kept.
+    pub fn new(unit: Option<CpuUnit>, most: Option<usize>) -> Self {
+        Self {
+            unit,
+            most,
+            ..Self::default()
+        }
+    }
+
+    /// What is added from now on is from this file.
+    pub fn begin(&mut self, file: PathBuf) {
+        self.files.push(file);
+    }
+
+    /// Adds a sample, clipped to 0 to 100; one that is unknown is dropped, like the later one of a second.
     ///
     /// # Errors
-    /// When the time can't be seconds.
-    pub fn add(&mut self, series: &str, seconds: f64, cpu: f64) -> Result<(), BadValue> {
-        believable(seconds)?;
-        if !cpu.is_finite() || !seconds.is_finite() {
+    /// There is another value of that time.
+    pub fn add(&mut self, sample: Sample<'_>, place: Place) -> Result<(), BadValue> {
+        let unit = sample.unit.or(self.unit);
+        let percent = match (sample.cpu, unit) {
+            (Number::Unknown, _) => return Ok(()),
+            (Number::Percent(value), _) => value,
+            (Number::Plain(value), Some(CpuUnit::Percent)) => value,
+            (Number::Plain(value), Some(CpuUnit::Ratio)) => value * 100.0,
+            (Number::Plain(value), None) => {
+                self.share.add(value, self.at(place));
+                value
+            }
+        };
+        let at = self.at(place);
+        if !self.series.contains_key(sample.series) {
+            let recorded = Recorded {
+                is_left_out: self.most.is_some_and(|most| self.series.len() >= most),
+                ..Recorded::default()
+            };
+            self.series.insert(sample.series.to_owned(), recorded);
+        }
+        let Some(recorded) = self.series.get_mut(sample.series) else {
+            return Ok(());
+        };
+        recorded.values.add(percent, at);
+        if recorded.is_left_out {
             return Ok(());
         }
-        let values = match self.0.get_mut(series) {
-            Some(values) => values,
-            None => self.0.entry(series.to_owned()).or_default(),
+        let kept = Kept {
+            seconds: sample.seconds,
+            percent: percent.clamp(0.0, 100.0),
+            at,
         };
-        values
-            .entry(seconds as i64)
-            .or_insert(cpu.clamp(0.0, 100.0));
+        match recorded.samples.entry(sample.seconds as i64) {
+            Entry::Vacant(free) => {
+                free.insert(kept);
+            }
+            Entry::Occupied(mut taken) => {
+                let before = taken.get();
+                let is_same = before.seconds.total_cmp(&kept.seconds).is_eq();
+                if is_same && (before.percent - kept.percent).abs() > ALIKE {
+                    let there = match before.at.file == at.file {
+                        true => format!("on {}", before.at.place),
+                        false => format!(
+                            "in {}, {}",
+                            self.files[before.at.file].display(),
+                            before.at.place
+                        ),
+                    };
+                    return Err(BadValue::Contradiction {
+                        series: sample.series.to_owned(),
+                        now: kept.percent,
+                        before: before.percent,
+                        there,
+                    });
+                }
+                recorded.crowded += u64::from(!is_same);
+                if kept.seconds < before.seconds {
+                    taken.insert(kept);
+                }
+            }
+        }
         Ok(())
     }
 
+    fn at(&self, place: Place) -> At {
+        let file = self.files.len().saturating_sub(1);
+        At { file, place }
+    }
+
     /// The series by name.
-    pub fn into_series(self) -> Vec<Series> {
-        let all = self.0.into_iter().map(|(name, samples)| Series {
-            name,
-            timestamps_seconds: samples.keys().copied().collect(),
-            cpu_percent: samples.into_values().collect(),
-        });
-        all.collect()
+    ///
+    /// # Errors
+    /// What can't be percent, or not at these times, with file and line.
+    pub fn into_series(self) -> Result<Vec<Series>, TraceError> {
+        let Self {
+            series,
+            files,
+            share,
+            ..
+        } = self;
+        let fault = |(at, what): (At, BadValue)| TraceError::Format {
+            path: files.get(at.file).cloned().unwrap_or_default(),
+            fault: at.place.fault(what),
+        };
+        if let Some((at, most)) = share.is_doubtful() {
+            return Err(fault((at, BadValue::MaybeRatio { most })));
+        }
+        let mut all = Vec::with_capacity(series.len());
+        for (name, recorded) in series {
+            if let Some(wrong) = recorded.wrong(&name) {
+                return Err(fault(wrong));
+            }
+            if recorded.is_left_out {
+                continue;
+            }
+            all.push(Series {
+                name,
+                timestamps_seconds: recorded.samples.keys().copied().collect(),
+                cpu_percent: recorded
+                    .samples
+                    .into_values()
+                    .map(|kept| kept.percent)
+                    .collect(),
+            });
+        }
+        Ok(all)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn samples_are_sorted_clipped_and_what_is_no_number_is_dropped() {
-        let mut samples = Samples::default();
-        for (series, seconds, cpu) in [
-            ("b", 600.0, 7.0),
-            ("b", 0.0, -3.0),
-            ("b", 300.0, f64::NAN),
-            ("b", 600.0, 9.0),
-            ("a", 0.0, 120.0),
-            ("a", f64::NAN, 1.0),
-        ] {
-            samples.add(series, seconds, cpu).unwrap();
+impl Recorded {
+    fn wrong(&self, series: &str) -> Option<(At, BadValue)> {
+        if let Some(impossible) = self.values.impossible(series) {
+            return Some(impossible);
         }
-        let error = samples.add("b", 1.7e12, 1.0).unwrap_err();
-        assert!(error.to_string().contains("milliseconds"), "{error}");
-        let series = samples.into_series();
-        let names: Vec<&str> = series.iter().map(|series| series.name.as_str()).collect();
-        assert_eq!(names, ["a", "b"]);
-        assert_eq!(series[0].cpu_percent, [100.0]);
-        assert_eq!(series[1].timestamps_seconds, [0, 600]);
-        assert_eq!(series[1].cpu_percent, [0.0, 7.0]);
+        let first = self.samples.values().next()?.at;
+        let all = self.samples.len() as u64 + self.crowded;
+        let series = series.to_owned();
+        if self.crowded * 2 > all {
+            let many = self.crowded;
+            return Some((first, BadValue::TooDense { series, many, all }));
+        }
+        let times = self.samples.keys();
+        let seconds = times
+            .clone()
+            .zip(times.skip(1))
+            .map(|(before, after)| after - before)
+            .min()
+            .filter(|step| *step > LONGEST_STEP_SECONDS)?;
+        (self.samples.len() >= ENOUGH_FOR_A_STEP)
+            .then_some((first, BadValue::TooSparse { series, seconds }))
     }
 }

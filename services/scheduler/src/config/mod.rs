@@ -132,7 +132,7 @@ impl Config {
     /// The first key that is wrong.
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
         let config: Self = settings.section("scheduler")?;
-        config.validate()?;
+        config.validate().map_err(|error| settings.placed(error))?;
         Ok(config)
     }
 
@@ -292,7 +292,7 @@ mod tests {
                 "`scheduler.prometheus.url`",
             ),
             (
-                "prometheus: {step_seconds: 1, window_seconds: 172800}",
+                "prometheus: {step_seconds: 1, window_seconds: 90000}",
                 "`scheduler.prometheus.window_seconds`",
             ),
             (
@@ -314,6 +314,22 @@ mod tests {
             (
                 "prometheus: {url: 'http://a:b@c', headers: {authorization: b}}",
                 "`scheduler.prometheus.headers.authorization`: contradicts user and password",
+            ),
+            (
+                "prometheus: {sigv4: {profile: reader}}",
+                "`scheduler.prometheus.sigv4.region`: must be a region",
+            ),
+            (
+                "prometheus: {bearer_token: a, sigv4: {region: eu-west-1}}",
+                "`scheduler.prometheus.sigv4`: contradicts bearer_token",
+            ),
+            (
+                "prometheus: {mode: on_instance, sigv4: {region: eu-west-1}}",
+                "`scheduler.prometheus.sigv4`: is for one central Prometheus",
+            ),
+            (
+                "prometheus: {headers: {Authorization: a}, sigv4: {region: eu-west-1}}",
+                "contradicts sigv4",
             ),
             ("prometheus: {modus: central}", "did you mean `mode`?"),
             (

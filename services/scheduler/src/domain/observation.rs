@@ -1,6 +1,7 @@
 //! Present and past of a machine's use.
 
 use jiff::Timestamp;
+use sizing::past::Past;
 
 /// The present use of a machine.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +30,8 @@ pub struct Observation {
     pub steal_percent: Option<f64>,
     /// The age to which the last sample may grow until it is decided on.
     pub sample_age_limit_seconds: u32,
+    /// What sizing rules look at, in vCPU, where the policy has any.
+    pub past: Option<Past>,
 }
 
 /// The amount of history.
@@ -47,6 +50,8 @@ pub struct Series {
     pub timestamps: Vec<i64>,
     /// Percent of the current type; above 100 where a larger type did more than this one can.
     pub cpu_percent: Vec<f64>,
+    /// vCPUs of the current type.
+    pub vcpus: Option<f64>,
     /// The largest value that `cpu_percent` could take in the window.
     pub capacity_percent: f64,
     /// Percent; NaN where unknown.

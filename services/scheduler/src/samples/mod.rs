@@ -7,4 +7,5 @@ pub mod rules;
 pub mod series;
 pub mod sizes;
 pub mod steal;
+pub mod steps;
 pub mod units;

@@ -131,10 +131,12 @@ pub fn observe(
         cpu_peak_last_hour_percent: peak_of_the_last_hour(&kept, &rescaled.percent, rules),
         steal_percent: None,
         sample_age_limit_seconds: rules.sample_age_limit_seconds(),
+        past: None,
     };
     let series = Series {
         timestamps: kept.iter().map(|sample| sample.at as i64).collect(),
         cpu_percent: rescaled.percent,
+        vcpus: vcpus_now.filter(|vcpus| *vcpus >= 1.0),
         capacity_percent: rescaled.capacity_percent,
         memory_percent,
         disk_bytes_per_second,

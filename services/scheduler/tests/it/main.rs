@@ -9,6 +9,7 @@
 mod browser;
 mod cloudwatch;
 mod http;
+mod large_fleets;
 mod metrics_faults;
 mod metrics_queries;
 mod one_actor;

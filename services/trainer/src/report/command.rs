@@ -75,7 +75,7 @@ pub fn run(args: &EvaluateArgs, folders: &[PathBuf]) -> anyhow::Result<String> {
         }
         None => None,
     };
-    let sources = data::read(folders)?;
+    let sources = data::read(folders, args.data.cpu_unit)?;
     let locations = match args.model.is_empty() {
         true => vec![Location::Embedded],
         false => args.model.iter().cloned().map(Location::Folder).collect(),

@@ -21,7 +21,8 @@ pub fn cpu(percent: f64, labels: Vec<String>) -> impl Fn(&Query) -> Response {
             })
             .collect();
         let values = values.join(",");
-        let series = labels.iter().map(|label| {
+        let asked = labels.iter().filter(|label| query.asks_for(label));
+        let series = asked.map(|label| {
             format!("{{\"metric\":{{\"instance\":\"{label}\"}},\"values\":[{values}]}}")
         });
         let series = series.collect::<Vec<_>>().join(",");

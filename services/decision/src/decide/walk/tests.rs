@@ -1,4 +1,5 @@
 mod properties;
+mod rules;
 
 use super::*;
 use crate::{
@@ -83,6 +84,7 @@ fn scene(forecast_cpu: f64) -> Scene {
                 cpu_peak_last_hour_percent: Some(25.0),
                 sample_age_limit_seconds: 0,
                 steal_percent: None,
+                past: None,
             }),
             forecast: Some(Forecast {
                 series_id: "web-1".into(),

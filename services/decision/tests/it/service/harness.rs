@@ -161,6 +161,7 @@ pub fn request_at(now: i64, tick: &str, forecast_cpu: f64) -> DecideRequest {
             cpu_peak_last_hour_percent: Some(25.0),
             sample_age_limit_seconds: 0,
             steal_percent: None,
+            past: None,
         }),
         forecast: Some(SeriesForecast {
             series_id: "web-1".into(),

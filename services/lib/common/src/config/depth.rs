@@ -5,7 +5,7 @@
 const DEEPEST: usize = 64;
 /// What begins and may never end: text between quotes or in a block may be taken for something else here, but then this
 /// many bound it.
-const MOST_OPENED: usize = 20_000;
+const MOST_OPENED: usize = 40_000;
 const MOST_OPENED_IN_VARIABLE: usize = 500;
 
 /// True when YAML nests deeper than any configuration does.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::keys::ENV_PREFIX;
+use super::{keys::ENV_PREFIX, place::Place, yaml::Malformed};
 
 /// What is wrong with the configuration, in one line.
 #[derive(Debug, thiserror::Error)]
@@ -12,15 +12,12 @@ pub enum ConfigError {
         path: PathBuf,
         source: std::io::Error,
     },
-    #[error("configuration file {path} is not YAML: {source}")]
-    Syntax {
-        path: PathBuf,
-        source: serde_yaml_ng::Error,
-    },
-    #[error("configuration file {path} nests too deep")]
+    #[error("configuration file {path} {source}")]
+    Malformed { path: PathBuf, source: Malformed },
+    #[error(
+        "configuration file {path} nests too deep, or has tens of thousands of lists between brackets"
+    )]
     TooDeep { path: PathBuf },
-    #[error("configuration file {path} must hold sections, such as `scheduler:`")]
-    NotSections { path: PathBuf },
     #[error("environment file {path}: {why}")]
     EnvironmentFile { path: PathBuf, why: String },
     #[error("environment variable `{variable}` is not read; did you mean `{right}`?")]
@@ -39,6 +36,8 @@ pub enum ConfigError {
     },
     #[error("configuration key `{key}`: {message}")]
     Value { key: String, message: String },
+    #[error("{error} ({place})")]
+    Placed { error: Box<Self>, place: Place },
 }
 
 fn nearest_hint(nearest: &Option<String>) -> String {
@@ -49,6 +48,15 @@ fn nearest_hint(nearest: &Option<String>) -> String {
 }
 
 impl ConfigError {
+    /// The key that is wrong, where one is.
+    pub(super) fn key(&self) -> Option<&str> {
+        match self {
+            Self::Value { key, .. } | Self::UnknownKey { key, .. } => Some(key),
+            Self::Placed { error, .. } => error.key(),
+            _ => None,
+        }
+    }
+
     /// True when it may hide the value of one of these keys: it is about it, about a section around it, or about a key
     /// that looks like it. What can't be read at all may hide anything.
     pub fn concerns(&self, keys: &[&str]) -> bool {
@@ -56,12 +64,10 @@ impl ConfigError {
             Self::Value { key, .. } => (key.as_str(), None),
             Self::UnknownKey { key, nearest } => (key.as_str(), nearest.as_ref()),
             Self::NearMiss { right, .. } => (right.as_str(), None),
+            Self::Placed { error, .. } => return error.concerns(keys),
             Self::EnvironmentFile { .. } | Self::Profile { .. } => return true,
             // What can be read of the file is read by itself, or refused there.
-            Self::Read { .. }
-            | Self::NotSections { .. }
-            | Self::Syntax { .. }
-            | Self::TooDeep { .. } => return false,
+            Self::Read { .. } | Self::Malformed { .. } | Self::TooDeep { .. } => return false,
         };
         let variable = key
             .strip_prefix(ENV_PREFIX)

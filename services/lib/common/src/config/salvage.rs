@@ -25,7 +25,7 @@ impl Settings {
             })?,
             None => Vec::new(),
         };
-        let text = String::from_utf8_lossy(&text).into_owned();
+        let text = files::text_of_any(&text);
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| {
                 Some(Written {
@@ -46,14 +46,12 @@ impl Settings {
         let text = super::without_mark(text);
         let whole = Self::from_yaml(text, file.clone());
         let settings = match whole {
-            Err(
-                error @ (ConfigError::Syntax { .. }
-                | ConfigError::TooDeep { .. }
-                | ConfigError::NotSections { .. }),
-            ) => match block(text, section) {
-                Some(block) => Self::from_yaml(&block, file)?,
-                None => return Err(error),
-            },
+            Err(error @ (ConfigError::Malformed { .. } | ConfigError::TooDeep { .. })) => {
+                match block(text, section).and_then(|block| with_anchors(text, block)) {
+                    Some(block) => Self::from_yaml(&block, file)?,
+                    None => return Err(error),
+                }
+            }
             whole => whole?,
         };
         let mut settings = settings.only(section)?;
@@ -92,9 +90,7 @@ impl Settings {
     /// The same without the key that `error` is about, or without what is around it. `None` when there is nothing to
     /// leave out.
     pub fn without(&self, error: &ConfigError) -> Option<Self> {
-        let (ConfigError::Value { key, .. } | ConfigError::UnknownKey { key, .. }) = error else {
-            return None;
-        };
+        let key = error.key()?;
         let mut tree: BTreeMap<String, Value> = self.layers.extract().ok()?;
         let mut path: Vec<&str> = key.split('.').collect();
         while path.len() > 1 {
@@ -164,6 +160,48 @@ fn block(text: &str, section: &str) -> Option<String> {
     Some(block)
 }
 
+/// `block` after the blocks with the anchors that it needs, and those that they need. `None` where an anchor is not there
+/// exactly once: which one is meant can't be told.
+fn with_anchors(text: &str, block: String) -> Option<String> {
+    let mut needed: Vec<String> = named(&block, '*').map(str::to_owned).collect();
+    let mut blocks = BTreeMap::new();
+    let mut next = 0;
+    while let Some(anchor) = needed.get(next).cloned() {
+        next += 1;
+        let is_there = |line: &str| named(line, '&').any(|name| name == anchor);
+        let mut found = text.lines().enumerate().filter(|(_, line)| is_there(line));
+        let (at, line) = found.next()?;
+        if found.next().is_some() {
+            return None;
+        }
+        if block.lines().any(|own| own == line) {
+            continue;
+        }
+        let lines: Vec<&str> = text.lines().take(at + 1).collect();
+        let begins =
+            |line: &&str| line.starts_with(|sign: char| !sign.is_whitespace() && sign != '#');
+        let first = lines.iter().rposition(begins)?;
+        if blocks.contains_key(&first) {
+            continue;
+        }
+        let (key, _) = lines[first].split_once(':')?;
+        let around = self::block(text, key.trim().trim_matches(['"', '\'']))?;
+        needed.extend(named(&around, '*').map(str::to_owned));
+        blocks.insert(first, around);
+    }
+    Some(blocks.into_values().chain([block]).collect())
+}
+
+/// The names after `sign`: `&` begins an anchor, `*` stands for one.
+fn named(text: &str, sign: char) -> impl Iterator<Item = &str> {
+    let ends = |sign: char| sign.is_whitespace() || ",[]{}".contains(sign);
+    text.match_indices(sign).filter_map(move |(at, _)| {
+        let begins = text[..at].chars().next_back().is_none_or(ends);
+        let name = text[at + sign.len_utf8()..].split(ends).next()?;
+        (begins && !name.is_empty()).then_some(name)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;
@@ -211,6 +249,14 @@ mod tests {
         ] {
             assert_eq!(region(yaml), "here", "{yaml}");
         }
+        // With the anchors that it needs, wherever they are.
+        for yaml in [
+            "x-a: &a {region: here}\npolicy: [\nhands:\n  <<: *a\n",
+            "x-a:\n  b: &a\n    region: here\nx-c: &c {<<: *a}\nhands: {<<: [*c]}\npolicy: {a: 1, a: 2}\n",
+            "hands: {limits: {}, region: &a here}\npolicy: [\n",
+        ] {
+            assert_eq!(region(yaml), "here", "{yaml}");
+        }
         assert_eq!(region("policy: 7"), "");
         for yaml in [
             "hands: [region]",
@@ -221,6 +267,10 @@ mod tests {
             "hands:\n<<<<<<< ours\n  region: here\n=======\n",
             "hands:\n  region: here\nhands:\n  region: there\n",
             "policy: [\n",
+            // Which of two is meant can't be told, nor what a broken one says.
+            "x-a: &a {region: here}\nx-b: &a {region: there\nhands: {<<: *a}\n",
+            "x-b: &b {region: there\nhands: {<<: *b}\n",
+            "policy: [\nhands: {<<: *c}\n",
         ] {
             assert!(salvaged(yaml, &[]).is_err(), "{yaml}");
         }

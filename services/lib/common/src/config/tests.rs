@@ -93,6 +93,237 @@ fn text_in_the_environment_stays_text_where_text_is_asked_for() {
 }
 
 #[test]
+fn text_stays_text_inside_lists_and_keys_too() {
+    let names =
+        |text| actuator("", &[("AUTOSCALER__ACTUATOR__NAMES", text)]).map(|read| read.names);
+    for (text, expected) in [
+        ("[123456789012, 007, true]", ["123456789012", "007", "true"]),
+        ("[1.50, [x], on]", ["1.50", "[x]", "on"]),
+        ("[truenas, 'a, b', \"c\"]", ["truenas", "a, b", "c"]),
+    ] {
+        assert_eq!(names(text).unwrap(), expected, "{text}");
+    }
+    for (variable, text) in [
+        ("AUTOSCALER__ACTUATOR__NESTED", "{endpoint = 007}"),
+        ("AUTOSCALER__ACTUATOR", "{nested: {endpoint: 007}}"),
+        ("AUTOSCALER__ACTUATOR__MAP__X", "{endpoint = 007}"),
+        ("AUTOSCALER__ACTUATOR__LIST", "[{endpoint = 007}]"),
+        ("AUTOSCALER__ACTUATOR__MAYBE__ENDPOINT", "007"),
+    ] {
+        let read = actuator("actuator: {dry_run: true}", &[(variable, text)]).unwrap();
+        let texts = [
+            Some(&read.nested),
+            read.map.get("x"),
+            read.list.first(),
+            read.maybe.as_ref(),
+        ];
+        let is_there = texts
+            .into_iter()
+            .flatten()
+            .any(|nested| nested.endpoint == "007");
+        assert!(is_there && read.dry_run, "{variable}: {read:?}");
+    }
+    let read = actuator(
+        "",
+        &[(
+            "AUTOSCALER__ACTUATOR",
+            "{dry_run = yes, timeout_seconds = 7}",
+        )],
+    );
+    assert_eq!(
+        read.map(|read| (read.dry_run, read.timeout_seconds)),
+        Ok((true, 7))
+    );
+    // The narrower variable counts, whichever is read again as text.
+    let both = [
+        ("AUTOSCALER__ACTUATOR__TIMEOUT_SECONDS", "9"),
+        (
+            "AUTOSCALER__ACTUATOR",
+            "{nested = {endpoint = 007}, timeout_seconds = 7}",
+        ),
+    ];
+    let read = actuator("", &both).unwrap();
+    assert_eq!(
+        (read.timeout_seconds, read.nested.endpoint.as_str()),
+        (9, "007")
+    );
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_line_or_its_variable() {
+    let said = |text: &str, environment: &[(&str, &str)]| {
+        let settings = Settings::from_yaml(text, Some("a.yaml".into())).and_then(|settings| {
+            settings.with_environment(environment.iter().map(|(name, value)| written(name, value)))
+        });
+        let read = settings.and_then(|settings| {
+            settings.check_sections()?;
+            let read: Actuator = settings.section("actuator")?;
+            match read.timeout_seconds {
+                99 => Err(settings.placed(invalid("actuator.timeout_seconds", "is 99"))),
+                98 => Err(settings.placed(invalid("actuator.list[1].endpoint", "is missing"))),
+                _ => Ok(read),
+            }
+        });
+        read.unwrap_err().to_string()
+    };
+    let base = "# one\nactuator:\n  dry_run: true\n";
+    for (more, environment, expected) in [
+        (
+            "  names: [a,\n    b, 7]\n",
+            &[][..],
+            "`actuator.names.2`: invalid type: found unsigned int `7`, expected a string; put it between quotes (a.yaml, line 5)",
+        ),
+        (
+            "  dryrun: 1\n",
+            &[],
+            "`actuator.dryrun`; did you mean `dry_run`? (a.yaml, line 4)",
+        ),
+        (
+            "  nested:\n    endpont: x\n",
+            &[],
+            "did you mean `endpoint`? (a.yaml, line 5)",
+        ),
+        (
+            "policies: {}\n",
+            &[],
+            "unknown configuration key `policies`; did you mean `policy`? (a.yaml, line 4)",
+        ),
+        (
+            "policy: 7\n",
+            &[],
+            "must hold keys, such as `key: value` (a.yaml, line 4)",
+        ),
+        (
+            "  names: [\"a\\u200b\"]\n",
+            &[],
+            "has the invisible character U+200B in it; take it away (a.yaml, line 4)",
+        ),
+        ("  timeout_seconds: 99\n", &[], "is 99 (a.yaml, line 4)"),
+        (
+            "  timeout_seconds: 98\n  list:\n  - endpoint: a\n  - {}\n",
+            &[],
+            "is missing (a.yaml, in what begins on line 7)",
+        ),
+        ("  mode: Free\n", &[], "a.yaml, line 4)"),
+        (
+            "  timeout_seconds: 5\n",
+            &[("AUTOSCALER__ACTUATOR__TIMEOUT_SECONDS", "99")],
+            "is 99 (from AUTOSCALER__ACTUATOR__TIMEOUT_SECONDS)",
+        ),
+        (
+            "  timeout_seconds:\n  nested:\n",
+            &[],
+            "`actuator.nested`: is empty; write keys, such as `key: value`, or leave the key out (a.yaml, line 5)",
+        ),
+        (
+            "  timeout_seconds: -1\n",
+            &[],
+            "invalid value signed int `-1`, expected a whole number, 0 or more (a.yaml, line 4)",
+        ),
+        (
+            "  timeout_seconds: 1h 30m\n",
+            &[],
+            "expected a whole number, 0 or more; write 5400 (a.yaml, line 4)",
+        ),
+        (
+            "  list: []\n",
+            &[("AUTOSCALER__ACTUATOR__LIST__0__ENDPOINT", "x")],
+            "found map, expected a sequence (a.yaml, line 4) (from AUTOSCALER__ACTUATOR__LIST__0__ENDPOINT)",
+        ),
+        (
+            "",
+            &[("AUTOSCALER__ACTUATOR__DRYRUN", "1")],
+            "did you mean `dry_run`? (from AUTOSCALER__ACTUATOR__DRYRUN)",
+        ),
+        (
+            "",
+            &[("AUTOSCALER__ACTUATOR__NESTED__ENDPONT", "x")],
+            "did you mean `endpoint`? (from AUTOSCALER__ACTUATOR__NESTED__ENDPONT)",
+        ),
+        (
+            "",
+            &[("AUTOSCALER__POLICIES__X", "1")],
+            "`policies`; did you mean `policy`? (from AUTOSCALER__POLICIES__X)",
+        ),
+        (
+            "",
+            &[("AUTOSCALER__ACTUATOR__MAP", "{a = {endpont = 1}}")],
+            "did you mean `endpoint`? (from AUTOSCALER__ACTUATOR__MAP)",
+        ),
+        (
+            "",
+            &[("AUTOSCALER__ACTUATOR__TIMEOUT_SECONDS", "5m")],
+            "found string \"5m\", expected a whole number, 0 or more; write 300 (from AUTOSCALER__ACTUATOR__TIMEOUT_SECONDS)",
+        ),
+    ] {
+        let message = said(&format!("{base}{more}"), environment);
+        assert!(
+            message.ends_with(expected),
+            "{message:?} lacks {expected:?}"
+        );
+    }
+    for (text, expected) in [
+        (
+            "actuator:\n  dry_run: \0true\n",
+            "a.yaml is not YAML: line 2 has the invisible character U+0000 in it",
+        ),
+        (
+            "actuator:\n\u{a0}\u{a0}dry_run: true\n",
+            "a.yaml has the invisible character U+00A0 in a key on line 2",
+        ),
+        (
+            "actuator:\n  dry_run: !flag true\n",
+            "a.yaml has the tag `!flag` at or below line 2",
+        ),
+        (
+            "actuator:\n  map:\n    [a]: {endpoint: b}\n",
+            "a.yaml has a list or keys in the place of a key on line 3",
+        ),
+        (
+            "actuator:\n\tdry_run: true\n",
+            "a.yaml is not YAML: line 2 is indented with a tab; indent with blanks",
+        ),
+        (
+            "actuator:\n  nested:\n\t  endpoint: x\n",
+            "line 3 is indented with a tab",
+        ),
+        (
+            "actuator:\n  dry_run: true\n  names: []\n  dry_run: false\n",
+            "a.yaml says `dry_run` again on line 4; leave one of them out",
+        ),
+        (
+            "policy:\nactuator: {}\ntelemetry: ~\nactuator: {dry_run: true}\n",
+            "says `actuator` again on line 4",
+        ),
+        (
+            "actuator: {}\npolicy: {}\nactuator: {dry_run: true}\n",
+            "says `actuator` again on line 3",
+        ),
+        (
+            "x-a: &a {}\nactuator:\n  <<: *a\n  <<: *a\n",
+            "says `<<` again on line 4; leave one of them out: `<<: [*one, *other]` merges both",
+        ),
+        (
+            "actuator: {}\n---\npolicy: {}\n",
+            "a.yaml begins another document on line 2 (`---`); write all sections into one",
+        ),
+        (
+            "actuator:\n  dry_run: true\n  <<: 5\n",
+            "a.yaml merges on line 3 what is no map",
+        ),
+        (
+            "actuator:\n  <<: *b\n",
+            "a.yaml is not YAML: unknown anchor at line 2",
+        ),
+        ("actuator: [\n", "a.yaml is not YAML: "),
+        ("- actuator\n", "a.yaml must hold sections"),
+    ] {
+        let message = said(text, &[]);
+        assert!(message.contains(expected), "{message:?} lacks {expected:?}");
+    }
+}
+
+#[test]
 fn two_variables_for_one_guard_must_agree() {
     let ours = "AUTOSCALER__ACTUATOR__DRY_RUN";
     for (seeds, own) in [
@@ -175,6 +406,11 @@ fn depth_is_refused_at_once_and_neither_overflows_nor_waits() {
         let error = actuator(&unit.repeat(100_000), &[]).unwrap_err();
         assert!(error.contains("autoscaler.yaml"), "{error}");
     }
+    // Ten thousand targets between braces are as many, and not deep.
+    let targets =
+        "  - {id: web, label: \"10.0.0.7:9100\", ladder: [m6i.large, m6i.xlarge]}\n".repeat(10_000);
+    let fleet = format!("scheduler:\n  targets:\n{targets}");
+    assert!(settings(&fleet, &[]).is_ok());
     let anchors: String = (1..30).fold("a0: &a0 [x, x]\n".to_owned(), |text, level| {
         let below = level - 1;
         format!("{text}a{level}: &a{level} [*a{below}, *a{below}, *a{below}, *a{below}]\n")
@@ -210,6 +446,14 @@ fn yaml_is_read_as_people_write_it() {
         "x-base: &base {timeout_seconds: 8, names: [a]}\nactuator: {<<: *base, names: [b]}",
         "x-names: &names [b]\nactuator: {timeout_seconds: 8, names: *names}",
         "x-a: &a {timeout_seconds: 9}\nx-b: &b {timeout_seconds: 8, names: [b]}\nactuator: {<<: [*b, *a]}",
+        // A merge of a merge.
+        "x-a: &a {timeout_seconds: 8}\nx-b: &b {<<: *a, names: [b]}\nx-c: &c {<<: [*b]}\nactuator: {<<: *c}",
+        "x-a: &a {timeout_seconds: 9}\nx-b: &b {<<: *a, timeout_seconds: 8, names: [b]}\nactuator:\n  <<: *b",
+        // Keys that look like numbers.
+        "actuator: {timeout_seconds: 8, names: [b], map: {7: {}, true: {}}}",
+        // Documents that say nothing.
+        "---\nactuator: {timeout_seconds: 8, names: [b]}\n...\n",
+        "---\n# nothing\n---\nactuator: {timeout_seconds: 8, names: [b]}\n---\n",
     ] {
         let read = actuator(yaml, &[]).unwrap();
         assert_eq!(
@@ -261,9 +505,9 @@ fn what_is_wrong_is_named() {
         (
             "",
             &[("DRY_RUN", "maybe")],
-            "configuration key `actuator.dry_run`: invalid type: found string \"maybe\", expected a boolean (from DRY_RUN)",
+            "configuration key `actuator.dry_run`: invalid type: found string \"maybe\", expected a boolean; write true or false (from DRY_RUN)",
         ),
-        ("", &[("DRY_RUN", "")], "expected a boolean (from DRY_RUN)"),
+        ("", &[("DRY_RUN", "")], "write true or false (from DRY_RUN)"),
         (
             "",
             &[("DRY_RUN", "False\r")],

@@ -1,11 +1,14 @@
 //! What the environment says about the configuration.
 
+use std::collections::BTreeMap;
+
 use figment::value::Value;
 
 use super::{
     depth,
     error::{ConfigError, invalid},
     keys::{ENV_PREFIX, SECTIONS},
+    value::{self, Meant},
 };
 
 /// The seed's variable; it wrote True and False.
@@ -30,38 +33,25 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// What it stands for.
+    /// What it stands for; `meant` says it for the keys that it knows.
     ///
     /// # Errors
-    /// It nests too deep for the parser.
-    pub(super) fn value(&self, key: &str) -> Result<Value, ConfigError> {
-        match self.text.to_lowercase().as_str() {
-            "true" | "yes" | "on" => return Ok(Value::from(true)),
-            "false" | "no" | "off" => return Ok(Value::from(false)),
-            _ => {}
-        }
+    /// It nests too deep.
+    pub(super) fn value(
+        &self,
+        key: &str,
+        meant: &BTreeMap<String, Meant>,
+    ) -> Result<Value, ConfigError> {
         if depth::is_too_deep_in_variable(&self.text) {
             let why = format!("{} nests too deep", self.variable);
             return Err(invalid(key, why));
         }
-        match self.text.parse() {
-            Ok(value) => Ok(value),
-            Err(infallible) => match infallible {},
-        }
-    }
-
-    /// Where true or false is asked for.
-    pub(super) fn truth(&self) -> Option<bool> {
-        match self.text.trim().to_lowercase().as_str() {
-            "true" | "yes" | "on" | "1" => Some(true),
-            "false" | "no" | "off" | "0" => Some(false),
-            _ => None,
-        }
+        Ok(value::parse(&self.text, key, meant))
     }
 
     /// True when both say the same.
     pub(super) fn agrees(&self, other: &Self) -> bool {
-        match (self.truth(), other.truth()) {
+        match (value::truth(&self.text), value::truth(&other.text)) {
             (Some(one), Some(other)) => one == other,
             _ => self.text.trim() == other.text.trim(),
         }

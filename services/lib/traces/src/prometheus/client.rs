@@ -12,6 +12,7 @@ const BOUNDS: Bounds = Bounds {
     // A day of a large fleet takes a while.
     timeout_seconds: 120,
     max_body_bytes: 512 << 20,
+    in_flight: 1,
 };
 
 /// Why there are no samples. One line each, with the address, the remedy and no secrets.

@@ -16,7 +16,7 @@ async fn collect(args: &PrometheusArgs, samples: &Path, now: i64) -> Result<(), 
 }
 
 fn read(folder: &Path) -> Vec<Source> {
-    let sources = read_folder(folder).unwrap();
+    let sources = read_folder(folder, None).unwrap();
     sources.collect::<Result<_, _>>().unwrap()
 }
 

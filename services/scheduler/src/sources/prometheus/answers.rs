@@ -12,17 +12,29 @@ use crate::{
 #[derive(Debug)]
 pub struct Answers {
     /// CPU in use.
-    pub cpu: Answer,
+    pub cpu: PerChunk,
     /// Memory in use.
-    pub memory: Answer,
+    pub memory: PerChunk,
     /// Disk throughput.
-    pub disk: Answer,
+    pub disk: PerChunk,
     /// Number of vCPUs.
-    pub vcpus: Answer,
+    pub vcpus: PerChunk,
     /// Memory of the machine.
-    pub memory_total: Answer,
+    pub memory_total: PerChunk,
     /// CPU that the host kept, where it is asked for.
-    pub steal: Option<Answer>,
+    pub steal: Option<PerChunk>,
+}
+
+/// The answers for each chunk of a fleet, by its number, or the one for all.
+#[derive(Debug, Default)]
+pub struct PerChunk(pub Vec<Answer>);
+
+impl PerChunk {
+    fn of(&self, chunk: usize) -> Result<&Complete, Unmeasured> {
+        let answer = self.0.get(chunk).or_else(|| self.0.first());
+        let nothing = || Unmeasured("nothing was asked for it".to_owned());
+        answer.ok_or_else(nothing)?.as_ref().map_err(Clone::clone)
+    }
 }
 
 /// One answer, or why it can't be used.
@@ -44,22 +56,28 @@ impl Complete {
             advice: answer.advice,
         }
     }
+
+    /// Whether it has series with other labels than these.
+    pub fn has_others(&self, labels: &[&str]) -> bool {
+        self.index.has_others(labels)
+    }
 }
 
 impl Answers {
-    /// The series of one target.
+    /// The series of one target, which is in this chunk.
     ///
     /// # Errors
     /// Why its CPU is unknown, one line: no answer, an incomplete one, or more than one series for it.
-    pub fn measured(&self, wanted: &Wanted<'_>) -> Result<Measured, Unmeasured> {
+    pub fn measured(&self, chunk: usize, wanted: &Wanted<'_>) -> Result<Measured, Unmeasured> {
         // vCPUs set the scale of CPU: neither is of use without the other.
-        let cpu = find(&self.cpu, wanted)?;
-        if let (true, Ok(answer)) = (cpu.is_empty(), &self.cpu)
-            && let Some(strangers) = answer.index.strangers(wanted)
+        let find = |metric: &PerChunk| find(metric.of(chunk)?, wanted);
+        let cpu = find(&self.cpu)?;
+        if cpu.is_empty()
+            && let Some(strangers) = self.cpu.of(chunk)?.index.strangers(wanted)
         {
             return Err(strangers);
         }
-        let vcpus = find(&self.vcpus, wanted)?;
+        let vcpus = find(&self.vcpus)?;
         if cpu.is_empty() && !vcpus.is_empty() {
             return Err(Unmeasured(format!(
                 "no CPU samples in the window, though {} vCPU counts of it came: a rate needs two scrapes within its range; set scheduler.prometheus.scrape_interval_seconds to what the exporter has, and write [$range] in a cpu_query of your own",
@@ -67,8 +85,8 @@ impl Answers {
             )));
         }
         let mut notes = Vec::new();
-        let mut optional = |answer: &Answer| {
-            find(answer, wanted).unwrap_or_else(|why| {
+        let mut optional = |metric: &PerChunk| {
+            find(metric).unwrap_or_else(|why| {
                 notes.push(why.to_string());
                 Vec::new()
             })
@@ -83,7 +101,7 @@ impl Answers {
         notes.dedup();
         // Not every exporter knows it, and nothing rests on it.
         let steal = self.steal.as_ref();
-        let steal = steal.map_or_else(Vec::new, |answer| find(answer, wanted).unwrap_or_default());
+        let steal = steal.map_or_else(Vec::new, |metric| find(metric).unwrap_or_default());
         let answers = [
             &self.cpu,
             &self.vcpus,
@@ -93,7 +111,7 @@ impl Answers {
         ];
         let mut advice: Vec<String> = answers
             .into_iter()
-            .flatten()
+            .filter_map(|metric| metric.of(chunk).ok())
             .flat_map(|answer| answer.advice.iter().cloned())
             .collect();
         advice.dedup();
@@ -106,8 +124,7 @@ impl Answers {
     }
 }
 
-fn find(answer: &Answer, wanted: &Wanted<'_>) -> Result<Vec<Sample>, Unmeasured> {
-    let answer = answer.as_ref().map_err(Clone::clone)?;
+fn find(answer: &Complete, wanted: &Wanted<'_>) -> Result<Vec<Sample>, Unmeasured> {
     let sample = |sample: &prometheus_api::Sample| Sample {
         at: sample.at,
         value: sample.value,

@@ -1,19 +1,20 @@
 //! Queries for the present, to servers that may be asked.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
-use prometheus_api::{Access, Bounds, Client, QueryError, RangeAnswer};
+use prometheus_api::{Access, Bounds, Client, QueryError, Range, RangeAnswer, Signer};
 use url::Url;
 
 use super::{
     addresses::{self, Blocked, GuardedResolver},
     headers,
     secret::Secret,
-    settings::PrometheusConfig,
+    settings::{PrometheusConfig, SigV4Config},
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Queries in flight at one server: it works on twenty at a time, and not for us alone.
+const MOST_CENTRAL: u32 = 8;
 
 /// The reason that a query has no answer. One line each, with the address, the remedy and no secrets.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,11 @@ pub enum MetricsError {
     Url(#[from] url::ParseError),
     #[error("Prometheus address {0}")]
     Blocked(#[from] Blocked),
+    #[cfg(not(feature = "aws"))]
+    #[error(
+        "scheduler.prometheus.sigv4 needs a program that was built with AWS: the feature `aws` of its package"
+    )]
+    WithoutAws,
     #[error("{0}{remedy}", remedy = remedy(.0))]
     Query(#[from] QueryError),
 }
@@ -34,10 +40,34 @@ impl MetricsError {
             Self::Query(QueryError::Unreachable { .. } | QueryError::Timeout { .. })
         )
     }
+
+    /// What to ask less of, when that may help.
+    pub fn too_much(&self) -> Option<TooMuch> {
+        match self {
+            Self::Query(QueryError::TooLarge { .. }) => Some(TooMuch::Data),
+            Self::Query(QueryError::Status { status, detail, .. }) => match status.as_u16() {
+                413 | 414 | 431 => Some(TooMuch::Length),
+                // Prometheus and VictoriaMetrics; Mimir.
+                422 if [
+                    "too many samples",
+                    "maxSamplesPerQuery",
+                    "exceeded the maximum",
+                ]
+                .iter()
+                .any(|words| detail.contains(words)) =>
+                {
+                    Some(TooMuch::Data)
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
 }
 
 fn remedy(error: &QueryError) -> &'static str {
     match error {
+        QueryError::Unsigned { .. } => "; see scheduler.prometheus.sigv4",
         QueryError::Unreachable { .. } => "; is it running, and is scheduler.prometheus right?",
         QueryError::Timeout { .. } => "; see scheduler.prometheus.timeout_seconds",
         QueryError::TooLarge { .. } => {
@@ -48,7 +78,7 @@ fn remedy(error: &QueryError) -> &'static str {
             "; see scheduler.prometheus.tenant"
         }
         QueryError::Status { status, .. } if matches!(status.as_u16(), 401 | 403) => {
-            "; see scheduler.prometheus.bearer_token, and headers"
+            "; see scheduler.prometheus.bearer_token, headers, and sigv4"
         }
         QueryError::Status { status, .. } if matches!(status.as_u16(), 414 | 431) => {
             "; a proxy takes no queries of this length: let POST through, or shorten the expression"
@@ -57,15 +87,13 @@ fn remedy(error: &QueryError) -> &'static str {
     }
 }
 
-/// The times that a query asks for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Window {
-    /// Time of the last sample.
-    pub end: Timestamp,
-    /// From sample to sample.
-    pub step_seconds: u32,
-    /// How far back.
-    pub seconds: u32,
+/// What of a query was more than a server takes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TooMuch {
+    /// The query itself.
+    Length,
+    /// What it gives.
+    Data,
 }
 
 /// The client for all queries.
@@ -82,8 +110,13 @@ impl Prometheus {
             connect_timeout: CONNECT_TIMEOUT,
             timeout_seconds: config.timeout_seconds,
             max_body_bytes: config.max_body_bytes,
+            in_flight: match central {
+                Some(_) => config.concurrency.min(MOST_CENTRAL),
+                None => config.concurrency,
+            } as usize,
         };
         // Credentials are for the central server; instances are not to see them.
+        let signer = config.sigv4.as_ref().map(signer).transpose()?;
         let named = config.headers.iter();
         let named: Vec<(String, &str)> = named
             .map(|(written, value)| (headers::name(written), value.exposed()))
@@ -93,6 +126,7 @@ impl Prometheus {
                 bearer_token: config.bearer_token.as_ref().map(Secret::exposed),
                 tenant: config.tenant.as_deref(),
                 headers: &named,
+                signer: signer.as_ref(),
             },
             None => Access::default(),
         };
@@ -101,7 +135,7 @@ impl Prometheus {
         Ok(Self(Client::new(bounds, access, tls, guarded)?))
     }
 
-    /// Runs `query` at `base` over `window`.
+    /// Runs `query` at `base` over `range`.
     ///
     /// # Errors
     /// Everything that is not a matrix from Prometheus, within the bounds.
@@ -109,19 +143,27 @@ impl Prometheus {
         &self,
         base: &Url,
         query: &str,
-        window: Window,
+        range: Range,
     ) -> Result<RangeAnswer, MetricsError> {
         addresses::check_url(base)?;
-        let end = window.end.as_second();
-        // The range ends now and begins whole steps earlier, so that its last point is the present.
-        let steps = i64::from(window.seconds / window.step_seconds);
-        let range = prometheus_api::Range {
-            start: end - steps * i64::from(window.step_seconds),
-            end,
-            step_seconds: window.step_seconds,
-        };
         Ok(self.0.query_range(base, query, range).await?)
     }
+
+    /// Whether queries go into URLs there.
+    pub fn goes_by_get(&self, base: &Url) -> bool {
+        self.0.goes_by_get(base)
+    }
+}
+
+#[cfg(feature = "aws")]
+#[expect(clippy::unnecessary_wraps, reason = "without AWS it fails")]
+fn signer(config: &SigV4Config) -> Result<Arc<dyn Signer>, MetricsError> {
+    Ok(Arc::new(super::sigv4::SigV4::new(config.clone())))
+}
+
+#[cfg(not(feature = "aws"))]
+fn signer(_: &SigV4Config) -> Result<Arc<dyn Signer>, MetricsError> {
+    Err(MetricsError::WithoutAws)
 }
 
 /// Parses and checks a base URL.

@@ -1,22 +1,24 @@
-//! The default PromQL expressions, and the placeholders for the targets' labels and for the range of rates.
+//! The default PromQL expressions, and the placeholders for the targets and for the range of rates.
 
 /// CPU in use, percent of the machine. Time that waits for disks (iowait), and time that the host kept for others (steal),
 /// is no work: a larger machine would not do more in it.
-pub const CPU_PERCENT: &str = r#"100 - (avg by(instance)(sum without (mode)(rate(node_cpu_seconds_total{mode=~"idle|iowait|steal"}[$range]))) * 100)"#;
+pub const CPU_PERCENT: &str = r#"100 - (avg by(instance)(sum without (mode)(rate(node_cpu_seconds_total{mode=~"idle|iowait|steal",$targets}[$range]))) * 100)"#;
 /// CPU that the host kept from the machine, percent of the machine.
 pub const STEAL_PERCENT: &str =
-    r#"avg by(instance)(rate(node_cpu_seconds_total{mode="steal"}[$range])) * 100"#;
+    r#"avg by(instance)(rate(node_cpu_seconds_total{mode="steal",$targets}[$range])) * 100"#;
 /// Memory in use, percent of the total.
-pub const MEMORY_PERCENT: &str = "(node_memory_MemTotal_bytes - node_memory_MemAvailable_bytes) / node_memory_MemTotal_bytes * 100";
+pub const MEMORY_PERCENT: &str = "(node_memory_MemTotal_bytes{$targets} - node_memory_MemAvailable_bytes{$targets}) / node_memory_MemTotal_bytes{$targets} * 100";
 /// Bytes read from and written to disks, per second.
-pub const DISK_BYTES_PER_SECOND: &str = "sum by (instance)(rate(node_disk_read_bytes_total[$range]) + rate(node_disk_written_bytes_total[$range]))";
+pub const DISK_BYTES_PER_SECOND: &str = "sum by (instance)(rate(node_disk_read_bytes_total{$targets}[$range]) + rate(node_disk_written_bytes_total{$targets}[$range]))";
 /// Virtual CPUs that the machine has.
-pub const VCPUS: &str = r#"count by (instance) (node_cpu_seconds_total{mode="idle"})"#;
+pub const VCPUS: &str = r#"count by (instance) (node_cpu_seconds_total{mode="idle",$targets})"#;
 /// Memory that the machine has, bytes.
-pub const MEMORY_TOTAL_BYTES: &str = "node_memory_MemTotal_bytes";
+pub const MEMORY_TOTAL_BYTES: &str = "node_memory_MemTotal_bytes{$targets}";
 
 /// Stands for the targets' labels in an expression: `up{instance=~"$instances"}`.
 const PLACEHOLDER: &str = "$instances";
+/// Stands for a matcher of the targets' labels, where a query is for some of the fleet: `up{$targets}`.
+const MATCHER: &str = "$targets";
 /// Stands for the range of a rate: `rate(x[$range])`.
 const RANGE: &str = "$range";
 
@@ -33,15 +35,48 @@ pub fn range_seconds(step_seconds: u32, scrape_interval_seconds: u32) -> u32 {
         .max(scrape_interval_seconds.saturating_mul(4))
 }
 
+/// Whether a query can ask for some targets only.
+pub fn can_be_narrowed(expression: &str, instance_label: &str) -> bool {
+    let mut signs = instance_label.chars();
+    let is_name = signs
+        .next()
+        .is_some_and(|sign| sign.is_ascii_alphabetic() || sign == '_')
+        && signs.all(|sign| sign.is_ascii_alphanumeric() || sign == '_');
+    expression.contains(PLACEHOLDER) || (is_name && expression.contains(MATCHER))
+}
+
+/// The expression for the targets with these labels, or for all.
+pub fn with_targets(expression: &str, instance_label: &str, labels: Option<&[&str]>) -> String {
+    let Some(labels) = labels else {
+        return [
+            "{$targets}",
+            ",$targets",
+            ", $targets",
+            "$targets,",
+            MATCHER,
+        ]
+        .into_iter()
+        .fold(expression.to_owned(), |query, written| {
+            query.replace(written, "")
+        });
+    };
+    let matcher = format!("{instance_label}=~\"{}\"", alternatives(labels));
+    expression.replace(MATCHER, &matcher)
+}
+
 /// The expression with the placeholder replaced by a regular expression that matches exactly `labels`.
 ///
 /// The text goes between double quotes of PromQL, so it is escaped twice: once for RE2, once for the string.
-pub fn with_instances<'a>(expression: &str, labels: impl Iterator<Item = &'a str>) -> String {
+pub fn with_instances(expression: &str, labels: &[&str]) -> String {
     if !expression.contains(PLACEHOLDER) {
         return expression.to_owned();
     }
-    let alternatives: Vec<String> = labels.map(escape_regex).collect();
-    expression.replace(PLACEHOLDER, &escape_string(&alternatives.join("|")))
+    expression.replace(PLACEHOLDER, &alternatives(labels))
+}
+
+fn alternatives(labels: &[&str]) -> String {
+    let alternatives: Vec<String> = labels.iter().map(|label| escape_regex(label)).collect();
+    escape_string(&alternatives.join("|"))
 }
 
 fn escape_regex(text: &str) -> String {
@@ -84,10 +119,10 @@ mod tests {
             ("a\nb\\", r#"up{i=~"a\nb\\\\"}"#),
             (".*", r#"up{i=~"\\.\\*"}"#),
         ] {
-            let query = with_instances(r#"up{i=~"$instances"}"#, [label].into_iter());
+            let query = with_instances(r#"up{i=~"$instances"}"#, &[label]);
             assert_eq!(query, expected);
         }
-        let query = with_instances("x{i=~\"$instances\"}", ["a", "b|c"].into_iter());
+        let query = with_instances("x{i=~\"$instances\"}", &["a", "b|c"]);
         assert_eq!(query, r#"x{i=~"a|b\\|c"}"#);
     }
 
@@ -107,7 +142,7 @@ mod tests {
             assert_eq!(range_seconds(step, scrape), expected, "{step} {scrape}");
         }
         for expression in [CPU_PERCENT, DISK_BYTES_PER_SECOND] {
-            let query = with_range(expression, 360);
+            let query = with_targets(&with_range(expression, 360), "instance", None);
             assert!(query.contains("[360s]"), "{query}");
             assert!(!query.contains('$') && !query.contains("[1m]"), "{query}");
         }
@@ -116,6 +151,36 @@ mod tests {
 
     #[test]
     fn an_expression_without_the_placeholder_is_sent_as_it_is() {
-        assert_eq!(with_instances(CPU_PERCENT, ["x"].into_iter()), CPU_PERCENT);
+        assert_eq!(with_instances(CPU_PERCENT, &["x"]), CPU_PERCENT);
+    }
+
+    #[test]
+    fn every_default_is_for_all_or_for_some() {
+        for expression in [
+            CPU_PERCENT,
+            STEAL_PERCENT,
+            MEMORY_PERCENT,
+            DISK_BYTES_PER_SECOND,
+            VCPUS,
+            MEMORY_TOTAL_BYTES,
+        ] {
+            assert!(can_be_narrowed(expression, "instance"));
+            assert!(
+                !can_be_narrowed(expression, "host.name"),
+                "no name of a label"
+            );
+            let all = with_targets(expression, "instance", None);
+            assert!(!all.contains("$targets") && !all.contains("{}"), "{all}");
+            assert!(!all.contains(",}") && !all.contains("{,"), "{all}");
+            let some = with_targets(expression, "instance", Some(&["a.b", "c"]));
+            let matcher = r#"instance=~"a\\.b|c""#;
+            let selectors = expression.matches("node_").count();
+            assert_eq!(some.matches(matcher).count(), selectors, "{some}");
+        }
+        assert_eq!(
+            with_targets("x{$targets, a=\"b\"}", "i", None),
+            "x{ a=\"b\"}"
+        );
+        assert!(!can_be_narrowed("instance:cpu:rate5m", "instance"));
     }
 }

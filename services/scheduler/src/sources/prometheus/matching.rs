@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
     sync::OnceLock,
 };
@@ -97,6 +97,14 @@ impl Index {
         }
         index.series = series;
         index
+    }
+
+    /// Whether there are series of other machines than those with these labels.
+    pub fn has_others(&self, labels: &[&str]) -> bool {
+        let own: HashSet<&str> = labels.iter().copied().collect();
+        self.by_label
+            .keys()
+            .any(|label| !own.contains(label.as_str()))
     }
 
     /// The target's samples by time; none when no series is its own. Series of one machine whose other labels changed, such

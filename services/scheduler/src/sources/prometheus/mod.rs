@@ -2,26 +2,37 @@
 
 pub mod addresses;
 mod answers;
+mod asking;
+mod chunks;
 mod client;
 pub mod expressions;
 mod headers;
 mod matching;
 mod secret;
 pub mod settings;
+#[cfg(feature = "aws")]
+mod sigv4;
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 use common::text::one_line;
 use futures::future::OptionFuture;
 use jiff::Timestamp;
-use prometheus_api::shown;
 use url::Url;
 
 use super::source::{Measured, Reading, Sampling, Source, Unmeasured};
 use crate::domain::{Instance, Reach, Target};
-use answers::{Answers, Complete};
-use client::{MetricsError, Prometheus, Window, base_url};
+use answers::Answers;
+use asking::Asking;
+use chunks::{Chunk, Chunks};
+use client::{MetricsError, Prometheus, base_url};
 use matching::Wanted;
 use settings::{Address, Mode, PrometheusConfig};
 
@@ -38,10 +49,19 @@ pub struct PrometheusSource {
     central: Option<Url>,
     /// Of the tick that asked at this time.
     reach: Mutex<(Option<Timestamp>, Reach)>,
+    /// An answer was too large: from then on a small fleet is asked for by its labels, too, for the server may have many
+    /// more machines.
+    narrow: AtomicBool,
 }
 
 /// What a central Prometheus answered for the fleet.
-struct FleetReading(Answers);
+struct FleetReading {
+    answers: Answers,
+    /// The chunk of each label, where there is more than one.
+    chunks: HashMap<String, usize>,
+    /// That of all others.
+    last: usize,
+}
 
 /// A window that is read from the Prometheus of each target.
 struct EachReading<'a> {
@@ -73,8 +93,15 @@ impl Source for PrometheusSource {
         let Some(url) = &self.central else {
             return Box::new(EachReading { source: self, end });
         };
-        let labels = targets.iter().filter_map(|target| target.label.as_deref());
-        Box::new(FleetReading(self.ask(url, labels.collect(), end).await))
+        let labels = chunks::labels(targets);
+        let narrow = self.narrow.load(Ordering::Relaxed);
+        let chunks = Chunks::new(&labels, targets.len(), narrow);
+        let whole = Chunk::whole(&labels, targets.len());
+        Box::new(FleetReading {
+            answers: self.ask(url, chunks.all(), whole, end).await,
+            chunks: chunks.by_label(),
+            last: chunks.all().len().saturating_sub(1),
+        })
     }
 
     fn reach(&self) -> Reach {
@@ -86,14 +113,20 @@ impl Source for PrometheusSource {
 #[async_trait]
 impl Reading for FleetReading {
     async fn of(&self, target: &Target, instance: &Instance) -> Result<Measured, Unmeasured> {
-        self.0.measured(&match &target.label {
+        let chunk = target
+            .label
+            .as_ref()
+            .and_then(|label| self.chunks.get(label));
+        let wanted = match &target.label {
             Some(label) => Wanted::Label(label),
             None => Wanted::Machine {
                 instance_id: &target.instance_id,
                 private_ip: &instance.private_ip,
                 public_ip: &instance.public_ip,
             },
-        })
+        };
+        self.answers
+            .measured(chunk.copied().unwrap_or(self.last), &wanted)
     }
 }
 
@@ -119,6 +152,7 @@ impl PrometheusSource {
             config: config.clone(),
             central,
             reach: Mutex::default(),
+            narrow: AtomicBool::new(false),
         })
     }
 
@@ -168,64 +202,40 @@ impl PrometheusSource {
             std::net::SocketAddr::new(address, self.config.port)
         );
         let url = base_url(&url).map_err(|error| Unmeasured(error.to_string()))?;
-        let answers = self
-            .ask(&url, target.label.as_deref().into_iter().collect(), end)
-            .await;
+        let label: Vec<&str> = target.label.as_deref().into_iter().collect();
+        let whole = Chunk::whole(&label, 1);
+        let answers = self.ask(&url, &[whole], whole, end).await;
         let wanted = match &target.label {
             Some(label) => Wanted::Label(label),
             None => Wanted::Only,
         };
-        answers.measured(&wanted)
+        answers.measured(0, &wanted)
     }
 
-    async fn ask(&self, url: &Url, labels: Vec<&str>, end: Timestamp) -> Answers {
-        let over = |seconds: u32| Window {
-            end,
-            step_seconds: self.config.step_seconds,
-            seconds: seconds.min(self.config.window_seconds),
-        };
-        let unreached = &Mutex::new(None);
-        let one = |expression: &str, window: Window| {
-            let expression = self.config.in_range(expression);
-            let query = expressions::with_instances(&expression, labels.iter().copied());
-            async move {
-                match self.prometheus.query_range(url, &query, window).await {
-                    Ok(answer) if answer.warnings.is_empty() => {
-                        Ok(Complete::new(answer, &self.config.instance_label))
-                    }
-                    // That is how a federated store says that part of the data is missing.
-                    Ok(answer) => Err(Unmeasured(format!(
-                        "Prometheus at {} warns that its answer may be incomplete: {}",
-                        shown(url),
-                        one_line(&answer.warnings.join("; "))
-                    ))),
-                    Err(error) => {
-                        if error.is_out_of_reach() {
-                            let mut first =
-                                unreached.lock().unwrap_or_else(PoisonError::into_inner);
-                            first.get_or_insert_with(|| error.to_string());
-                        }
-                        Err(Unmeasured(error.to_string()))
-                    }
-                }
-            }
-        };
+    async fn ask(
+        &self,
+        url: &Url,
+        chunks: &[Chunk<'_>],
+        whole: Chunk<'_>,
+        end: Timestamp,
+    ) -> Answers {
         let config = &self.config;
-        let whole = over(u32::MAX);
+        let asking = Asking::new(&self.prometheus, config, url, end);
+        let window = config.window_seconds;
+        let one = |expression, seconds| asking.metric(expression, chunks, whole, seconds);
         let steal = config.steal_query.as_deref();
         let (cpu, memory, disk, vcpus, memory_total, steal) = futures::join!(
-            one(&config.cpu_query, whole),
-            one(&config.memory_query, whole),
-            one(&config.disk_query, whole),
-            one(&config.vcpus_query, whole),
-            one(&config.memory_total_query, whole),
-            OptionFuture::from(steal.map(|query| one(query, over(STEAL_SECONDS)))),
+            one(&config.cpu_query, window),
+            one(&config.memory_query, window),
+            one(&config.disk_query, window),
+            one(&config.vcpus_query, window),
+            one(&config.memory_total_query, window),
+            OptionFuture::from(steal.map(|query| one(query, STEAL_SECONDS.min(window)))),
         );
-        let unreached = unreached
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        self.note_reach(end, unreached);
+        self.note_reach(end, asking.unreached());
+        if asking.was_too_large() {
+            self.narrow.store(true, Ordering::Relaxed);
+        }
         Answers {
             cpu,
             memory,

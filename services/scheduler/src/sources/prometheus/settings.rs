@@ -11,8 +11,8 @@ use crate::{
     samples::units::{CpuUnit, MemoryUnit},
 };
 
-/// Prometheus refuses ranges with more points than this for one series.
-const MOST_POINTS: u32 = 11_000;
+/// With more points of one machine than this no question to the predictor holds them.
+const MOST_POINTS: u32 = 90_000;
 
 /// Section `scheduler.prometheus`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -30,6 +30,8 @@ pub struct PrometheusConfig {
     /// Further headers of each query to the central Prometheus, by name; the values are shown nowhere. An underscore in a
     /// name is sent as a hyphen, which variables can't hold. Default none.
     pub headers: BTreeMap<String, Secret>,
+    /// Signs queries with the credentials of AWS, for Amazon Managed Service for Prometheus. Default none.
+    pub sigv4: Option<SigV4Config>,
     /// Port of the Prometheus on each instance. Default 9090.
     pub port: u16,
     /// Which address of the instance to ask, in mode `on_instance`: `private` or `public`. Default private.
@@ -37,7 +39,8 @@ pub struct PrometheusConfig {
     /// Label that tells instances apart. Default instance.
     pub instance_label: String,
     /// PromQL for CPU in use, percent. `$instances` stands for the targets' labels as an escaped regular expression, `$range`
-    /// for a range of rates that fits step and scrapes. Default: all but idle, iowait and steal, which are no demand.
+    /// for a range of rates that fits step and scrapes, `$targets` for a matcher of the labels in the queries of a fleet of
+    /// more than 500, and for nothing else. Default: all but idle, iowait and steal, which are no demand.
     pub cpu_query: String,
     /// PromQL for CPU that the host kept from the machine, percent. It is no demand; much of it raises a note. Null leaves
     /// it out.
@@ -61,7 +64,7 @@ pub struct PrometheusConfig {
     /// Seconds between scrapes of the exporters, at most: `$range` is the longer of a step and a scrape, and of four
     /// scrapes. Default 60.
     pub scrape_interval_seconds: u32,
-    /// Seconds of history to read. Default 172800, two days; at most 11,000 steps.
+    /// Seconds of history to read. Default 172800, two days; at most 90,000 steps.
     pub window_seconds: u32,
     /// Fewer CPU samples than this are no basis for anything. Default 3.
     pub min_samples: u32,
@@ -71,7 +74,7 @@ pub struct PrometheusConfig {
     pub timeout_seconds: u32,
     /// Largest answer that is read, in bytes after decompression. Default 67108864, 64 MiB.
     pub max_body_bytes: u64,
-    /// Queries in flight, in mode `on_instance`. Default 32.
+    /// Queries in flight; at one central Prometheus 8 at most. Default 32.
     pub concurrency: u32,
 }
 
@@ -83,6 +86,7 @@ impl Default for PrometheusConfig {
             bearer_token: None,
             tenant: None,
             headers: BTreeMap::new(),
+            sigv4: None,
             port: 9090,
             address: Address::Private,
             instance_label: "instance".to_owned(),
@@ -106,6 +110,16 @@ impl Default for PrometheusConfig {
     }
 }
 
+/// Section `scheduler.prometheus.sigv4`.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SigV4Config {
+    /// Region of the workspace, such as eu-west-1.
+    pub region: String,
+    /// Profile of the shared configuration files. Default: environment, then the machine's or the task's role.
+    pub profile: Option<String>,
+}
+
 /// Where Prometheus runs.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -127,10 +141,15 @@ pub enum Address {
 }
 
 impl PrometheusConfig {
-    /// One of the expressions as it is asked for, but for the targets' labels.
+    /// One of the expressions as it is asked for, but for the targets.
     pub fn in_range(&self, expression: &str) -> String {
         let range = expressions::range_seconds(self.step_seconds, self.scrape_interval_seconds);
         expressions::with_range(expression, range)
+    }
+
+    /// One of the expressions as it is asked for all of a small fleet, by their addresses.
+    pub fn for_all(&self, expression: &str) -> String {
+        expressions::with_targets(&self.in_range(expression), &self.instance_label, None)
     }
 
     /// Checks the section.
@@ -204,17 +223,52 @@ impl PrometheusConfig {
                 ));
             }
         }
+        self.check_sigv4(bearer_token.is_some())?;
         let login = url::Url::parse(&self.url)
             .is_ok_and(|url| !url.username().is_empty() || url.password().is_some());
         let elsewhere = [
             (bearer_token.is_some(), ("authorization", "bearer_token")),
             (login, ("authorization", "user and password in url")),
             (self.tenant.is_some(), ("x-scope-orgid", "tenant")),
+            (self.sigv4.is_some(), ("authorization", "sigv4")),
         ];
         let elsewhere: Vec<_> = elsewhere
             .into_iter()
             .filter_map(|(is_set, name)| is_set.then_some(name))
             .collect();
         headers::check(&self.headers, &elsewhere)
+    }
+
+    fn check_sigv4(&self, has_token: bool) -> Result<(), ConfigError> {
+        let Some(sigv4) = &self.sigv4 else {
+            return Ok(());
+        };
+        let key = |name: &str| format!("scheduler.prometheus.sigv4{name}");
+        let is_region = |text: &str| {
+            let fits =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            text.contains('-') && text.bytes().all(fits)
+        };
+        if !is_region(&sigv4.region) {
+            return Err(invalid(
+                &key(".region"),
+                "must be a region, such as eu-west-1",
+            ));
+        }
+        if has_token {
+            let why = "contradicts bearer_token; leave one of them out";
+            return Err(invalid(&key(""), why));
+        }
+        if self.mode == Mode::OnInstance {
+            let why = "is for one central Prometheus, and mode is on_instance";
+            return Err(invalid(&key(""), why));
+        }
+        let has_login = url::Url::parse(&self.url)
+            .is_ok_and(|url| !url.username().is_empty() || url.password().is_some());
+        if has_login {
+            let why = "contradicts user and password in url; leave one of them out";
+            return Err(invalid(&key(""), why));
+        }
+        Ok(())
     }
 }

@@ -7,16 +7,17 @@ mod types;
 
 use std::collections::HashMap;
 
+use async_trait::async_trait;
 use futures::FutureExt as _;
 
 use super::known::{Gathered, Gathering, Learned, Unread};
 use crate::{
     bounded::run_all,
-    domain::{Instance, Knowledge, Observation, Policy, Series, Target, TypeInfo},
+    domain::{Instance, Knowledge, Observation, Policy, Series, Sizing, Target, TypeInfo},
     samples::{
         observe::observe,
         rules::{CurrentType, Rules},
-        steal,
+        steal, steps,
     },
     sources::{Measured, Reading, Unmeasured},
 };
@@ -38,9 +39,10 @@ enum Judged {
 pub async fn gather<'a>(inputs: &Inputs<'_>, targets: &'a [Target]) -> Gathering<'a> {
     let (described, reading, policy) = futures::join!(
         instances::describe(inputs, targets),
-        inputs.source.begin(targets, inputs.now),
+        inputs.in_time(inputs.source.begin(targets, inputs.now)),
         inputs.peers.decision.policy()
     );
+    let reading = reading.unwrap_or_else(|_| Box::new(Late));
     let (described, mut learned) = described;
     let policy = policy.unwrap_or_else(|error| {
         learned.unread.push(Unread::Policy(error));
@@ -60,7 +62,10 @@ pub async fn gather<'a>(inputs: &Inputs<'_>, targets: &'a [Target]) -> Gathering
         };
         let rules = rules(inputs, target, &policy, &learned);
         match judge(measured, &rules, &instance, &types) {
-            Ok((observation, mut series, notes, advice)) => {
+            Ok((mut observation, mut series, notes, advice)) => {
+                if policy.sizing != Sizing::Without {
+                    observation.past = steps::past(&series);
+                }
                 let memories = inputs.memories;
                 series.calibration_state =
                     memories.calibration(&target.id, &instance.instance_type, &series);
@@ -107,6 +112,17 @@ pub async fn gather<'a>(inputs: &Inputs<'_>, targets: &'a [Target]) -> Gathering
         policy,
         types,
         learned,
+    }
+}
+
+/// A window that was not read in time.
+struct Late;
+
+#[async_trait]
+impl Reading for Late {
+    async fn of(&self, _: &Target, _: &Instance) -> Result<Measured, Unmeasured> {
+        let why = "no metrics within the time of a tick; see scheduler.tick_timeout_seconds";
+        Err(Unmeasured(why.to_owned()))
     }
 }
 
