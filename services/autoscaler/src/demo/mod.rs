@@ -283,10 +283,7 @@ async fn bind(configuration: &Configuration, any_port: bool) -> anyhow::Result<S
 fn expressions(config: &scheduler::PrometheusConfig) -> Expressions {
     Expressions::default()
         .with(&config.for_all(&config.cpu_query), Metric::CpuPercent)
-        .with(
-            &config.for_all(&config.memory_query),
-            Metric::MemoryPercent,
-        )
+        .with(&config.for_all(&config.memory_query), Metric::MemoryPercent)
         .with(
             &config.for_all(&config.disk_query),
             Metric::DiskBytesPerSecond,
