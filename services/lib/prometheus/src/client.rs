@@ -421,6 +421,8 @@ fn innermost(error: &reqwest::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use common::clock::machine;
+
     use super::*;
 
     #[test]
@@ -470,5 +472,45 @@ mod tests {
         assert!(limited("x-partial-response", "true").is_some());
         assert_eq!(limited("x-partial-response", "false"), None);
         assert_eq!(limited("x-request-id", "partial"), None);
+    }
+
+    #[tokio::test]
+    async fn large_bodies_wait_for_each_other_and_small_ones_for_none() {
+        let server = testkit::prometheus::Prometheus::start(|query| {
+            let bytes = query.query.parse().unwrap();
+            testkit::prometheus::json_body(&serde_json::json!({
+                "status": "success",
+                "other": "x".repeat(bytes),
+                "data": {"resultType": "matrix", "result": []},
+            }))
+        })
+        .await;
+        let bounds = Bounds {
+            connect_timeout: Duration::from_secs(3),
+            timeout_seconds: 60,
+            max_body_bytes: 64 << 20,
+            in_flight: 4,
+        };
+        let client = Client::new(bounds, Access::default(), false, |builder| builder).unwrap();
+        let base = Url::parse(&server.url).unwrap();
+        let range = Range {
+            start: 0,
+            end: 60,
+            step_seconds: 60,
+        };
+        let of = |bytes: &'static str| client.query_range(&base, bytes, range);
+        let others = client
+            .large
+            .acquire_many(LARGE_BODIES as u32)
+            .await
+            .unwrap();
+        let mut large = Box::pin(of("9000000"));
+        let limit = Duration::from_millis(500);
+        assert!(machine().timeout(limit, &mut large).await.is_err());
+        of("1000").await.unwrap();
+        drop(others);
+        large.await.unwrap();
+        assert_eq!(client.large.available_permits(), LARGE_BODIES);
+        assert_eq!(client.queries.available_permits(), 4);
     }
 }

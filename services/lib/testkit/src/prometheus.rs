@@ -1,7 +1,7 @@
 //! A Prometheus that answers as it is told: good series, or any of the faults of a metrics source.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex},
 };
 
@@ -40,14 +40,17 @@ impl Query {
         !query.starts_with("count") && !other.iter().any(|name| query.contains(name))
     }
 
-    /// Whether its matchers let the series of this `instance` through.
+    /// The instances that it is narrowed to; `None` when it asks for all.
+    pub fn narrowed_to(&self) -> Option<HashSet<String>> {
+        let (_, rest) = self.query.split_once("instance=~\"")?;
+        let alternatives = rest.split('"').next().unwrap_or_default();
+        let names = alternatives.split('|');
+        Some(names.map(|name| name.replace(r"\\", "")).collect())
+    }
+
+    /// Whether its matchers let the series of this instance through.
     pub fn asks_for(&self, label: &str) -> bool {
-        let text = label.replace('.', r"\\.");
-        let matcher = self.query.split_once("instance=~\"");
-        matcher.is_none_or(|(_, rest)| {
-            let alternatives = rest.split('"').next().unwrap_or_default();
-            alternatives.split('|').any(|one| one == text)
-        })
+        self.narrowed_to().is_none_or(|names| names.contains(label))
     }
 }
 

@@ -37,7 +37,8 @@ async fn fleet_of(number: usize, prometheus: &str) -> (World, String) {
 /// What a Prometheus with `number` machines has of those that it is asked for.
 fn machines(query: &Query, number: usize) -> Response {
     let all = (0..number).map(label);
-    let asked = all.filter(|label| query.asks_for(label));
+    let names = query.narrowed_to();
+    let asked = all.filter(|label| names.as_ref().is_none_or(|names| names.contains(label)));
     let one = |label: String| {
         series(query, labels(&[("instance", &label)]), |_| {
             Some(value(query, 50.0).to_string())
@@ -58,101 +59,6 @@ fn all_known(tick: &Tick, number: usize) {
     assert_eq!(errors(tick), [(String::new(), number)].into());
     let known = |result: &&proto::scheduler::v1::TargetResult| result.cpu_percent == Some(50.0);
     assert_eq!(tick.results.iter().filter(known).count(), number);
-}
-
-const SHORT: &str = "window_seconds: 3600";
-
-#[tokio::test]
-async fn a_large_fleet_is_asked_for_in_chunks_and_a_bad_one_blinds_only_its_own() {
-    let (world, lines) = fleet_of(600, SHORT).await;
-    world.prometheus.answer(|query| machines(query, 2_000));
-    let scheduler = world.scheduler(&lines).await;
-    all_known(&scheduler.tick().await, 600);
-    let queries = world.prometheus.queries();
-    assert_eq!(queries.len(), 12, "two of each");
-    let longest = queries.iter().map(|query| query.query.len()).max().unwrap();
-    assert!(longest > 3 * 500 * 10, "{longest}");
-    assert!(
-        queries
-            .iter()
-            .all(|query| query.asks_for(&label(3)) != query.asks_for(&label(503)))
-    );
-
-    world.prometheus.answer(
-        |query| match query.is_for_cpu() && query.asks_for(&label(503)) {
-            true => status(503, "one store is down"),
-            false => machines(query, 2_000),
-        },
-    );
-    let tick = scheduler.tick().await;
-    let errors = errors(&tick);
-    assert_eq!(errors.len(), 2, "{errors:?}");
-    assert_eq!(errors[""], 500);
-    assert_eq!(result(&tick, "t499").cpu_percent, Some(50.0));
-    assert!(result(&tick, "t500").error.contains("one store is down"));
-}
-
-#[tokio::test]
-async fn who_gives_all_whatever_is_asked_is_asked_once_more_for_all() {
-    let (world, lines) = fleet_of(600, SHORT).await;
-    world.prometheus.answer(|query| {
-        let mut all = query.clone();
-        if query.query.contains("instance=~") {
-            all.query = query.query.replace("instance=~", "");
-        }
-        machines(&all, 600)
-    });
-    let scheduler = world.scheduler(&lines).await;
-    all_known(&scheduler.tick().await, 600);
-    let queries = world.prometheus.queries();
-    assert_eq!(queries.len(), 12);
-    let narrowed = queries
-        .iter()
-        .filter(|query| query.query.contains("=~\"10"));
-    assert_eq!(narrowed.clone().count(), 6);
-    assert!(
-        narrowed.clone().all(|query| query.asks_for(&label(3))),
-        "no second chunk"
-    );
-}
-
-#[tokio::test]
-async fn an_expression_that_cannot_be_narrowed_is_asked_for_all() {
-    let own = "cpu_query: 'instance:cpu:rate5m', window_seconds: 3600";
-    let (world, lines) = fleet_of(600, own).await;
-    world.prometheus.answer(|query| machines(query, 600));
-    let scheduler = world.scheduler(&lines).await;
-    all_known(&scheduler.tick().await, 600);
-    let queries = world.prometheus.queries();
-    let own = queries
-        .iter()
-        .filter(|query| query.query == "instance:cpu:rate5m");
-    assert_eq!((own.count(), queries.len()), (1, 11));
-}
-
-#[tokio::test]
-async fn in_urls_chunks_are_smaller() {
-    let (world, lines) = fleet_of(600, SHORT).await;
-    world.prometheus.answer(|query| {
-        let encoded = url::form_urlencoded::byte_serialize(query.query.as_bytes());
-        match query.method.as_str() {
-            "POST" => status(405, "read only"),
-            _ if encoded.map(str::len).sum::<usize>() > 8_000 => status(414, "too long"),
-            _ => machines(query, 600),
-        }
-    });
-    let scheduler = world.scheduler(&lines).await;
-    all_known(&scheduler.tick().await, 600);
-    world.prometheus.queries();
-    all_known(&scheduler.tick().await, 600);
-    let queries = world.prometheus.queries();
-    // It is known by then: none is sent in vain.
-    assert!(queries.iter().all(|query| query.method == "GET"));
-    for number in [0, 599] {
-        let label = label(number);
-        let asking = queries.iter().filter(|query| query.asks_for(&label));
-        assert_eq!(asking.count(), 6, "each is asked for once");
-    }
 }
 
 #[tokio::test]
@@ -231,26 +137,4 @@ async fn queries_in_flight_are_bounded_on_instances_too() {
     let scheduler = world.scheduler(&lines).await;
     all_known(&scheduler.tick().await, 3);
     assert_eq!(MOST.load(Ordering::SeqCst), 2);
-}
-
-#[tokio::test]
-async fn a_server_that_answers_nothing_ends_a_tick_soon() {
-    let (world, lines) = fleet_of(2_000, SHORT).await;
-    world.prometheus.answer(|query| {
-        std::thread::sleep(Duration::from_secs(3));
-        machines(query, 1)
-    });
-    let scheduler = world
-        .scheduler(&lines.replace("timeout_seconds: 20, ", "timeout_seconds: 1, "))
-        .await;
-    let tick = scheduler.tick().await;
-    let errors = errors(&tick);
-    assert_eq!(errors.values().sum::<usize>(), 2_000);
-    assert!(
-        errors.keys().all(|error| error.contains("within 1 s")),
-        "{errors:?}"
-    );
-    let asked = world.prometheus.queries().len();
-    // Of 24: what was on its way already.
-    assert!(asked <= 18, "{asked}");
 }

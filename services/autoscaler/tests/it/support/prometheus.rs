@@ -21,7 +21,9 @@ pub fn cpu(percent: f64, labels: Vec<String>) -> impl Fn(&Query) -> Response {
             })
             .collect();
         let values = values.join(",");
-        let asked = labels.iter().filter(|label| query.asks_for(label));
+        let names = query.narrowed_to();
+        let is_asked = |label: &&String| names.as_ref().is_none_or(|names| names.contains(*label));
+        let asked = labels.iter().filter(is_asked);
         let series = asked.map(|label| {
             format!("{{\"metric\":{{\"instance\":\"{label}\"}},\"values\":[{values}]}}")
         });

@@ -246,3 +246,6 @@ impl PrometheusSource {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

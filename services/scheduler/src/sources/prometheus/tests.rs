@@ -1,0 +1,189 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use axum::response::Response;
+use testkit::prometheus::{Prometheus as Server, Query, labels, matrix, series, status, value};
+
+use super::*;
+use crate::domain::InstanceState;
+
+const NOW: i64 = 1_700_000_000;
+
+fn label(number: usize) -> String {
+    format!("10.1.{}.{}:9100", number / 250, number % 250)
+}
+
+/// What a server with `number` machines has of those that it is asked for.
+fn machines(query: &Query, number: usize) -> Response {
+    let all = (0..number).map(label);
+    let names = query.narrowed_to();
+    let asked = all.filter(|label| names.as_ref().is_none_or(|names| names.contains(label)));
+    let one = |label: String| {
+        series(query, labels(&[("instance", &label)]), |_| {
+            Some(value(query, 50.0).to_string())
+        })
+    };
+    matrix(asked.map(one).collect())
+}
+
+/// A source that reads three samples from `server`.
+fn source(server: &Server, change: impl FnOnce(&mut PrometheusConfig)) -> PrometheusSource {
+    let mut config = PrometheusConfig {
+        url: server.url.clone(),
+        window_seconds: 600,
+        timeout_seconds: 60,
+        ..PrometheusConfig::default()
+    };
+    change(&mut config);
+    PrometheusSource::new(&config).unwrap()
+}
+
+/// How many of `number` targets have their three samples, and how many each reason why not.
+async fn read(source: &PrometheusSource, number: usize) -> BTreeMap<String, usize> {
+    let target = |number: usize| Target {
+        id: format!("t{number}"),
+        instance_id: format!("i-{number:08x}"),
+        label: Some(label(number)),
+        ladder: Vec::new(),
+    };
+    let instance = Instance {
+        instance_type: "t2.small".to_owned(),
+        state: InstanceState::Running,
+        private_ip: String::new(),
+        public_ip: String::new(),
+        dry_run: true,
+        vcpus: None,
+    };
+    let targets: Vec<Target> = (0..number).map(target).collect();
+    let end = Timestamp::from_second(NOW).unwrap();
+    let reading = source.begin(&targets, end).await;
+    let mut found = BTreeMap::new();
+    for target in &targets {
+        let said = match reading.of(target, &instance).await {
+            Ok(measured) => {
+                let series = measured.series;
+                let whole = [series.cpu, series.memory, series.disk, series.vcpus];
+                assert!(whole.iter().all(|series| series.len() == 3), "{whole:?}");
+                measured.notes.join("; ")
+            }
+            Err(Unmeasured(why)) => why,
+        };
+        *found.entry(said).or_default() += 1;
+    }
+    found
+}
+
+fn all_known(number: usize) -> BTreeMap<String, usize> {
+    [(String::new(), number)].into()
+}
+
+#[tokio::test]
+async fn a_large_fleet_is_asked_for_in_chunks_and_a_bad_one_blinds_only_its_own() {
+    let server = Server::start(|query| machines(query, 700)).await;
+    let source = source(&server, |_| ());
+    assert_eq!(read(&source, 500).await, all_known(500));
+    let queries = server.queries();
+    assert_eq!(queries.len(), 6, "one of each");
+    assert!(queries.iter().all(|query| !query.query.contains("=~\"10")));
+
+    assert_eq!(read(&source, 600).await, all_known(600));
+    let queries = server.queries();
+    assert_eq!(queries.len(), 12, "two of each");
+    let asks_for = |query: &Query, number| query.asks_for(&label(number));
+    assert!(
+        queries
+            .iter()
+            .all(|query| asks_for(query, 3) != asks_for(query, 503) && !asks_for(query, 601))
+    );
+
+    server.answer(
+        move |query| match query.is_for_cpu() && asks_for(query, 503) {
+            true => status(503, "one store is down"),
+            false => machines(query, 700),
+        },
+    );
+    let found = read(&source, 600).await;
+    assert_eq!((found[""], found.len()), (500, 2), "{found:?}");
+    let (why, number) = found.last_key_value().unwrap();
+    assert!(why.contains("one store is down"), "{why}");
+    assert_eq!(*number, 100);
+}
+
+#[tokio::test]
+async fn who_gives_all_whatever_is_asked_is_asked_once_more_for_all() {
+    let server = Server::start(|query| {
+        let mut all = query.clone();
+        all.query = query.query.replace("instance=~", "");
+        machines(&all, 600)
+    })
+    .await;
+    let source = source(&server, |_| ());
+    assert_eq!(read(&source, 600).await, all_known(600));
+    let queries = server.queries();
+    assert_eq!(queries.len(), 12);
+    let mut narrowed = queries.iter().filter(|query| query.narrowed_to().is_some());
+    let no_second = |query: &Query| query.asks_for(&label(3));
+    assert!(narrowed.all(no_second));
+}
+
+#[tokio::test]
+async fn an_expression_that_cannot_be_narrowed_is_asked_for_all() {
+    let server = Server::start(|query| machines(query, 600)).await;
+    let source = source(&server, |config| {
+        config.cpu_query = "instance:cpu:rate5m".to_owned();
+    });
+    assert_eq!(read(&source, 600).await, all_known(600));
+    let queries = server.queries();
+    let own = queries
+        .iter()
+        .filter(|query| query.query == "instance:cpu:rate5m");
+    assert_eq!((own.count(), queries.len()), (1, 11));
+}
+
+#[tokio::test]
+async fn in_urls_chunks_are_smaller() {
+    let server = Server::start(|query| {
+        let encoded = url::form_urlencoded::byte_serialize(query.query.as_bytes());
+        match query.method.as_str() {
+            "POST" => status(405, "read only"),
+            _ if encoded.map(str::len).sum::<usize>() > 8_000 => status(414, "too long"),
+            _ => machines(query, 600),
+        }
+    })
+    .await;
+    let source = source(&server, |_| ());
+    assert_eq!(read(&source, 600).await, all_known(600));
+    server.queries();
+    assert_eq!(read(&source, 600).await, all_known(600));
+    let queries = server.queries();
+    // It is known by then: none is sent in vain.
+    assert!(queries.iter().all(|query| query.method == "GET"));
+    for number in [0, 599] {
+        let asking = queries
+            .iter()
+            .filter(|query| query.asks_for(&label(number)));
+        assert_eq!(asking.count(), 6, "each is asked for once");
+    }
+}
+
+#[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a server that hangs, in real time"
+)]
+async fn a_server_that_answers_nothing_is_not_asked_for_each_chunk() {
+    let server = Server::start(|query| {
+        std::thread::sleep(Duration::from_secs(2));
+        machines(query, 1)
+    })
+    .await;
+    let source = source(&server, |config| config.timeout_seconds = 1);
+    let found = read(&source, 6_000).await;
+    assert!(
+        found.keys().all(|why| why.contains("within 1 s")),
+        "{found:?}"
+    );
+    // Of 72: what was on its way already.
+    let asked = server.queries().len();
+    assert!(asked <= 18, "{asked}");
+    assert_eq!(source.reach().unreached, 1);
+}
