@@ -11,6 +11,7 @@ mod http;
 mod metrics_faults;
 mod one_actor;
 mod process;
+mod reviews;
 mod standing;
 mod support;
 mod ticks;
