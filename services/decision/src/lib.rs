@@ -34,7 +34,7 @@ pub use crate::{
         input::InstanceType,
         ladder::{Disorder, disorder},
     },
-    policy::document::{Policy, Source},
+    policy::document::{Policy, Source, Strategy},
 };
 use crate::{
     service::{Retention, Rules, Service, metrics::Metrics},

@@ -6,6 +6,7 @@ mod leases;
 pub mod metrics;
 pub mod pauses;
 pub mod policies;
+pub mod reviews;
 mod stopwatch;
 pub mod targets;
 mod upkeep;

@@ -12,10 +12,12 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use sizing::review::Review;
 
 use self::error::StoreError;
 use crate::{
     decide::{
+        guide::Guide,
         input::PendingAction,
         record::{Decision, Stored},
     },
@@ -98,6 +100,12 @@ pub trait View: Send {
     /// How the last resizes of a target ended.
     async fn cooldowns(&mut self, target_id: &str) -> Result<Cooldowns, StoreError>;
 
+    /// What the newest review of a target says.
+    async fn guide(&mut self, target_id: &str) -> Result<Option<Guide>, StoreError>;
+
+    /// All of the newest review of a target.
+    async fn review(&mut self, target_id: &str) -> Result<Option<Review>, StoreError>;
+
     /// The targets with a resize that ended after `since`.
     async fn targets_rested_since(&mut self, since: Timestamp) -> Result<Vec<String>, StoreError>;
 
@@ -167,6 +175,14 @@ pub trait Transaction: View {
         &mut self,
         target_id: &str,
         cooldowns: &Cooldowns,
+    ) -> Result<(), StoreError>;
+
+    /// Stores a review of a target; the one before gives way to it.
+    async fn set_review(
+        &mut self,
+        target_id: &str,
+        guide: &Guide,
+        review: &Review,
     ) -> Result<(), StoreError>;
 
     /// Keeps a policy for as long as decisions refer to it.

@@ -3,13 +3,16 @@
 pub mod fields;
 mod forecast;
 mod from_domain;
+mod sizing;
 
+use ::sizing::step;
 use common::{request::Fields, status::FieldViolation};
 use proto::{decision::v1 as proto_decision, predictor::v1::SeriesForecast};
 
 use self::fields::one_line;
-pub use self::from_domain::{
-    decision, input, lease, pause, policy, policy_violations, target_state,
+pub use self::{
+    from_domain::{decision, input, lease, pause, policy, policy_violations, target_state},
+    sizing::reviewed,
 };
 use crate::{
     decide::{
@@ -17,9 +20,12 @@ use crate::{
         verdict::ReasonCode,
     },
     policy::validate::ladder_violations,
+    service::reviews::ReviewRequest,
 };
 
 const MAX_INSTANCE_TYPES: usize = 1_000;
+/// Steps of a past: 21 days.
+const MAX_STEPS: usize = 21 * step::DAY;
 /// What goes beyond is cut off, not refused: notes decide nothing.
 const MAX_NOTES: usize = 16;
 
@@ -40,30 +46,7 @@ pub fn decide_request(
     if !message.instance_type.is_empty() || unknown.is_none() {
         fields.instance_type("instance_type", &message.instance_type);
     }
-    if message.instance_types.len() > MAX_INSTANCE_TYPES {
-        fields.bad(
-            "instance_types",
-            format!(
-                "has {} entries; at most {MAX_INSTANCE_TYPES} are allowed",
-                message.instance_types.len()
-            ),
-        );
-    }
-    let instance_types = message
-        .instance_types
-        .into_iter()
-        .take(MAX_INSTANCE_TYPES)
-        .enumerate()
-        .map(|(index, size)| {
-            let field = format!("instance_types[{index}].instance_type");
-            fields.instance_type(&field, &size.instance_type);
-            InstanceType {
-                instance_type: size.instance_type,
-                vcpus: size.vcpus,
-                memory_mib: size.memory_mib,
-            }
-        })
-        .collect();
+    let instance_types = instance_types(&mut fields, message.instance_types);
     for violation in ladder_violations("ladder", &message.ladder) {
         fields.bad(violation.field, violation.description);
     }
@@ -91,6 +74,69 @@ pub fn decide_request(
             .collect(),
     };
     fields.finish(input)
+}
+
+/// The request of `ReviewTarget`.
+///
+/// # Errors
+/// Every bad field.
+pub fn review_request(
+    message: proto_decision::ReviewTargetRequest,
+) -> Result<ReviewRequest, Vec<FieldViolation>> {
+    let mut fields = Fields::default();
+    if message.demand.len() > MAX_STEPS {
+        fields.bad(
+            "demand",
+            format!(
+                "has {} numbers; at most {MAX_STEPS} are allowed",
+                message.demand.len()
+            ),
+        );
+    }
+    if let Some(bad) = message.demand.iter().find(|demand| **demand < 0.0) {
+        fields.bad("demand", format!("{bad} is no demand"));
+    }
+    for violation in ladder_violations("ladder", &message.ladder) {
+        fields.bad(violation.field, violation.description);
+    }
+    let known = |demand: f32| Some(demand).filter(|demand| demand.is_finite());
+    let request = ReviewRequest {
+        target_id: fields.id("target_id", message.target_id),
+        demand: message.demand.into_iter().map(known).collect(),
+        instance_types: instance_types(&mut fields, message.instance_types),
+        ladder: message.ladder,
+        lease_epoch: fields::epoch(&mut fields, "lease_epoch", message.lease_epoch),
+    };
+    fields.finish(request)
+}
+
+fn instance_types(
+    fields: &mut Fields,
+    types: Vec<proto_decision::InstanceTypeInfo>,
+) -> Vec<InstanceType> {
+    if types.len() > MAX_INSTANCE_TYPES {
+        fields.bad(
+            "instance_types",
+            format!(
+                "has {} entries; at most {MAX_INSTANCE_TYPES} are allowed",
+                types.len()
+            ),
+        );
+    }
+    types
+        .into_iter()
+        .take(MAX_INSTANCE_TYPES)
+        .enumerate()
+        .map(|(index, size)| {
+            let field = format!("instance_types[{index}].instance_type");
+            fields.instance_type(&field, &size.instance_type);
+            InstanceType {
+                instance_type: size.instance_type,
+                vcpus: size.vcpus,
+                memory_mib: size.memory_mib,
+            }
+        })
+        .collect()
 }
 
 fn unknown(fields: &mut Fields, reason: &str, code: i32) -> Option<Unknown> {
@@ -151,6 +197,7 @@ fn observation(fields: &mut Fields, message: proto_decision::Observation) -> Opt
         message.cpu_peak_last_hour_percent,
         f64::MAX,
     );
+    let past = message.past.as_ref().map(|past| sizing::past(fields, past));
     let cpu_percent = fields.number("observation.cpu_percent", message.cpu_percent, 0.0, 100.0);
     Some(Observation {
         observed_at: observed_at?,
@@ -169,5 +216,6 @@ fn observation(fields: &mut Fields, message: proto_decision::Observation) -> Opt
             observed_seconds: message.memory_observed_seconds,
         },
         cpu_peak_last_hour_percent,
+        past,
     })
 }

@@ -101,7 +101,7 @@ fn refuse(service: &Service, error: &ServiceError) -> Status {
                 StoreError::Statement(_) => Status::internal(text),
             }
         }
-        ServiceError::NotFound(_) => Status::not_found(text),
+        ServiceError::NotFound(_) | ServiceError::UnknownTarget(_) => Status::not_found(text),
         ServiceError::Outcome(_) => {
             status::failed_precondition("DECISION_ENDED", "decision", &text)
         }
@@ -160,6 +160,33 @@ impl DecisionService for Api {
                 Ok(Response::new(message::DecideResponse {
                     decision: Some(convert::decision(&decided)),
                 }))
+            })
+            .await
+    }
+
+    async fn review_target(
+        &self,
+        request: Request<message::ReviewTargetRequest>,
+    ) -> Result<Response<message::ReviewTargetResponse>, Status> {
+        let deadline = deadline(&request);
+        self.calls
+            .observe("ReviewTarget", async {
+                let request = convert::review_request(request.into_inner()).map_err(invalid)?;
+                let prepared = self.read(self.service.prepare_review(request)).await?;
+                // It is all computing, and takes what many calls would take.
+                let replayed = match tokio::task::spawn_blocking(move || prepared.replay()).await {
+                    Ok(replayed) => replayed,
+                    Err(error) => {
+                        return Err(Status::internal(format!("the review broke off: {error}")));
+                    }
+                };
+                let reviewed = self
+                    .write(deadline, move |service| {
+                        let replayed = replayed.clone();
+                        async move { service.store_review(replayed).await }
+                    })
+                    .await?;
+                Ok(Response::new(convert::reviewed(&reviewed)))
             })
             .await
     }

@@ -109,19 +109,18 @@ impl<'a> Case<'a> {
         below.find(|to| self.is_step(to, down))
     }
 
-    /// CPU of the present type that would be the up threshold of `smaller`; `None` where sizes are unknown.
-    pub fn capacity_of(&self, smaller: &str) -> Option<Capacity> {
+    /// CPU of the present type that would be so many percent of `smaller`; `None` where sizes are unknown.
+    pub fn capacity_of(&self, smaller: &str, percent: f64) -> Option<Capacity> {
         let smaller = self.input.size_of(smaller)?;
         let now = self.input.size_of(&self.input.instance_type)?;
         if smaller.vcpus == 0 || now.vcpus == 0 {
             return None;
         }
-        let up = self.policy.scale_up_cpu;
-        let cpu_percent = up * f64::from(smaller.vcpus) / f64::from(now.vcpus);
+        let cpu_percent = percent * f64::from(smaller.vcpus) / f64::from(now.vcpus);
         Some(Capacity {
             cpu_percent,
             words: format!(
-                "{cpu_percent:.1} %, which would be {up} % of {} ({} vCPU instead of {})",
+                "{cpu_percent:.1} %, which would be {percent} % of {} ({} vCPU instead of {})",
                 smaller.instance_type, smaller.vcpus, now.vcpus
             ),
         })

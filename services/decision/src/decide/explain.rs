@@ -1,6 +1,7 @@
 //! A decision in words, and the proof that it can be made again.
 
 use jiff::Timestamp;
+use sizing::pool;
 
 use crate::{
     decide::{
@@ -10,7 +11,7 @@ use crate::{
         verdict::{Action, Verdict},
         walk,
     },
-    policy::document::Policy,
+    policy::document::{Policy, Strategy},
     text,
 };
 
@@ -36,6 +37,16 @@ pub fn explain(decision: &Decision, input: &Input, state: &State, policy: &Polic
         lines.push(format!("{label:<9} {note}"));
     }
     lines.push(format!("Forecast  {}", forecast(policy, input)));
+    if let Some(rule) = rule(policy, state) {
+        lines.push(format!("Rule      {rule}"));
+    }
+    if let Some(guide) = &state.guide {
+        lines.push(format!(
+            "Review    {}: {}",
+            text::time(guide.reviewed_at),
+            guide.why
+        ));
+    }
     for (index, check) in decision.verdict.checks.iter().enumerate() {
         let label = if index == 0 { "Checks" } else { "" };
         lines.push(format!(
@@ -134,6 +145,21 @@ fn forecast(policy: &Policy, input: &Input) -> String {
             outlook.distribution.below(policy.scale_down_cpu),
         ),
         Err(why) => format!("none: {why}"),
+    }
+}
+
+/// The sizing rule that decided, where one did.
+fn rule(policy: &Policy, state: &State) -> Option<String> {
+    match policy.strategy {
+        Strategy::Threshold => None,
+        Strategy::Headroom => Some(format!("{}, the policy's", policy.headroom)),
+        Strategy::Adaptive => Some(match &state.guide {
+            Some(guide) => format!("{}, this machine's own", guide.rule),
+            None => format!(
+                "{}, upwards only: its past was not reviewed yet",
+                pool::COMMON
+            ),
+        }),
     }
 }
 

@@ -2,9 +2,13 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sizing::past::Past;
 
 use crate::{
-    decide::verdict::{Action, ReasonCode},
+    decide::{
+        guide::Guide,
+        verdict::{Action, ReasonCode},
+    },
     fleet::{cooldown::Cooldowns, pause::Pause},
     policy::version::digest,
 };
@@ -93,6 +97,9 @@ pub struct Observation {
     /// Highest CPU of the past hour, percent of the current type; above 100 where the demand came from a larger one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_peak_last_hour_percent: Option<f64>,
+    /// What sizing rules look at, in vCPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<Past>,
 }
 
 /// How much history a measurement rests on. None, where the caller doesn't say.
@@ -198,6 +205,9 @@ pub struct State {
     pub pauses: Vec<Pause>,
     /// How the last resizes ended.
     pub cooldowns: Cooldowns,
+    /// What the newest review says, where the strategy asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guide: Option<Guide>,
 }
 
 /// An action whose end has not been reported.

@@ -28,6 +28,18 @@ impl<'a> Distribution<'a> {
         self.cumulative(value, Side::Below)
     }
 
+    /// The value at `quantile`, where that lies between the given ones.
+    pub fn quantile(&self, quantile: f64) -> Option<f64> {
+        let known = self.quantiles;
+        let after = known.iter().position(|known| known.quantile >= quantile)?;
+        let right = known[after];
+        let Some(left) = after.checked_sub(1).map(|before| known[before]) else {
+            return (right.quantile == quantile).then_some(right.value);
+        };
+        let share = (quantile - left.quantile) / (right.quantile - left.quantile);
+        Some(left.value + share * (right.value - left.value))
+    }
+
     fn cumulative(&self, value: f64, side: Side) -> f64 {
         let quantiles = self.quantiles;
         // How many of the given values the wanted probability lies past.

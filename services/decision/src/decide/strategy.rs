@@ -1,5 +1,9 @@
 //! Strategies: one function each, from a case of which enough is known to a wish.
 
+pub mod adaptive;
+pub mod headroom;
+mod saturation;
+mod sizing_rule;
 pub mod threshold;
 
 use crate::{
@@ -17,5 +21,7 @@ use crate::{
 pub fn ask(known: &Known<'_>) -> Result<Want, NoWant> {
     match known.case.policy.strategy {
         Strategy::Threshold => threshold::ask(known),
+        Strategy::Headroom => headroom::ask(known),
+        Strategy::Adaptive => adaptive::ask(known),
     }
 }

@@ -84,6 +84,12 @@ pub enum ReasonCode {
     PresentTooHigh,
     /// A type of the ladder is smaller than one below it.
     LadderUnordered,
+    /// The need of a sizing rule fills more of the present type than its target.
+    NeedAboveTarget,
+    /// The need and the quiet of a sizing rule fit a smaller type.
+    QuietFitsSmaller,
+    /// A sizing rule asks for nothing.
+    SizeFits,
 }
 
 impl ReasonCode {

@@ -24,9 +24,21 @@ pub struct Want {
     pub sentence: String,
     /// Measured, so that no forecast has to be confident.
     pub measured: bool,
+    /// The rung of the ladder to go to; `None` for the next one.
+    pub rung: Option<usize>,
+    /// Percent of a smaller type's CPU that the present may fill.
+    pub fills_percent: f64,
 }
 
 impl Want {
+    /// The same, to a rung of the ladder.
+    pub fn at_rung(self, rung: usize) -> Self {
+        Self {
+            rung: Some(rung),
+            ..self
+        }
+    }
+
     /// The end of the walk for what was wanted, and the reason against it.
     pub fn but(&self, code: ReasonCode, why: impl Display) -> Stop {
         Stop::new(code, format!("{}, but {why}", self.sentence))
@@ -37,6 +49,7 @@ impl Want {
 pub struct NoWant {
     /// Why there is none.
     pub sentence: String,
+    pub code: ReasonCode,
     /// Probability of what was considered.
     pub confidence: f64,
 }

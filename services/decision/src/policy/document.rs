@@ -1,12 +1,19 @@
 //! The document: section `policy` of the configuration, and what `ApplyPolicy` stores.
 
 use serde::{Deserialize, Serialize};
+use sizing::{
+    appetite::{Appetite, Prices},
+    pool,
+    rule::Fit,
+    step,
+};
 
 /// Section `policy`, and the document that `ApplyPolicy` stores.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
-    /// `threshold`: one rung up above `scale_up_cpu`, one rung down below `scale_down_cpu`.
+    /// `threshold`: one rung up above `scale_up_cpu`, one rung down below `scale_down_cpu`. `headroom`: the sizing rule of
+    /// the key `headroom`. `adaptive`: the sizing rule that would have been cheapest over the machine's own past.
     pub strategy: Strategy,
     /// Percent of the current type, 0 to 100; a forecast above it scales up.
     pub scale_up_cpu: f64,
@@ -35,6 +42,23 @@ pub struct Policy {
     pub down_history_seconds: u32,
     /// Of that history, so much must have been observed, seconds.
     pub down_observed_seconds: u32,
+    /// The sizing rule of the strategy `headroom`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub headroom: Fit,
+    /// What the strategy `adaptive` weighs savings against: `careful`, `balanced`, or `thrifty`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub appetite: Appetite,
+    /// In place of the appetite's: the price of a saturated hour, in hours of the ladder's largest type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saturated_hour_price: Option<f64>,
+    /// In place of the appetite's: the price of a restart, in hours of the ladder's largest type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart_price: Option<f64>,
+}
+
+/// What is as ever is left out, so that a document of before has the version that it had.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// How a forecast becomes an action.
@@ -44,6 +68,10 @@ pub enum Strategy {
     /// Two thresholds on the forecast CPU.
     #[default]
     Threshold,
+    /// The policy's sizing rule.
+    Headroom,
+    /// The machine's own sizing rule.
+    Adaptive,
 }
 
 /// Whose policy decides.
@@ -77,6 +105,31 @@ impl Default for Policy {
             // The shortest time in which a machine shows what its day is like.
             down_history_seconds: 86_400,
             down_observed_seconds: 43_200,
+            headroom: pool::COMMON,
+            appetite: Appetite::default(),
+            saturated_hour_price: None,
+            restart_price: None,
+        }
+    }
+}
+
+impl Policy {
+    /// What a review weighs savings against.
+    pub fn prices(&self) -> Prices {
+        let of_appetite = self.appetite.prices();
+        Prices {
+            saturated: self.saturated_hour_price.unwrap_or(of_appetite.saturated),
+            restart_steps: self
+                .restart_price
+                .map_or(of_appetite.restart_steps, |hours| hours * step::HOUR as f64),
+        }
+    }
+
+    /// Whether the strategy is made of sizing rules, which look at the past.
+    pub fn sizes_by_rules(&self) -> bool {
+        match self.strategy {
+            Strategy::Threshold => false,
+            Strategy::Headroom | Strategy::Adaptive => true,
         }
     }
 }

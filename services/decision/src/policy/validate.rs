@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use common::ec2::instance_type_problem;
+use sizing::step;
 
 use crate::policy::document::Policy;
 
@@ -11,6 +12,8 @@ const MAX_COOLDOWN_SECONDS: u32 = 7 * 86_400;
 const MAX_LOOKAHEAD_SECONDS: u32 = 86_400;
 /// Longest history that may be asked for, in seconds: 38 days, what a Prometheus answers in steps of five minutes.
 const MAX_HISTORY_SECONDS: u32 = 38 * 86_400;
+/// Highest price of a saturated hour or a restart, in hours of the largest type: more is never.
+const MAX_PRICE: f64 = 1e6;
 /// Rungs of a ladder.
 const MAX_RUNGS: usize = 64;
 
@@ -92,6 +95,22 @@ impl Policy {
             0.0,
             self.down_history_seconds.into(),
         );
+        range("headroom.up_target", self.headroom.up_target, 0.1, 2.0);
+        range("headroom.down_target", self.headroom.down_target, 0.1, 1.0);
+        range(
+            "headroom.hold_seconds",
+            f64::from(self.headroom.hold_steps) * f64::from(step::SECONDS),
+            0.0,
+            MAX_COOLDOWN_SECONDS.into(),
+        );
+        for (field, price) in [
+            ("saturated_hour_price", self.saturated_hour_price),
+            ("restart_price", self.restart_price),
+        ] {
+            if let Some(price) = price {
+                range(field, price, 0.0, MAX_PRICE);
+            }
+        }
         if up && down && self.scale_down_cpu >= self.scale_up_cpu {
             found.push(Violation::new(
                 "scale_down_cpu",

@@ -18,6 +18,7 @@ use crate::{
         outcome::{End, Outcome},
         quota::Caller,
     },
+    policy::document::Strategy,
     service::{Service, error::ServiceError, micros, policies::PolicyInForce},
     store::{Transaction, error::StoreError},
 };
@@ -42,7 +43,13 @@ impl Service {
             return Ok(decision);
         }
         let lease = transaction.lease(FLEET).await?;
-        self.check_epoch(&input, lease.as_ref(), now)?;
+        Self::check_epoch(
+            &input.target_id,
+            input.lease_epoch,
+            input.dry_run,
+            lease.as_ref(),
+            now,
+        )?;
         self.take_from_quota(Caller {
             address: caller,
             holds_the_lease: input.lease_epoch != 0,
@@ -57,6 +64,10 @@ impl Service {
                 .pauses_in_force([target_id, instance_id], now)
                 .await?,
             cooldowns: transaction.cooldowns(target_id).await?,
+            guide: match policy.strategy {
+                Strategy::Adaptive => transaction.guide(target_id).await?,
+                Strategy::Threshold | Strategy::Headroom => None,
+            },
         };
         if state.cooldowns.anchor(now) {
             tracing::warn!(
@@ -131,18 +142,18 @@ impl Service {
     }
 
     /// Only the one actor decides: its epoch is the one that this store gave out last.
-    fn check_epoch(
-        &self,
-        input: &Input,
+    pub(super) fn check_epoch(
+        target_id: &str,
+        given: u64,
+        dry_run: bool,
         lease: Option<&Lease>,
         now: Timestamp,
     ) -> Result<(), ServiceError> {
-        let given = input.lease_epoch;
         if lease::is_ahead(given, now) {
             return Err(ServiceError::FutureEpoch { given });
         }
         let may = match given {
-            0 => input.dry_run || !lease.is_some_and(|lease| lease.live(now)),
+            0 => dry_run || !lease.is_some_and(|lease| lease.live(now)),
             given => lease.is_some_and(|lease| lease.is_held_under(given)),
         };
         if may {
@@ -150,7 +161,7 @@ impl Service {
         }
         let held = lease.filter(|lease| !lease.holder.is_empty());
         Err(ServiceError::StaleEpoch {
-            target_id: input.target_id.clone(),
+            target_id: target_id.to_owned(),
             given,
             held: held.map_or(0, |lease| lease.epoch),
         })

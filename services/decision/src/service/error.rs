@@ -72,6 +72,9 @@ pub enum ServiceError {
     /// No such decision; it may have been deleted for its age.
     #[error("there is no decision {0}; it may be older than the retention")]
     NotFound(String),
+    /// Reviews are for targets that are decided about.
+    #[error("nothing was ever decided about {0}, so its past is not reviewed")]
+    UnknownTarget(String),
     /// It would end before it begins.
     #[error("{0} is not after now, {1}")]
     PauseInThePast(String, String),

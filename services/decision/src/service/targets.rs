@@ -1,9 +1,10 @@
 //! What is known of one target.
 
 use jiff::Timestamp;
+use sizing::review::Review;
 
 use crate::{
-    decide::record::Decision,
+    decide::{guide::Guide, record::Decision},
     fleet::{direction::Direction, pause::Pause},
     service::{Service, error::ServiceError},
     store::Filter,
@@ -24,6 +25,8 @@ pub struct TargetState {
     pub last: Option<Decision>,
     /// Ends of the last resizes, newest first, at most 10.
     pub recent_resizes: Vec<Timestamp>,
+    /// What the newest review found.
+    pub reviewed: Option<(Guide, Review)>,
 }
 
 impl Service {
@@ -67,6 +70,10 @@ impl Service {
                 .pop(),
             last,
             recent_resizes: transaction.recent_resizes(target_id).await?,
+            reviewed: transaction
+                .guide(target_id)
+                .await?
+                .zip(transaction.review(target_id).await?),
         })
     }
 }

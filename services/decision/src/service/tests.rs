@@ -88,6 +88,7 @@ impl Bench {
                         cpu_evidence: crate::decide::input::Evidence::default(),
                         memory_evidence: crate::decide::input::Evidence::default(),
                         cpu_peak_last_hour_percent: None,
+                        past: None,
                     }),
                     forecast: Some(Forecast {
                         series_id: "web-1".into(),

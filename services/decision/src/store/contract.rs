@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{Filter, SharedStore, Transaction, memory::MemoryStore, sql::SqlStore};
 use crate::{
     decide::{
+        guide::Guide,
         input::{Input, State},
         record::{Decision, Stored},
         verdict::{Action, Check, CheckVerdict, ReasonCode, Verdict},
@@ -654,6 +655,48 @@ async fn a_rest_is_kept_by_direction_and_without_its_timer() {
             let found = transaction.targets_rested_since(at(since)).await.unwrap();
             assert_eq!(found, expected, "{since}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_review_is_kept_until_the_next_one_and_only_with_its_transaction() {
+    each(|store| async move {
+        let track = sizing::past::walk(&vec![Some(0.5); 3 * sizing::step::DAY]);
+        let rungs = sizing::rungs::Rungs::new(&[1.0, 2.0], &[1.0, 2.0]).unwrap();
+        let review = |prices: sizing::appetite::Appetite| {
+            let pool = sizing::pool::measured();
+            sizing::review::review(&track, &pool, &rungs, &prices.prices(), pool[0]).unwrap()
+        };
+        let first = review(sizing::appetite::Appetite::Thrifty);
+        let guide = Guide::new(&first, at(1));
+        let mut transaction = store.write().await.unwrap();
+        transaction
+            .set_review("web-1", &guide, &first)
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+        let second = review(sizing::appetite::Appetite::Careful);
+        let later = Guide::new(&second, at(2));
+        assert_ne!((&second, &later), (&first, &guide));
+        let mut dropped = store.write().await.unwrap();
+        dropped.set_review("web-1", &later, &second).await.unwrap();
+        drop(dropped);
+        let mut view = store.read().await.unwrap();
+        assert_eq!(view.guide("web-1").await.unwrap(), Some(guide));
+        assert_eq!(view.review("web-1").await.unwrap(), Some(first));
+        assert_eq!(view.guide("web-2").await.unwrap(), None);
+        assert_eq!(view.review("web-2").await.unwrap(), None);
+        drop(view);
+        let mut transaction = store.write().await.unwrap();
+        transaction
+            .set_review("web-1", &later, &second)
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+        let mut view = store.read().await.unwrap();
+        assert_eq!(view.guide("web-1").await.unwrap(), Some(later));
+        assert_eq!(view.review("web-1").await.unwrap(), Some(second));
     })
     .await;
 }

@@ -8,4 +8,5 @@ mod harness;
 mod operate;
 mod recorded;
 mod restart;
+mod reviews;
 mod validate;

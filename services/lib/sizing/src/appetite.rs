@@ -27,7 +27,7 @@ pub struct Prices {
 }
 
 impl Appetite {
-    /// Chosen on training series: see `docs/SIZING.md`.
+    /// Chosen on training series: `docs/SIZING.md` has what was tried.
     pub fn prices(self) -> Prices {
         let (saturated, restart_steps) = match self {
             Self::Careful => (20.0, 16.0),

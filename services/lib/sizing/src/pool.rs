@@ -31,6 +31,12 @@ pub const COMMON: Fit = Fit {
     hold_steps: (3 * HOUR) as u32,
 };
 
+impl Default for Fit {
+    fn default() -> Self {
+        COMMON
+    }
+}
+
 /// All rules on what was measured, the largest size all the time among them.
 pub fn measured() -> Vec<Rule> {
     let mut pool = vec![Rule::Largest];

@@ -21,7 +21,7 @@ pub enum Rule {
 
 /// A size that holds the need, and smaller ones only after quiet.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Fit {
     /// What must fit.
     pub up: Need,
@@ -31,8 +31,24 @@ pub struct Fit {
     pub down: Quiet,
     /// As which share of the smaller rung's capacity.
     pub down_target: f64,
-    /// Steps since the last resize before one goes down.
+    /// Steps since the last resize before one goes down; in documents seconds, in whole steps.
+    #[serde(rename = "hold_seconds", with = "seconds")]
     pub hold_steps: u32,
+}
+
+/// Steps as the seconds that people write.
+mod seconds {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use crate::step;
+
+    pub fn serialize<S: Serializer>(steps: &u32, to: S) -> Result<S::Ok, S::Error> {
+        steps.saturating_mul(step::SECONDS).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+        Ok(u32::deserialize(from)?.div_ceil(step::SECONDS))
+    }
 }
 
 /// The need that sends up.
@@ -44,6 +60,7 @@ pub enum Need {
     /// Its peak of the past hour.
     PastHour,
     /// The forecast median of the coming hour's peak.
+    #[serde(rename = "served_60m")]
     Served60m,
 }
 
@@ -52,16 +69,25 @@ pub enum Need {
 #[serde(rename_all = "snake_case")]
 pub enum Quiet {
     /// The peak of the past hours.
+    #[serde(rename = "past_1h")]
     Past1h,
+    #[serde(rename = "past_3h")]
     Past3h,
+    #[serde(rename = "past_6h")]
     Past6h,
+    #[serde(rename = "past_24h")]
     Past24h,
+    #[serde(rename = "past_168h")]
     Past168h,
     /// What days brought in the hours after this time.
+    #[serde(rename = "profile_6h")]
     Profile6h,
+    #[serde(rename = "profile_12h")]
     Profile12h,
     /// The forecast median of the peak of the coming hours.
+    #[serde(rename = "served_3h")]
     Served3h,
+    #[serde(rename = "served_6h")]
     Served6h,
 }
 

@@ -87,4 +87,31 @@ pub struct Policy {
     pub ladder: Vec<String>,
     /// Samples older than this are unknown; 0 leaves the judgement to the decision service.
     pub max_sample_age_seconds: u32,
+    /// What its strategy is made of.
+    pub sizing: Sizing,
+}
+
+/// The part that sizing rules have in a strategy.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Sizing {
+    /// None.
+    #[default]
+    Without,
+    /// One rule for all.
+    ByRule,
+    /// One for each target, which its reviews choose.
+    ByReviews,
+}
+
+/// The past of a target, to be reviewed.
+#[derive(Clone, Debug)]
+pub struct ReviewQuestion<'a> {
+    /// The target.
+    pub target: &'a Target,
+    /// Demand in vCPU, one for each step of five minutes.
+    pub demand: Vec<Option<f32>>,
+    /// The types of the ladder that are known.
+    pub instance_types: Vec<TypeInfo>,
+    /// Epoch of the lease held.
+    pub lease_epoch: u64,
 }

@@ -85,6 +85,14 @@ impl Knowledge {
         }
     }
 
+    /// The past, when it was measured.
+    pub fn series(&self) -> Option<&Series> {
+        match self {
+            Self::Unforecast { series, .. } | Self::Forecast { series, .. } => Some(series),
+            _ => None,
+        }
+    }
+
     /// The future, when it was forecast.
     pub fn forecast(&self) -> Option<&Forecast> {
         match self {

@@ -11,7 +11,7 @@ mod resize;
 mod result;
 mod standing;
 
-pub use decision::{Action, Decision, Policy, Question};
+pub use decision::{Action, Decision, Policy, Question, ReviewQuestion, Sizing};
 pub use event::{Event, EventKind};
 pub use forecast::{Basis, Forecast, Issued, Promise};
 pub use knowledge::{Knowledge, Missing};

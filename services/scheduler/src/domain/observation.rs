@@ -1,6 +1,7 @@
 //! Present and past of a machine's use.
 
 use jiff::Timestamp;
+use sizing::past::Past;
 
 /// The present use of a machine.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +26,8 @@ pub struct Observation {
     pub memory_evidence: Evidence,
     /// Of the past hour, percent of the current type; above 100 when a larger type did more than the current one can.
     pub cpu_peak_last_hour_percent: Option<f64>,
+    /// What sizing rules look at, in vCPU, where the policy has any.
+    pub past: Option<Past>,
 }
 
 /// The amount of history.
@@ -43,6 +46,8 @@ pub struct Series {
     pub timestamps: Vec<i64>,
     /// Percent of the current type; above 100 where a larger type did more than this one can.
     pub cpu_percent: Vec<f64>,
+    /// vCPUs of the current type.
+    pub vcpus: Option<f64>,
     /// The largest value that `cpu_percent` could take in the window.
     pub capacity_percent: f64,
     /// Percent; NaN where unknown.

@@ -44,6 +44,12 @@ pub enum ReasonCode {
     PresentTooHigh,
     /// A type of the ladder is smaller than one below it.
     LadderUnordered,
+    /// The need of a sizing rule fills more of the present type than its target.
+    NeedAboveTarget,
+    /// The need and the quiet of a sizing rule fit a smaller type.
+    QuietFitsSmaller,
+    /// A sizing rule asks for nothing.
+    SizeFits,
     /// Another scheduler is the one actor.
     Standby,
     /// Nobody can tell who is the one actor.

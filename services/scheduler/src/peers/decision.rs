@@ -11,10 +11,11 @@ use proto::{
     decision::v1::{
         self as message, AcquireLeaseRequest, GetPolicyRequest, GetTargetStateRequest,
         ListDecisionsRequest, ListPausesRequest, ReleaseLeaseRequest, RenewLeaseRequest,
-        decision_service_client::DecisionServiceClient,
+        ReviewTargetRequest, decision_service_client::DecisionServiceClient,
     },
     predictor::v1::SeriesForecast,
 };
+use sizing::past::Past;
 
 use super::{
     failure::{BadAnswer, CallError},
@@ -22,7 +23,7 @@ use super::{
 };
 use crate::domain::{
     Action, Decision, Direction, Ending, Missing, Observation, Outcome, Pause, Policy, Question,
-    ReasonCode,
+    ReasonCode, ReviewQuestion, Sizing, TypeInfo,
 };
 
 /// Pending decisions read at once; a page of the decision service.
@@ -43,6 +44,12 @@ pub trait DecisionService: Send + Sync {
     /// # Errors
     /// Then nothing is stored for sure, and nothing may be done.
     async fn decide(&self, question: &Question<'_>) -> Result<Decision, CallError>;
+
+    /// Has the past of a target reviewed; says why not, where that is not possible.
+    ///
+    /// # Errors
+    /// Then the review before stays.
+    async fn review(&self, question: &ReviewQuestion<'_>) -> Result<Option<String>, CallError>;
 
     /// Says how an action ended.
     ///
@@ -126,6 +133,25 @@ impl DecisionService for DecisionClient {
         self.0.understood(decision.and_then(self::decision))
     }
 
+    async fn review(&self, question: &ReviewQuestion<'_>) -> Result<Option<String>, CallError> {
+        let request = ReviewTargetRequest {
+            target_id: question.target.id.clone(),
+            demand: question
+                .demand
+                .iter()
+                .map(|demand| demand.unwrap_or(f32::NAN))
+                .collect(),
+            instance_types: types(&question.instance_types),
+            ladder: question.target.ladder.clone(),
+            lease_epoch: question.lease_epoch,
+        };
+        let answer = call!(self.0, DecisionServiceClient::review_target(request))?;
+        Ok(match answer.review {
+            Some(_) => None,
+            None => Some(answer.reason),
+        })
+    }
+
     async fn report_outcome(&self, decision_id: &str, ending: &Ending) -> Result<(), CallError> {
         call!(
             self.0,
@@ -160,8 +186,13 @@ impl DecisionService for DecisionClient {
             DecisionServiceClient::get_policy(GetPolicyRequest {})
         )?;
         let policy = answer.policy.map(|policy| Policy {
-            ladder: policy.ladder,
+            ladder: policy.ladder.clone(),
             max_sample_age_seconds: policy.max_sample_age_seconds,
+            sizing: match policy.strategy() {
+                message::Strategy::Unspecified | message::Strategy::Threshold => Sizing::Without,
+                message::Strategy::Headroom => Sizing::ByRule,
+                message::Strategy::Adaptive => Sizing::ByReviews,
+            },
         });
         self.0.understood(policy.ok_or(BadAnswer("policy")))
     }
@@ -246,15 +277,7 @@ fn decide_request(question: &Question<'_>) -> Result<message::DecideRequest, Bad
         // Without a description nobody knows; a hold is all that can follow.
         dry_run: instance.is_none_or(|instance| instance.dry_run),
         lease_epoch: question.lease_epoch,
-        instance_types: question
-            .instance_types
-            .iter()
-            .map(|info| message::InstanceTypeInfo {
-                instance_type: info.name.clone(),
-                vcpus: info.vcpus,
-                memory_mib: info.memory_mib,
-            })
-            .collect(),
+        instance_types: types(&question.instance_types),
         ladder: question.target.ladder.clone(),
         notes: question
             .notes
@@ -279,7 +302,30 @@ fn observation(observation: &Observation) -> message::Observation {
         memory_spanned_seconds: observation.memory_evidence.spanned_seconds,
         memory_observed_seconds: observation.memory_evidence.observed_seconds,
         cpu_peak_last_hour_percent: observation.cpu_peak_last_hour_percent,
+        past: observation.past.as_ref().map(past),
     }
+}
+
+fn past(past: &Past) -> message::Past {
+    message::Past {
+        now: past.now,
+        peak_1h: past.peak_1h,
+        peak_3h: past.peak_3h,
+        peak_6h: past.peak_6h,
+        peak_24h: past.peak_24h,
+        peak_168h: past.peak_168h,
+        profile_6h: past.profile_6h,
+        profile_12h: past.profile_12h,
+    }
+}
+
+fn types(types: &[TypeInfo]) -> Vec<message::InstanceTypeInfo> {
+    let one = |info: &TypeInfo| message::InstanceTypeInfo {
+        instance_type: info.name.clone(),
+        vcpus: info.vcpus,
+        memory_mib: info.memory_mib,
+    };
+    types.iter().map(one).collect()
 }
 
 fn unknown_code(missing: Missing) -> message::ReasonCode {
@@ -348,6 +394,9 @@ fn reason_code(code: message::ReasonCode) -> ReasonCode {
         Message::EvidenceTooShort => ReasonCode::EvidenceTooShort,
         Message::PresentTooHigh => ReasonCode::PresentTooHigh,
         Message::LadderUnordered => ReasonCode::LadderUnordered,
+        Message::NeedAboveTarget => ReasonCode::NeedAboveTarget,
+        Message::QuietFitsSmaller => ReasonCode::QuietFitsSmaller,
+        Message::SizeFits => ReasonCode::SizeFits,
     }
 }
 

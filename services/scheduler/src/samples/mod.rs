@@ -6,4 +6,5 @@ pub mod restarts;
 pub mod rules;
 pub mod series;
 pub mod sizes;
+pub mod steps;
 pub mod units;

@@ -129,10 +129,12 @@ pub fn observe(
         cpu_evidence: evidence(&kept, rules),
         memory_evidence: evidence(&in_use, rules),
         cpu_peak_last_hour_percent: peak_of_the_last_hour(&kept, &rescaled.percent, rules),
+        past: None,
     };
     let series = Series {
         timestamps: kept.iter().map(|sample| sample.at as i64).collect(),
         cpu_percent: rescaled.percent,
+        vcpus: vcpus_now.filter(|vcpus| *vcpus >= 1.0),
         capacity_percent: rescaled.capacity_percent,
         memory_percent,
         disk_bytes_per_second,

@@ -14,6 +14,7 @@ use super::{
     known::Gathering,
     learn,
     lease::{LeaseKeeper, NoLease},
+    reviews::Reviews,
     standing::StandingProbe,
 };
 use crate::{
@@ -45,6 +46,7 @@ pub struct Engine {
     standing: StandingProbe,
     log: Box<dyn DecisionLog>,
     memories: TargetMemories,
+    reviews: Reviews,
     /// After it a tick decides with what it has, and starts nothing new.
     timeout: Duration,
 }
@@ -99,6 +101,7 @@ impl Engine {
             standing,
             log,
             memories: TargetMemories::default(),
+            reviews: Reviews::default(),
             timeout,
         }
     }
@@ -185,7 +188,9 @@ impl Engine {
                     .boxed(),
             );
         }
-        run_all(CONCURRENCY, work).await
+        let decided = run_all(CONCURRENCY, work).await;
+        self.reviews.run(&self.context, tick, &gathering).await;
+        decided
     }
 
     /// What can be seen is seen, and nothing is decided.

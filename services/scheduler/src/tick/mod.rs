@@ -6,5 +6,6 @@ mod gather;
 mod known;
 mod learn;
 pub mod lease;
+mod reviews;
 pub mod standing;
 pub mod ticker;

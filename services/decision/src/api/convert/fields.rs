@@ -5,6 +5,7 @@ use std::time::Duration;
 use common::{request::Fields, text::words};
 use proto::decision::v1 as proto_decision;
 
+use super::sizing;
 use crate::{
     fleet::{
         outcome::Outcome,
@@ -163,17 +164,25 @@ pub fn policy(fields: &mut Fields, message: Option<proto_decision::Policy>) -> P
         return Policy::default();
     };
     use proto_decision::Strategy as Message;
-    match Message::try_from(message.strategy) {
-        Ok(Message::Threshold) => {}
-        Ok(Message::Unspecified) => fields.bad("policy.strategy", "is missing"),
-        Err(_) => fields.bad(
-            "policy.strategy",
-            format!("{} is no Strategy", message.strategy),
-        ),
-    }
+    let strategy = match Message::try_from(message.strategy) {
+        Ok(Message::Threshold) => Strategy::Threshold,
+        Ok(Message::Headroom) => Strategy::Headroom,
+        Ok(Message::Adaptive) => Strategy::Adaptive,
+        Ok(Message::Unspecified) => {
+            fields.bad("policy.strategy", "is missing");
+            Strategy::default()
+        }
+        Err(_) => {
+            fields.bad(
+                "policy.strategy",
+                format!("{} is no Strategy", message.strategy),
+            );
+            Strategy::default()
+        }
+    };
     let defaults = Policy::default();
     let policy = Policy {
-        strategy: Strategy::Threshold,
+        strategy,
         scale_up_cpu: message.scale_up_cpu,
         scale_down_cpu: message.scale_down_cpu,
         min_confidence: message.min_confidence,
@@ -190,6 +199,10 @@ pub fn policy(fields: &mut Fields, message: Option<proto_decision::Policy>) -> P
         down_observed_seconds: message
             .down_observed_seconds
             .unwrap_or(defaults.down_observed_seconds),
+        headroom: sizing::rule(fields, message.headroom),
+        appetite: sizing::appetite(fields, message.appetite),
+        saturated_hour_price: message.saturated_hour_price,
+        restart_price: message.restart_price,
     };
     for violation in policy.violations() {
         fields.bad(format!("policy.{}", violation.field), violation.description);

@@ -4,7 +4,7 @@ use common::{status::FieldViolation, time};
 use jiff::Timestamp;
 use proto::decision::v1 as message;
 
-use super::forecast;
+use super::{forecast, sizing};
 use crate::{
     decide::{
         input::Input,
@@ -20,7 +20,7 @@ use crate::{
     service::targets::TargetState,
 };
 
-fn timestamp(time: Timestamp) -> prost_types::Timestamp {
+pub(super) fn timestamp(time: Timestamp) -> prost_types::Timestamp {
     time::to_proto(time)
 }
 
@@ -53,6 +53,9 @@ fn reason_code(code: ReasonCode) -> message::ReasonCode {
         ReasonCode::EvidenceTooShort => Message::EvidenceTooShort,
         ReasonCode::PresentTooHigh => Message::PresentTooHigh,
         ReasonCode::LadderUnordered => Message::LadderUnordered,
+        ReasonCode::NeedAboveTarget => Message::NeedAboveTarget,
+        ReasonCode::QuietFitsSmaller => Message::QuietFitsSmaller,
+        ReasonCode::SizeFits => Message::SizeFits,
     }
 }
 
@@ -137,6 +140,7 @@ pub fn input(input: &Input) -> message::DecideRequest {
             memory_spanned_seconds: seen.memory_evidence.spanned_seconds,
             memory_observed_seconds: seen.memory_evidence.observed_seconds,
             cpu_peak_last_hour_percent: seen.cpu_peak_last_hour_percent,
+            past: seen.past.as_ref().map(sizing::past_message),
         }),
         forecast: input.forecast.as_ref().map(forecast::message),
         unknown_reason: unknown
@@ -168,6 +172,8 @@ pub fn policy(policy: &Policy) -> message::Policy {
     message::Policy {
         strategy: match policy.strategy {
             Strategy::Threshold => message::Strategy::Threshold,
+            Strategy::Headroom => message::Strategy::Headroom,
+            Strategy::Adaptive => message::Strategy::Adaptive,
         }
         .into(),
         scale_up_cpu: policy.scale_up_cpu,
@@ -181,6 +187,10 @@ pub fn policy(policy: &Policy) -> message::Policy {
         max_sample_age_seconds: policy.max_sample_age_seconds,
         down_history_seconds: Some(policy.down_history_seconds),
         down_observed_seconds: Some(policy.down_observed_seconds),
+        headroom: Some(sizing::rule_message(&policy.headroom)),
+        appetite: sizing::appetite_message(policy.appetite).into(),
+        saturated_hour_price: policy.saturated_hour_price,
+        restart_price: policy.restart_price,
     }
 }
 
@@ -231,6 +241,10 @@ pub fn target_state(target_id: String, state: &TargetState) -> message::GetTarge
             .copied()
             .map(timestamp)
             .collect(),
+        review: state
+            .reviewed
+            .as_ref()
+            .map(|(guide, found)| sizing::review(guide, found)),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::decide::{checks::Finding, verdict::ReasonCode, want::Step};
 pub fn check(step: &Step<'_>) -> Finding {
     let want = step.want;
     if want.measured {
-        return Finding::Skip("saturation is measured, not forecast");
+        return Finding::Skip("what is asked for rests on measurements, not on a forecast");
     }
     let (has, needs) = (want.confidence, step.case.policy.min_confidence);
     if has >= needs {

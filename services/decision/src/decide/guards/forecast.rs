@@ -1,8 +1,7 @@
-//! Forecast: it, or measured saturation, asks for something.
+//! Forecast: it, or what was measured, asks for something.
 
 use crate::decide::{
     checks::{Found, Stop},
-    verdict::ReasonCode,
     want::{NoWant, Want},
 };
 
@@ -15,6 +14,6 @@ pub fn find(asked: Result<Want, NoWant>) -> Found<Want> {
             let sentence = want.sentence.clone();
             Ok((want, sentence))
         }
-        Err(none) => Err(Stop::new(ReasonCode::ForecastInRange, none.sentence)),
+        Err(none) => Err(Stop::new(none.code, none.sentence)),
     }
 }

@@ -5,14 +5,15 @@ use crate::{
     fleet::direction::Direction,
 };
 
-/// The last sample and the last hour's peak are at most `scale_up_cpu` percent of the smaller type.
+/// The last sample and the last hour's peak fill no more of the smaller type than the strategy lets them: `scale_up_cpu`
+/// percent, or a sizing rule's target.
 pub fn check(step: &Step<'_>) -> Finding {
     if step.want.direction == Direction::Up {
         return Finding::Skip("a larger type has room for the present");
     }
     let Step { case, to, .. } = *step;
     let blocked = |why: String| step.block(ReasonCode::PresentTooHigh, why);
-    let Some(limit) = case.capacity_of(to) else {
+    let Some(limit) = case.capacity_of(to, step.want.fills_percent) else {
         return blocked(format!(
             "the vCPUs of {} or of {to} are unknown, so nothing says that the present fits",
             case.input.instance_type

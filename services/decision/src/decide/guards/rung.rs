@@ -1,4 +1,4 @@
-//! Rung: there is a type to go to, the next one that really is larger, or smaller.
+//! Rung: there is a type to go to that really is larger, or smaller: the next one, or the one that is asked for.
 
 use crate::{
     decide::{
@@ -13,7 +13,8 @@ use crate::{
 
 pub const NAME: &str = "rung";
 
-/// The next rung in the wanted direction. Rungs that add nothing, or take something away, are skipped, and so is one of
+/// The next rung in the wanted direction, or the one that is asked for: where that is no step, a larger one. Rungs that
+/// add nothing, or take something away, are skipped, and so is one of
 /// unknown size on the way up; on the way down other checks refuse it.
 pub fn find<'a>(known: &Known<'a>, want: &Want) -> Found<&'a str> {
     let Known { case, rung, .. } = *known;
@@ -21,12 +22,25 @@ pub fn find<'a>(known: &Known<'a>, want: &Want) -> Found<&'a str> {
     let direction = want.direction;
     let candidates = case.rungs_beyond(rung, direction);
     let is_unknown = |to: &str| is_unknown_step(case, to, direction);
-    let first = candidates
-        .iter()
-        .position(|to| case.is_step(to, direction) && !is_unknown(to));
+    let is_step = |place: &usize| {
+        let to = candidates[*place];
+        case.is_step(to, direction) && !is_unknown(to)
+    };
+    let mut places = 0..candidates.len();
+    let chosen = match want
+        .rung
+        .map(|wanted| wanted.abs_diff(rung).saturating_sub(1))
+    {
+        None => places.find(is_step),
+        Some(wanted) if direction == Direction::Up => (wanted..candidates.len())
+            .find(is_step)
+            .or_else(|| places.take(wanted).rfind(is_step)),
+        Some(wanted) => places.take(wanted + 1).rfind(is_step),
+    };
     let skipped = |count: usize| {
         let names = |unknown: bool| {
-            let names = candidates[..count].iter().map(|name| name.as_str());
+            let names = (0..count).filter(|place| !is_step(place));
+            let names = names.map(|place| candidates[place].as_str());
             let names = names.filter(|name| is_unknown(name) == unknown);
             names.collect::<Vec<_>>().join(", ")
         };
@@ -43,12 +57,15 @@ pub fn find<'a>(known: &Known<'a>, want: &Want) -> Found<&'a str> {
         }
         text
     };
-    match first {
+    match chosen {
         Some(position) => {
             let to = candidates[position].as_str();
             let direction = direction.name();
             let what = match position {
                 0 => format!("{to} is one rung {direction} from {current}"),
+                _ if want.rung.is_some() => {
+                    format!("{to} is {} rungs {direction} from {current}", position + 1)
+                }
                 _ => format!("{to} is the next type {direction} from {current}"),
             };
             Ok((to, what + &skipped(position)))

@@ -7,11 +7,11 @@ use crate::{
     decide::{
         case::{Capacity, Case, Known},
         outlook::Outlook,
+        strategy::saturation,
         verdict::ReasonCode,
         want::{NoWant, Want},
     },
     fleet::direction::Direction,
-    text,
 };
 
 /// The direction that the thresholds ask for.
@@ -37,6 +37,8 @@ pub fn ask(known: &Known<'_>) -> Result<Want, NoWant> {
             doubt: None,
             sentence: format!("{} is above {} %", outlook.words(), policy.scale_up_cpu),
             measured: false,
+            rung: None,
+            fills_percent: policy.scale_up_cpu,
         });
     if let Some(up) = up
         && (up.confidence >= policy.min_confidence || !saturated)
@@ -44,28 +46,14 @@ pub fn ask(known: &Known<'_>) -> Result<Want, NoWant> {
         return Ok(up);
     }
     if saturated {
-        let forecast = match outlook {
-            Some(outlook) => outlook.words(),
-            None => "there is no forecast".to_owned(),
-        };
-        return Ok(Want {
-            direction: Direction::Up,
-            code: ReasonCode::Saturated,
-            confidence: 1.0,
-            doubt: None,
-            sentence: format!(
-                "CPU has been at 95 % or above for {}, {} are enough whatever the forecast ({forecast})",
-                text::duration(observation.saturated_seconds.into()),
-                text::duration(policy.saturation_seconds.into()),
-            ),
-            measured: true,
-        });
+        return Ok(saturation::want(case, observation));
     }
     match outlook {
         Some(outlook) => at_most(case, outlook, rung),
         // Nothing gets here that is neither forecast nor saturated.
         None => Err(NoWant {
             sentence: "there is no forecast".to_owned(),
+            code: ReasonCode::ForecastInRange,
             confidence: 0.0,
         }),
     }
@@ -92,6 +80,8 @@ fn at_most(case: &Case<'_>, outlook: &Outlook<'_>, rung: usize) -> Result<Want, 
                 .map(|(capacity, _)| format!("the peak until then stays below {}", capacity.words)),
             sentence: format!("{} is below {}", outlook.words(), down.words),
             measured: false,
+            rung: None,
+            fills_percent: policy.scale_up_cpu,
         });
     }
     let in_range = 1.0
@@ -114,6 +104,7 @@ fn at_most(case: &Case<'_>, outlook: &Outlook<'_>, rung: usize) -> Result<Want, 
     };
     Err(NoWant {
         sentence,
+        code: ReasonCode::ForecastInRange,
         confidence: in_range.clamp(0.0, 1.0),
     })
 }
@@ -130,7 +121,7 @@ fn down_limit(case: &Case<'_>, rung: usize) -> DownLimit {
     let policy = case.policy;
     let capacity = case
         .rung_below(rung)
-        .and_then(|below| case.capacity_of(below));
+        .and_then(|below| case.capacity_of(below, case.policy.scale_up_cpu));
     match &capacity {
         Some(capacity) if capacity.cpu_percent < policy.scale_down_cpu => DownLimit {
             cpu_percent: capacity.cpu_percent,

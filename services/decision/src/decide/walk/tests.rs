@@ -1,4 +1,5 @@
 mod properties;
+mod rules;
 
 use super::*;
 use crate::{
@@ -81,6 +82,7 @@ fn scene(forecast_cpu: f64) -> Scene {
                 cpu_evidence: TWO_DAYS,
                 memory_evidence: TWO_DAYS,
                 cpu_peak_last_hour_percent: Some(25.0),
+                past: None,
             }),
             forecast: Some(Forecast {
                 series_id: "web-1".into(),

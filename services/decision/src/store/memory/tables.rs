@@ -6,9 +6,11 @@ use std::{
 };
 
 use jiff::Timestamp;
+use sizing::review::Review;
 
 use crate::{
     decide::{
+        guide::Guide,
         input::{Input, State},
         record::Decision,
     },
@@ -41,6 +43,7 @@ pub struct Tables {
     /// Version and time, in the order in which they were applied.
     pub applications: BTreeMap<i64, (String, Timestamp)>,
     pub cooldowns: BTreeMap<String, Cooldowns>,
+    pub reviews: BTreeMap<String, (Guide, Review)>,
     pub pauses: BTreeMap<String, Pause>,
     pub leases: BTreeMap<String, Lease>,
     /// Of what is not committed, the newest last.

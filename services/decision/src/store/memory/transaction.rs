@@ -7,11 +7,12 @@ use std::{
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use sizing::review::Review;
 use tokio::sync::OwnedRwLockWriteGuard;
 
 use super::tables::{Row, Tables};
 use crate::{
-    decide::{record::Stored, verdict::Action},
+    decide::{guide::Guide, record::Stored, verdict::Action},
     fleet::{
         cooldown::Cooldowns,
         direction::Direction,
@@ -145,6 +146,20 @@ impl Transaction for Writing {
             |tables| &mut tables.cooldowns,
             target_id.to_owned(),
             Some(kept),
+        );
+        Ok(())
+    }
+
+    async fn set_review(
+        &mut self,
+        target_id: &str,
+        guide: &Guide,
+        review: &Review,
+    ) -> Result<(), StoreError> {
+        self.set(
+            |tables| &mut tables.reviews,
+            target_id.to_owned(),
+            Some((guide.clone(), review.clone())),
         );
         Ok(())
     }

@@ -4,10 +4,12 @@ use std::ops::Deref;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use sizing::review::Review;
 
 use super::tables::{Row, Tables};
 use crate::{
     decide::{
+        guide::Guide,
         input::PendingAction,
         record::{Decision, Stored},
         verdict::Action,
@@ -165,6 +167,16 @@ impl<G: Deref<Target = Tables> + Send> View for G {
 
     async fn cooldowns(&mut self, target_id: &str) -> Result<Cooldowns, StoreError> {
         Ok(self.cooldowns.get(target_id).cloned().unwrap_or_default())
+    }
+
+    async fn guide(&mut self, target_id: &str) -> Result<Option<Guide>, StoreError> {
+        let found = self.reviews.get(target_id);
+        Ok(found.map(|(guide, _)| guide.clone()))
+    }
+
+    async fn review(&mut self, target_id: &str) -> Result<Option<Review>, StoreError> {
+        let found = self.reviews.get(target_id);
+        Ok(found.map(|(_, review)| review.clone()))
     }
 
     async fn targets_rested_since(&mut self, since: Timestamp) -> Result<Vec<String>, StoreError> {

@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use sizing::review::Review;
 use sqlx::Row as _;
 
 use crate::{
-    decide::record::Stored,
+    decide::{guide::Guide, record::Stored},
     fleet::{
         cooldown::Cooldowns,
         direction::Direction,
@@ -117,6 +118,26 @@ impl Transaction for Connection {
             .execute(&mut *self.0)
             .await?;
         }
+        Ok(())
+    }
+
+    async fn set_review(
+        &mut self,
+        target_id: &str,
+        guide: &Guide,
+        review: &Review,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO reviews (target_id, reviewed_at, guide, review) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (target_id) DO UPDATE SET reviewed_at = excluded.reviewed_at, guide = excluded.guide,
+                 review = excluded.review",
+        )
+        .bind(target_id)
+        .bind(guide.reviewed_at.as_microsecond())
+        .bind(rows::json(guide)?)
+        .bind(rows::json(review)?)
+        .execute(&mut *self.0)
+        .await?;
         Ok(())
     }
 

@@ -2,10 +2,12 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use sizing::review::Review;
 use sqlx::Row as _;
 
 use crate::{
     decide::{
+        guide::Guide,
         input::PendingAction,
         record::{Decision, Stored},
         verdict::Verdict,
@@ -227,6 +229,24 @@ impl View for Connection {
             });
         }
         Ok(cooldowns)
+    }
+
+    async fn guide(&mut self, target_id: &str) -> Result<Option<Guide>, StoreError> {
+        let row = sqlx::query("SELECT guide FROM reviews WHERE target_id = ?1")
+            .bind(target_id)
+            .fetch_optional(&mut *self.0)
+            .await?;
+        row.map(|row| rows::document(&row.try_get::<String, _>(0)?))
+            .transpose()
+    }
+
+    async fn review(&mut self, target_id: &str) -> Result<Option<Review>, StoreError> {
+        let row = sqlx::query("SELECT review FROM reviews WHERE target_id = ?1")
+            .bind(target_id)
+            .fetch_optional(&mut *self.0)
+            .await?;
+        row.map(|row| rows::document(&row.try_get::<String, _>(0)?))
+            .transpose()
     }
 
     async fn targets_rested_since(&mut self, since: Timestamp) -> Result<Vec<String>, StoreError> {

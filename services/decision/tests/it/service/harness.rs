@@ -159,6 +159,7 @@ pub fn request_at(now: i64, tick: &str, forecast_cpu: f64) -> DecideRequest {
             memory_spanned_seconds: 172_800,
             memory_observed_seconds: 172_000,
             cpu_peak_last_hour_percent: Some(25.0),
+            past: None,
         }),
         forecast: Some(SeriesForecast {
             series_id: "web-1".into(),

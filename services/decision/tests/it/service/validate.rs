@@ -243,6 +243,7 @@ async fn fault_50_a_bad_policy_is_named_field_by_field_and_not_applied() {
         max_sample_age_seconds: 0,
         down_history_seconds: None,
         down_observed_seconds: None,
+        ..Default::default()
     };
     let mut client = server.client.clone();
     let request = ValidatePolicyRequest {

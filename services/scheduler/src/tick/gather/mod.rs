@@ -12,10 +12,11 @@ use futures::FutureExt as _;
 use super::known::{Gathered, Gathering, Learned, Unread};
 use crate::{
     bounded::run_all,
-    domain::{Instance, Knowledge, Observation, Policy, Series, Target, TypeInfo},
+    domain::{Instance, Knowledge, Observation, Policy, Series, Sizing, Target, TypeInfo},
     samples::{
         observe::observe,
         rules::{CurrentType, Rules},
+        steps,
     },
     sources::{Measured, Reading, Unmeasured},
 };
@@ -59,7 +60,10 @@ pub async fn gather<'a>(inputs: &Inputs<'_>, targets: &'a [Target]) -> Gathering
         };
         let rules = rules(inputs, target, &policy, &learned);
         match judge(measured, &rules, &instance, &types) {
-            Ok((observation, mut series, notes, advice)) => {
+            Ok((mut observation, mut series, notes, advice)) => {
+                if policy.sizing != Sizing::Without {
+                    observation.past = steps::past(&series);
+                }
                 let memories = inputs.memories;
                 series.calibration_state =
                     memories.calibration(&target.id, &instance.instance_type, &series);

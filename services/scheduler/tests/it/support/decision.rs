@@ -22,7 +22,8 @@ use proto::{
         ListDecisionsResponse, ListPausesRequest, ListPausesResponse, Observation, Outcome,
         PauseRequest, PauseResponse, ReleaseLeaseRequest, ReleaseLeaseResponse, RenewLeaseRequest,
         RenewLeaseResponse, ReportOutcomeRequest, ReportOutcomeResponse, ResumeRequest,
-        ResumeResponse, ValidatePolicyRequest, ValidatePolicyResponse,
+        ResumeResponse, ReviewTargetRequest, ReviewTargetResponse, ValidatePolicyRequest,
+        ValidatePolicyResponse,
         decision_service_server::{DecisionService, DecisionServiceServer},
     },
     predictor::v1::Series,
@@ -69,6 +70,8 @@ pub struct WatchedDecision {
     pub refuse: Mutex<HashMap<String, Status>>,
     gate: RwLock<()>,
     pub requests: Mutex<Vec<DecideRequest>>,
+    /// Answers of ReviewTarget.
+    pub reviews: Mutex<Vec<ReviewTargetResponse>>,
     /// ReportOutcome fails so many times more.
     pub report_failures: Mutex<u32>,
     /// Each as it was answered last.
@@ -93,6 +96,7 @@ impl WatchedDecision {
             refuse: Mutex::default(),
             gate: RwLock::default(),
             requests: Mutex::default(),
+            reviews: Mutex::default(),
             report_failures: Mutex::default(),
             decisions: Mutex::default(),
             lease: Mutex::default(),
@@ -258,6 +262,15 @@ impl DecisionService for WatchedDecision {
         }
         let _open = self.gate.read().await;
         answer
+    }
+
+    async fn review_target(
+        &self,
+        request: Request<ReviewTargetRequest>,
+    ) -> Result<Response<ReviewTargetResponse>, Status> {
+        let answer = self.api.review_target(request).await?;
+        self.reviews.lock().unwrap().push(answer.get_ref().clone());
+        Ok(answer)
     }
 
     async fn report_outcome(
