@@ -5,7 +5,7 @@ PROFILE ?= release
 TRACES ?= ../shared/traces
 # The predecessor's model with what it answers; not in this repository either.
 SEED ?= ../shared/seed
-.PHONY: help run test test-seed test-compose test-monitoring measure evaluate bench lint prerequisites
+.PHONY: help run test test-seed test-compose test-monitoring measure evaluate closed-loop bench lint prerequisites
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,11 @@ evaluate: ## Scores the embedded model on TRACES against the reference; ARGS="--
 	@$(MAKE) --no-print-directory prerequisites
 	cargo run --locked --profile $(PROFILE) --package trainer -- evaluate --data $(TRACES)/public_test_series \
 		--data $(TRACES)/public_test_source --reference artifacts/reference.json $(ARGS)
+
+closed-loop: ## Plays recorded CPU in TRACES through ways of choosing sizes and an oracle; ARGS="--json FILE" writes every rung
+	@test -d $(TRACES) || { echo "there is no folder $(TRACES); name one with files of columns series,timestamp,cpu: make closed-loop TRACES=DIR"; exit 1; }
+	@$(MAKE) --no-print-directory prerequisites
+	cargo run --locked --profile $(PROFILE) --package simulator --bin closed-loop -- $(TRACES) $(ARGS)
 
 bench: prerequisites ## Prints what a forecast costs beside XGBoost's own predict, through gRPC, and from start to ready
 	cargo bench --locked --package predictor --bench forecast

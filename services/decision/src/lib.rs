@@ -41,6 +41,21 @@ use crate::{
     store::{Store as _, memory::MemoryStore, sql::SqlStore},
 };
 
+/// The pure decision and its values, for who plays recorded days: no service, no store.
+pub mod offline {
+    pub use crate::{
+        decide::{
+            guide::Guide,
+            input::{
+                Basis, Evidence, Forecast, Horizon, Input, Observation, Quantile, State, Unknown,
+            },
+            verdict::{Action, ReasonCode, Verdict},
+            walk::decide,
+        },
+        fleet::{cooldown::Cooldowns, direction::Direction, outcome::Outcome},
+    };
+}
+
 const GAUGES_EVERY: Duration = Duration::from_secs(60);
 /// In gauge rounds: old decisions go once an hour.
 const RETENTION_EVERY: u32 = 60;
