@@ -45,6 +45,7 @@ use crate::{
 pub mod offline {
     pub use crate::{
         decide::{
+            guide::Guide,
             input::{
                 Basis, Evidence, Forecast, Horizon, Input, Observation, Quantile, State, Unknown,
             },

@@ -32,7 +32,7 @@ impl Appetite {
         let (saturated, restart_steps) = match self {
             Self::Careful => (20.0, 16.0),
             Self::Balanced => (16.0, 12.0),
-            Self::Thrifty => (10.0, 2.5),
+            Self::Thrifty => (10.0, 5.0),
         };
         Prices {
             saturated,

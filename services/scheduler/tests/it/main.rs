@@ -14,6 +14,7 @@ mod metrics_faults;
 mod metrics_queries;
 mod one_actor;
 mod process;
+mod reviews;
 mod standing;
 mod support;
 mod ticks;

@@ -11,7 +11,7 @@ use crate::closed_loop::{
         floor::{Budget, Frontier},
         path::cheapest,
     },
-    ours::{adaptive::Adaptive, threshold::Threshold},
+    ours::{adaptive::Adaptive, decided::Decided},
     peers::{
         fixed::{self, Fixed},
         peak_hold::PeakHold,
@@ -92,13 +92,23 @@ pub fn ours(machines: &[Machine]) -> Vec<Entry> {
         (Appetite::Balanced, OURS),
         (Appetite::Thrifty, "ours: adaptive, thrifty"),
     ];
-    let mut entries = Vec::new();
-    if machines.iter().all(|machine| machine.forecasts.is_some()) {
-        entries.push(Entry::played("ours: threshold", machines, || {
-            Box::<Threshold>::default()
-        }));
+    // Without a forecast the service decides nothing: then the rules stand alone.
+    if machines.iter().any(|machine| machine.forecasts.is_none()) {
+        let alone = appetites.map(|(appetite, name)| {
+            Entry::played(name, machines, || {
+                Box::new(Adaptive::new(appetite.prices()))
+            })
+        });
+        return alone.into();
     }
+    let mut entries = vec![Entry::played("ours: threshold", machines, || {
+        Box::new(Decided::threshold())
+    })];
     entries.extend(appetites.map(|(appetite, name)| {
+        Entry::played(name, machines, || Box::new(Decided::adaptive(appetite)))
+    }));
+    entries.extend(appetites.map(|(appetite, name)| {
+        let name = name.replacen("ours: adaptive", "rules alone", 1);
         Entry::played(name, machines, || {
             Box::new(Adaptive::new(appetite.prices()))
         })

@@ -22,7 +22,7 @@ use proto::{
         ListDecisionsResponse, ListPausesRequest, ListPausesResponse, Observation, Outcome,
         PauseRequest, PauseResponse, ReleaseLeaseRequest, ReleaseLeaseResponse, RenewLeaseRequest,
         RenewLeaseResponse, ReportOutcomeRequest, ReportOutcomeResponse, ResumeRequest,
-        ResumeResponse, ReviewTargetRequest, ReviewTargetResponse, ValidatePolicyRequest,
+        ResumeResponse, ReviewTargetRequest, ReviewTargetResponse, Strategy, ValidatePolicyRequest,
         ValidatePolicyResponse,
         decision_service_server::{DecisionService, DecisionServiceServer},
     },
@@ -155,6 +155,21 @@ impl WatchedDecision {
     /// That of the last lease; 0 before the first.
     pub fn epoch(&self) -> u64 {
         self.lease.lock().unwrap().epoch
+    }
+
+    /// Puts the strategy `adaptive` in force.
+    pub async fn adapt(&self) {
+        let request = outgoing(GetPolicyRequest {}, TIMEOUT);
+        let in_force = self.api.get_policy(request).await.unwrap().into_inner();
+        let mut policy = in_force.policy.unwrap();
+        policy.set_strategy(Strategy::Adaptive);
+        let request = ApplyPolicyRequest {
+            policy: Some(policy),
+        };
+        self.api
+            .apply_policy(outgoing(request, TIMEOUT))
+            .await
+            .unwrap();
     }
 
     pub async fn pause_of(&self, request: PauseRequest) {

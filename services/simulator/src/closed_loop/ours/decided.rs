@@ -1,13 +1,22 @@
-//! The decision service's own decision, with a policy of thresholds: every check in its order, on what a tick would know.
+//! The decision service's own decision, under any policy: every check in its order, on what a tick would know, and for
+//! `adaptive` the review that the service would have stored.
 
 use decision::{
-    InstanceType, Policy as Document,
+    InstanceType, Policy as Document, Strategy,
     offline::{
-        self, Basis, Cooldowns, Direction, Evidence, Forecast, Horizon, Input, Observation,
+        self, Basis, Cooldowns, Direction, Evidence, Forecast, Guide, Horizon, Input, Observation,
         Outcome, Quantile, State,
     },
 };
 use jiff::Timestamp;
+use sizing::{
+    appetite::Appetite,
+    past::{Past, Served, Walk},
+    pool,
+    review::review,
+    rule::Rule,
+    rungs::Rungs,
+};
 
 use crate::closed_loop::{
     cells::{STEP_SECONDS, STEPS_A_DAY},
@@ -18,14 +27,18 @@ use crate::closed_loop::{
 
 /// Types with the vCPUs of the ladder: none that lives on credits.
 const TYPES: [&str; VCPUS.len()] = ["c8g.medium", "c8g.large", "c8g.xlarge", "c8g.2xlarge"];
-/// More memory than is ever in use here: it is CPU that is played.
-const MEMORY_MIB: u64 = 16_384;
+/// Of each vCPU, more than is ever in use here: it is CPU that is played.
+const MEMORY_MIB: u64 = 2_048;
 const MEMORY_PEAK_MIB: f64 = 64.0;
 const SATURATED_PERCENT: f64 = 95.0;
+/// Steps between two reviews.
+const REVIEWED_EVERY: usize = STEPS_A_DAY / 2;
+/// What a review looks at: its ten days, and one before them.
+const LOOKED_AT: usize = 11 * STEPS_A_DAY;
 
 /// One target of the decision service.
 #[derive(Clone, Debug)]
-pub struct Threshold {
+pub struct Decided {
     policy: Document,
     state: State,
     types: Vec<InstanceType>,
@@ -37,39 +50,60 @@ pub struct Threshold {
     saturated: u32,
     /// When the last step that was measured began.
     last_seconds: i64,
+    walk: Walk,
+    track: Vec<Past>,
 }
 
-impl Default for Threshold {
-    fn default() -> Self {
+impl Decided {
+    /// Under the default policy.
+    pub fn threshold() -> Self {
+        Self::under(Document::default())
+    }
+
+    /// Under the strategy `adaptive`.
+    pub fn adaptive(appetite: Appetite) -> Self {
+        Self::under(Document {
+            strategy: Strategy::Adaptive,
+            appetite,
+            ..Document::default()
+        })
+    }
+
+    fn under(policy: Document) -> Self {
         let vcpus = TYPES.iter().zip(VCPUS);
         Self {
             policy: Document {
                 ladder: TYPES.map(str::to_owned).to_vec(),
-                ..Document::default()
+                ..policy
             },
             state: State::default(),
             types: vcpus
                 .map(|(name, vcpus)| InstanceType {
                     instance_type: (*name).to_owned(),
                     vcpus: vcpus as u32,
-                    memory_mib: MEMORY_MIB,
+                    memory_mib: vcpus as u64 * MEMORY_MIB,
                 })
                 .collect(),
             before: None,
             observed: 0,
             saturated: 0,
             last_seconds: 0,
+            walk: Walk::default(),
+            track: Vec::new(),
         }
     }
 }
 
-impl Policy for Threshold {
+impl Policy for Decided {
     fn choose(&mut self, moment: &Moment<'_>) -> usize {
         let Some(now) = moment.seconds.last().copied() else {
             return moment.rung;
         };
         self.learn(moment, now);
         let at = |seconds| Timestamp::from_second(seconds).unwrap_or_default();
+        if self.policy.sizes_by_rules() {
+            self.look_back(moment, at(now));
+        }
         let input = Input {
             tick_id: now.to_string(),
             target_id: "recorded".to_owned(),
@@ -94,7 +128,7 @@ impl Policy for Threshold {
     }
 }
 
-impl Threshold {
+impl Decided {
     /// What the service would have been told since the last step.
     fn learn(&mut self, moment: &Moment<'_>, now: i64) {
         if moment.observed.last() == Some(&true) {
@@ -147,9 +181,30 @@ impl Threshold {
                 moment.highest(STEPS_A_DAY / 24),
                 moment.rung,
             )),
-            past: None,
             steal_percent: None,
             sample_age_limit_seconds: 0,
+            past: self.track.last().copied(),
+        }
+    }
+
+    /// Walks a step on, and reviews the past when it is time.
+    fn look_back(&mut self, moment: &Moment<'_>, now: Timestamp) {
+        let demand = moment.observed.last() == Some(&true);
+        let demand = demand.then(|| moment.now() as f32);
+        self.track.push(self.walk.step(demand, Served::default()));
+        let steps = self.track.len();
+        if !steps.is_multiple_of(REVIEWED_EVERY) {
+            return;
+        }
+        let Some(rungs) = Rungs::new(&VCPUS, &VCPUS) else {
+            return;
+        };
+        let guide = self.state.guide.as_ref();
+        let current = guide.map_or(Rule::Fit(pool::COMMON), |guide| guide.rule);
+        let seen = &self.track[steps.saturating_sub(LOOKED_AT)..];
+        let (pool, prices) = (pool::measured(), self.policy.prices());
+        if let Some(review) = review(seen, &pool, &rungs, &prices, current) {
+            self.state.guide = Some(Guide::new(&review, now));
         }
     }
 }
@@ -238,7 +293,7 @@ mod tests {
     #[test]
     fn the_real_decision_waits_for_evidence_cools_down_and_follows_the_forecast() {
         let (demand, forecasts) = demand();
-        let rungs = play(&demand, Some(&forecasts), &mut Threshold::default());
+        let rungs = play(&demand, Some(&forecasts), &mut Decided::threshold());
         let resized: Vec<(usize, usize)> = (1..rungs.len())
             .filter(|step| rungs[*step] != rungs[step - 1])
             .map(|step| (step, rungs[step]))
@@ -261,9 +316,25 @@ mod tests {
     }
 
     #[test]
+    fn the_adaptive_decision_holds_until_it_has_a_review_and_then_jumps() {
+        let (demand, forecasts) = demand();
+        let mut policy = Decided::adaptive(Appetite::Thrifty);
+        let rungs = play(&demand, Some(&forecasts), &mut policy);
+        // Two days are needed for a review, and its rule comes down over all rungs at once.
+        assert!(rungs[..576].iter().all(|rung| *rung == 3), "{rungs:?}");
+        let down = rungs.iter().position(|rung| *rung < 3);
+        assert!(
+            down.is_some_and(|step| rungs[step] == 0 && step < 580),
+            "{down:?}"
+        );
+        // Up for the three hours of 6 vCPU, at once, a step late.
+        assert_eq!(rungs[600..603], [0, 3, 3]);
+    }
+
+    #[test]
     fn without_a_forecast_only_saturation_is_acted_on() {
         let (demand, _) = demand();
-        let rungs = play(&demand, None, &mut Threshold::default());
+        let rungs = play(&demand, None, &mut Decided::threshold());
         assert!(rungs.iter().all(|rung| *rung == 3));
     }
 }
