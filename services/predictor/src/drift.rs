@@ -125,6 +125,7 @@ mod tests {
             model_mae: mae,
             naive_mae: 2.0 * mae,
             naive: Naive::Daily,
+            skill: 0.5,
             coverage: [0.9, 0.95, 0.8, 1.0],
         };
         let horizon = |horizon_seconds, trailing| HorizonForecast {
@@ -151,6 +152,7 @@ mod tests {
             calibration_state: Vec::new(),
             calibration_source: Source::Carried,
             calibration_reason: String::new(),
+            skill: None,
         }
     }
 

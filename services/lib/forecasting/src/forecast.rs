@@ -8,6 +8,7 @@ mod prepared;
 mod question;
 mod reason;
 mod rebuild;
+mod trust;
 
 pub use answer::{Basis, Forecast, HorizonForecast, Source, Trailing};
 pub use explain::Contribution;

@@ -11,6 +11,74 @@ pub fn of_sorted(values: &[f64], q: f64) -> f64 {
     values[below] + (values[above] - values[below]) * (position - below as f64)
 }
 
+/// The `q`-quantile of what ascending `values` are a sample of: a new value lies below it with probability `q`, as far as
+/// so few can tell (Weibull's plotting position). NaN when there are none.
+pub fn of_sample(values: &[f64], q: f64) -> f64 {
+    let Some(last) = values.len().checked_sub(1) else {
+        return f64::NAN;
+    };
+    let position = (q * (values.len() + 1) as f64 - 1.0).clamp(0.0, last as f64);
+    of_sorted(values, position / (last.max(1)) as f64)
+}
+
+/// A row of quantiles and how much it counts for.
+#[derive(Clone, Copy, Debug)]
+pub struct Weighted<'a> {
+    /// Not negative.
+    pub weight: f64,
+    /// Ascending values.
+    pub row: &'a [f64],
+}
+
+/// Quantiles at `levels` of the mixture of distributions: each of `rows` is what comes with its weight. Where they
+/// contradict each other the mixture is wide, which a mean of their quantiles would not be.
+pub fn pool(levels: &[f64], rows: &[Weighted<'_>]) -> Vec<f64> {
+    let sum: f64 = rows.iter().map(|row| row.weight).sum();
+    let all = || rows.iter().flat_map(|row| row.row.iter().copied());
+    let lowest = all().fold(f64::INFINITY, f64::min);
+    let highest = all().fold(f64::NEG_INFINITY, f64::max);
+    let below = |value: f64| -> f64 {
+        let weighted = rows
+            .iter()
+            .map(|row| row.weight * probability(levels, row.row, value));
+        weighted.sum::<f64>() / sum
+    };
+    let quantile = |q: &f64| {
+        // Rounding of the sum must not push an exact quantile up.
+        let q = q - 1e-9;
+        let (mut low, mut high) = (lowest, highest);
+        if below(low) >= q {
+            return low;
+        }
+        for _ in 0..BISECTIONS {
+            let middle = f64::midpoint(low, high);
+            match below(middle) >= q {
+                true => high = middle,
+                false => low = middle,
+            }
+        }
+        high
+    };
+    levels.iter().map(quantile).collect()
+}
+
+/// Halvings of the range that a pooled quantile is searched in: to a billionth of it.
+const BISECTIONS: u32 = 30;
+
+/// The probability of a value at or below `value` where `values` are the quantiles at `levels`; what lies beyond the
+/// outermost ones is taken to lie at them.
+fn probability(levels: &[f64], values: &[f64], value: f64) -> f64 {
+    let above = values.partition_point(|known| *known <= value);
+    match (above.checked_sub(1), values.get(above)) {
+        (None, _) => 0.0,
+        (Some(_), None) => 1.0,
+        (Some(below), Some(next)) => {
+            let share = (value - values[below]) / (next - values[below]);
+            levels[below] + (levels[above] - levels[below]) * share
+        }
+    }
+}
+
 /// The pinball loss of forecasting `forecast` for the `q`-quantile when `actual` came.
 pub fn pinball(q: f64, forecast: f64, actual: f64) -> f64 {
     let error = actual - forecast;
@@ -57,6 +125,46 @@ mod tests {
         assert_eq!(interpolate(&[0.1, 0.5], &[1.0, 3.0], 0.3), 2.0);
         assert_eq!(interpolate(&[0.1, 0.5], &[1.0, 3.0], 0.9), 3.0);
         assert_eq!(interpolate(&[0.1, 0.5], &[1.0, 3.0], 0.01), 1.0);
+    }
+
+    #[test]
+    fn few_values_reach_further_out_than_their_ranks() {
+        let values: Vec<f64> = (1..=19).map(f64::from).collect();
+        // Of 19 values a twentieth lies below the first: a new one is as likely in each of the 20 places.
+        for (q, expected) in [
+            (0.05, 1.0),
+            (0.5, 10.0),
+            (0.95, 19.0),
+            (0.99, 19.0),
+            (0.9, 18.0),
+        ] {
+            assert!((of_sample(&values, q) - expected).abs() < 1e-9, "{q}");
+        }
+        assert_eq!(of_sample(&[7.0], 0.9), 7.0);
+        assert!(of_sample(&[], 0.5).is_nan());
+    }
+
+    #[test]
+    fn a_mixture_is_as_wide_as_what_is_mixed() {
+        let levels = [0.05, 0.5, 0.95];
+        let low: &[f64] = &[10.0, 20.0, 30.0];
+        let high: &[f64] = &[80.0, 85.0, 90.0];
+        let pooled = |share| {
+            let weighted = |weight, row| Weighted { weight, row };
+            pool(
+                &levels,
+                &[weighted(share, low), weighted(1.0 - share, high)],
+            )
+        };
+        let close = |left: &[f64], right: &[f64]| {
+            let mut pairs = left.iter().zip(right);
+            pairs.all(|(left, right)| (left - right).abs() < 0.01)
+        };
+        assert!(close(&pooled(1.0), low) && close(&pooled(0.0), high));
+        let mixed = pooled(0.8);
+        // What comes one time in five is above all of the lower ones.
+        assert!(mixed[0] < 12.0 && mixed[1] < 30.0, "{mixed:?}");
+        assert!((80.0..=90.0).contains(&mixed[2]), "{mixed:?}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What comes in: one machine's samples, checked.
 
+mod fill;
 pub mod grid;
 pub mod history;
 

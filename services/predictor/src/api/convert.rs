@@ -360,6 +360,7 @@ fn series_forecast(series_id: String, forecast: &Forecast, quantiles: &[f64]) ->
                     coverage_q95: trailing.coverage[1],
                     peak_coverage_q90: trailing.coverage[2],
                     peak_coverage_q95: trailing.coverage[3],
+                    skill: trailing.skill,
                 }),
                 ..Default::default()
             })
@@ -378,6 +379,7 @@ fn series_forecast(series_id: String, forecast: &Forecast, quantiles: &[f64]) ->
         }
         .into(),
         calibration_reason: forecast.calibration_reason.clone(),
+        skill: forecast.skill,
     }
 }
 

@@ -118,6 +118,19 @@ impl Record {
     }
 }
 
+impl Record {
+    /// The mean error of the best naive forecast that knows no rhythm: to know one is skill.
+    pub fn best_without_rhythm(&self) -> f64 {
+        let least = Naive::ALL
+            .into_iter()
+            .zip(&self.errors[1..])
+            .filter(|(naive, _)| *naive != Naive::Daily)
+            .map(|(_, sum)| *sum)
+            .fold(f64::INFINITY, f64::min);
+        least / self.outcomes
+    }
+}
+
 impl Gate {
     /// Of what was learned: the model, and the series' own linear model.
     pub fn model_weight(&self) -> f64 {

@@ -12,7 +12,7 @@ pub enum Basis {
     Model,
     /// The model mixed with a naive forecast.
     Mixed,
-    /// Persistence with quantiles from past changes.
+    /// What the series itself did before.
     Naive,
 }
 
@@ -63,6 +63,8 @@ pub struct Forecast {
     pub calibration_source: Source,
     /// Why not from the request; empty when it does.
     pub calibration_reason: String,
+    /// The best skill of the horizons asked for; `None` while too few outcomes are known to tell.
+    pub skill: Option<f64>,
 }
 
 /// What is forecast for one horizon. Values belong to the quantiles asked for, never decrease, and lie within
@@ -100,6 +102,8 @@ pub struct Trailing {
     pub naive_mae: f64,
     /// Which that is.
     pub naive: Naive,
+    /// How much better the point was than the best naive forecast that knows no rhythm: 1 - error / its error.
+    pub skill: f64,
     /// Share of outcomes at or below q90 and q95, of peaks at or below those of the peak.
     pub coverage: [f64; 4],
 }

@@ -6,17 +6,15 @@ use super::{
     prepared::Prepared,
     reason,
     rebuild::Asked,
+    trust::Trust,
 };
 use crate::{
     artifact::manifest::Output,
     calibration::{self, Gate, RawForecast, Served, Track},
-    naive::{self, PastChanges},
-    quantile,
-    series::{Series, history::History},
+    past::{self, Rows},
+    quantile::{self, Weighted},
+    series::Series,
 };
-
-/// Past origins for the quantiles of a naive forecast.
-const NAIVE_ORIGINS: usize = 2_000;
 
 impl Forecaster {
     pub(super) fn assemble(
@@ -41,16 +39,25 @@ impl Forecaster {
         served.resize(tracks.len(), None);
         let history = &prepared.history;
         let last = prepared.last();
+        let said: Vec<Said> = manifest
+            .horizons_seconds
+            .iter()
+            .zip(&served)
+            .zip(&tracks)
+            .map(|((horizon, served), track)| {
+                self.said(&prepared, *horizon, served.as_ref(), track)
+            })
+            .collect();
+        let trusts: Vec<Trust> = said.iter().map(|said| said.trust).collect();
+        let rows = ordered(said, &manifest.horizons_seconds);
         let mut horizons = Vec::with_capacity(horizons_seconds.len());
+        let mut trusted = Vec::with_capacity(horizons_seconds.len());
         let all = manifest.horizons_seconds.iter().zip(served).zip(&tracks);
-        for ((horizon, served), track) in all {
+        for (((horizon, served), track), (rows, trust)) in all.zip(rows.iter().zip(&trusts)) {
             if !horizons_seconds.contains(horizon) {
                 continue;
             }
-            let (level, peak) = match &served {
-                None => self.naive_rows(history, last, *horizon, prepared.step_seconds),
-                Some(served) => self.rows(&served.values),
-            };
+            trusted.push(*trust);
             let scaled = |row: &[f64], q: f64| {
                 (quantile::interpolate(&manifest.quantiles, row, q) * unit)
                     .clamp(0.0, series.capacity)
@@ -58,20 +65,24 @@ impl Forecaster {
             let asked =
                 |row: &[f64]| -> Vec<f64> { quantiles.iter().map(|q| scaled(row, *q)).collect() };
             let gate = served.as_ref().map(|served| &served.gate);
+            let weight = |of: fn(&Gate) -> f64| gate.map_or(0.0, |gate| of(gate) * trust.share());
             horizons.push(HorizonForecast {
                 horizon_seconds: *horizon,
-                point: scaled(&level, 0.5),
-                level: asked(&level),
-                peak: asked(&peak),
-                model_weight: gate.map_or(0.0, Gate::model_weight),
-                global_weight: gate.map_or(0.0, Gate::global_weight),
+                point: scaled(&rows.level, 0.5),
+                level: asked(&rows.level),
+                peak: asked(&rows.peak),
+                model_weight: weight(Gate::model_weight),
+                global_weight: weight(Gate::global_weight),
                 trailing: served.as_ref().and_then(|_| trailing(track, unit)),
                 model: served.map(|served| served.model),
             });
         }
         let (basis, reason) = match &prepared.unsupported {
-            Some(why) => (Basis::Naive, format!("persistence: {why}")),
-            None => reason::explain(&horizons, unit),
+            Some(why) => (
+                Basis::Naive,
+                format!("what this series did before, without the model: {why}"),
+            ),
+            None => reason::explain(&horizons, &trusted, unit),
         };
         let calibration_state = match prepared.source {
             Source::None => Vec::new(),
@@ -82,6 +93,7 @@ impl Forecaster {
             }
         };
         Forecast {
+            skill: reason::skill(&horizons, &trusted),
             basis,
             reason,
             origin_seconds: prepared.last_seconds,
@@ -119,42 +131,86 @@ impl Forecaster {
             .collect()
     }
 
-    /// Persistence, with the quantiles of past changes.
-    fn naive_rows(
+    /// What is said of one horizon, and how far the model is trusted in it.
+    fn said(
         &self,
-        history: &History,
-        last: usize,
+        prepared: &Prepared,
         horizon_seconds: u32,
-        step_seconds: u32,
-    ) -> (Vec<f64>, Vec<f64>) {
+        served: Option<&Served>,
+        track: &Track,
+    ) -> Said {
         let manifest = &self.artifact.manifest;
-        let now = history.value(last);
-        let steps = (horizon_seconds / step_seconds).max(1) as usize;
-        let own = PastChanges::collect(history, last, steps, NAIVE_ORIGINS);
-        let usual = manifest
-            .usual_changes
-            .iter()
-            .find(|usual| usual.horizon_seconds == horizon_seconds);
-        let row = |own: &[f64], usual: Option<&Vec<f64>>| -> Vec<f64> {
-            manifest
-                .quantiles
-                .iter()
-                .enumerate()
-                .map(|(index, q)| {
-                    let usual = usual.map_or(0.0, |usual| usual[index]);
-                    now + naive::blended_quantile(own, *q, usual)
-                })
-                .collect()
+        let steps = (horizon_seconds / prepared.step_seconds).max(1) as usize;
+        let trust = match served {
+            Some(_) => Trust::of(prepared, steps, track.record.outcomes),
+            None => Trust::NONE,
         };
-        let mut level = row(&own.level, usual.map(|usual| &usual.level));
-        // A persistence forecast says "as now": its median is the last value.
-        for (value, q) in level.iter_mut().zip(&manifest.quantiles) {
-            if *q == 0.5 {
-                *value = now;
-            }
+        let served = served.map(|served| self.rows(&served.values));
+        if let Some((level, peak)) = served.clone()
+            && trust.share() >= 1.0
+        {
+            return Said { trust, level, peak };
         }
-        valid(level, row(&own.peak, usual.map(|usual| &usual.peak)))
+        let own = past::rows(
+            &prepared.history,
+            prepared.last(),
+            steps,
+            &manifest.quantiles,
+            &manifest.usual_changes,
+        );
+        let Some((level, peak)) = served else {
+            let (level, peak) = valid(own.level, own.peak);
+            return Said { trust, level, peak };
+        };
+        let pool = |served: &[f64], own: &[f64]| {
+            let share = trust.share();
+            let weighted = |weight, row| Weighted { weight, row };
+            let both = [weighted(share, served), weighted(1.0 - share, own)];
+            quantile::pool(&manifest.quantiles, &both)
+        };
+        let (level, peak) = valid(pool(&level, &own.level), pool(&peak, &own.peak));
+        Said { trust, level, peak }
     }
+}
+
+/// What is said of one horizon: quantiles of level and peak.
+struct Said {
+    trust: Trust,
+    level: Vec<f64>,
+    peak: Vec<f64>,
+}
+
+/// Rows of ascending horizons: the highest value up to a later one is never below that up to an earlier one. Where they
+/// contradict each other it is their mean, each weighted by its horizon: a longer window has more to go by, and what
+/// comes is in that order, so that a mean is nearer to it than the two are.
+fn ordered(said: Vec<Said>, horizons_seconds: &[u32]) -> Vec<Rows> {
+    let quantiles = said.first().map_or(0, |first| first.peak.len());
+    let mut rows: Vec<Rows> = said
+        .into_iter()
+        .map(|Said { level, peak, .. }| Rows { level, peak })
+        .collect();
+    for q in 0..quantiles {
+        // Adjacent violators are pooled: mean, weight, how many.
+        let mut blocks: Vec<(f64, f64, usize)> = Vec::with_capacity(rows.len());
+        for (row, horizon) in rows.iter().zip(horizons_seconds) {
+            let (mut mean, mut weight, mut count) = (row.peak[q], f64::from(*horizon), 1);
+            while let Some((before, of, more)) = blocks.pop_if(|(before, ..)| *before > mean) {
+                mean = (mean * weight + before * of) / (weight + of);
+                weight += of;
+                count += more;
+            }
+            blocks.push((mean, weight, count));
+        }
+        let means = blocks
+            .into_iter()
+            .flat_map(|(mean, _, count)| std::iter::repeat_n(mean, count));
+        let mut highest = 0.0_f64;
+        for (row, mean) in rows.iter_mut().zip(means) {
+            highest = highest.max(mean).max(row.level[q]);
+            row.peak[q] = highest;
+        }
+    }
+    rows
 }
 
 /// Rows that ascend within capacity; the highest value up to the horizon is never below the value at it.
@@ -178,6 +234,57 @@ fn trailing(track: &Track, unit: f64) -> Option<Trailing> {
         model_mae: record.errors[0] / n * unit,
         naive_mae: naive_mae * unit,
         naive,
+        skill: skill(record.served_error / n, record.best_without_rhythm()),
         coverage: record.covered.map(|covered| covered / n),
     })
+}
+
+/// 1 - error / that of the best naive forecast; 0 where neither erred.
+fn skill(error: f64, naive_error: f64) -> f64 {
+    if naive_error > 0.0 {
+        1.0 - error / naive_error
+    } else {
+        0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_longer_window_contains_the_shorter_one() {
+        let said = |level: f64, peak: f64| Said {
+            trust: Trust::NONE,
+            level: vec![level],
+            peak: vec![peak],
+        };
+        let peaks = |said| -> Vec<f64> {
+            let rows = ordered(said, &[300, 900, 1_800, 3_600]);
+            rows.iter().map(|rows| rows.peak[0]).collect()
+        };
+        let right = vec![
+            said(1.0, 2.0),
+            said(1.0, 3.0),
+            said(1.0, 3.0),
+            said(1.0, 9.0),
+        ];
+        assert_eq!(peaks(right), [2.0, 3.0, 3.0, 9.0]);
+        // 900 s against 1,800 s: two thirds of the weight are the longer one's.
+        let wrong = vec![
+            said(1.0, 2.0),
+            said(1.0, 8.0),
+            said(1.0, 5.0),
+            said(1.0, 9.0),
+        ];
+        assert_eq!(peaks(wrong), [2.0, 6.0, 6.0, 9.0]);
+        // A level is never above the peak, and lifts the later ones.
+        let level = vec![
+            said(1.0, 2.0),
+            said(8.0, 8.0),
+            said(1.0, 5.0),
+            said(1.0, 6.0),
+        ];
+        assert_eq!(peaks(level), [2.0, 8.0, 8.0, 8.0]);
+    }
 }

@@ -10,6 +10,9 @@ use crate::{
 /// A calibration that saw nothing for longer is built anew.
 const STALE_SECONDS: i64 = 6 * 3600;
 
+/// The model is asked where at least one grid point in so many has a sample; what lies within gaps doesn't count.
+const LEAST_OBSERVED: usize = 3;
+
 /// A series on the grid.
 pub struct Prepared {
     pub history: History,
@@ -17,6 +20,8 @@ pub struct Prepared {
     /// Time of the last grid point.
     pub last_seconds: i64,
     pub span_seconds: u64,
+    /// The usual distance between samples.
+    pub spacing_seconds: i64,
     pub observed: usize,
     /// Why the model can't be asked.
     pub unsupported: Option<String>,
@@ -31,16 +36,19 @@ impl Prepared {
     /// Grids `series`, and reads the calibration that came with it.
     pub fn new(series: &Series, artifact: &Artifact, targets: &Targets) -> Self {
         let manifest = &artifact.manifest;
-        let grid = Grid::resample(series);
+        let carried = decoded(series, artifact, targets);
+        let before = carried.as_ref().ok().map(|carried| carried.step_seconds);
+        let grid = Grid::resample(series, before);
         let unsupported = unsupported(&grid, manifest);
         let observed = grid.observed();
         let Grid {
             step_seconds,
             last_seconds,
             span_seconds,
+            spacing_seconds,
             ..
         } = grid;
-        let history = History::new(step_seconds, grid.values);
+        let history = History::by_rhythm(step_seconds, grid.values);
         let nothing = || Calibration {
             step_seconds,
             last_seconds,
@@ -48,7 +56,7 @@ impl Prepared {
         };
         let (calibration, source, source_reason) = match &unsupported {
             Some(why) => (nothing(), Source::None, why.clone()),
-            None => match carried(series, artifact, targets, &history, last_seconds) {
+            None => match carried.and_then(|carried| fitting(carried, &history, last_seconds)) {
                 Ok(carried) => (carried, Source::Carried, String::new()),
                 Err(why) => (nothing(), Source::Rebuilt, why.to_string()),
             },
@@ -58,6 +66,7 @@ impl Prepared {
             step_seconds,
             last_seconds,
             span_seconds,
+            spacing_seconds,
             observed,
             unsupported,
             calibration,
@@ -116,7 +125,7 @@ pub fn outcome(history: &History, origin: usize, steps: usize) -> Outcome {
 
 /// Why the model can't be asked about a series.
 fn unsupported(grid: &Grid, manifest: &Manifest) -> Option<String> {
-    let (points, observed) = (grid.values.len(), grid.observed());
+    let (expected, observed) = (grid.expected, grid.observed());
     if grid.too_coarse() {
         Some(format!(
             "samples are {} s apart, the model needs 600 s or less",
@@ -132,10 +141,10 @@ fn unsupported(grid: &Grid, manifest: &Manifest) -> Option<String> {
             "the history spans {} s, the model needs {} s",
             grid.span_seconds, manifest.least_history_seconds
         ))
-    } else if observed * 2 < points {
+    } else if observed * LEAST_OBSERVED < expected {
         Some(format!(
-            "{} of {points} grid points have no sample",
-            points - observed
+            "{} of {expected} grid points have no sample",
+            expected - observed
         ))
     } else {
         None
@@ -157,23 +166,31 @@ enum NotCarried {
     Old { age: i64 },
 }
 
-/// The calibration that came with the request, or why it can't be used.
-fn carried(
+/// The calibration that came with the request.
+fn decoded(
     series: &Series,
     artifact: &Artifact,
     targets: &Targets,
-    history: &History,
-    last_seconds: i64,
 ) -> Result<Calibration, NotCarried> {
     if series.calibration_state.is_empty() {
         return Err(NotCarried::Absent);
     }
-    let carried = calibration::decode(
-        &series.calibration_state,
+    let horizons = artifact.manifest.horizons_seconds.len();
+    let state = &series.calibration_state;
+    Ok(calibration::decode(
+        state,
         artifact.fingerprint(),
-        artifact.manifest.horizons_seconds.len(),
+        horizons,
         targets,
-    )?;
+    )?)
+}
+
+/// The same, if it fits the samples, or why it can't be used.
+fn fitting(
+    carried: Calibration,
+    history: &History,
+    last_seconds: i64,
+) -> Result<Calibration, NotCarried> {
     let age = last_seconds.saturating_sub(carried.last_seconds);
     let step_seconds = history.step_seconds();
     let reach = history.len() as i64 * i64::from(step_seconds);

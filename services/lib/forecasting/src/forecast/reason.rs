@@ -2,48 +2,82 @@
 
 use std::fmt;
 
-use super::answer::{Basis, HorizonForecast, Trailing};
+use super::{
+    answer::{Basis, HorizonForecast, Trailing},
+    trust::{ENOUGH_OUTCOMES, Trust},
+};
 
 /// Weight of the model below which its answer counts as naive, and above `1 -` which it counts as the model's.
 const NEGLIGIBLE_WEIGHT: f64 = 0.05;
+/// Less skill at every horizon is none: the best of four naive forecasts is chosen in hindsight, but a lucky stretch is
+/// no skill either.
+const LEAST_SKILL: f64 = 0.08;
 
-/// What a forecast rests on, and one sentence that says why. `unit` is one percent of capacity in the unit of the series.
-pub fn explain(horizons: &[HorizonForecast], unit: f64) -> (Basis, String) {
-    let lowest = horizons
+/// What a forecast rests on, and why, in one sentence or two. `unit` is one percent of capacity in the unit of the series.
+pub fn explain(horizons: &[HorizonForecast], trusts: &[Trust], unit: f64) -> (Basis, String) {
+    let weakest = horizons
         .iter()
-        .filter_map(|horizon| Some((horizon, horizon.trailing?)))
+        .zip(trusts)
         .min_by(|left, right| left.0.model_weight.total_cmp(&right.0.model_weight));
-    let Some((horizon, trailing)) = lowest else {
-        return (
-            Basis::Model,
-            "the model; the history is too short to judge it by".to_owned(),
-        );
+    let Some((horizon, trust)) = weakest else {
+        return (Basis::Naive, "no horizon was asked for".to_owned());
     };
     let weight = horizon.model_weight;
     let highest = horizons
         .iter()
         .map(|horizon| horizon.model_weight)
         .fold(0.0, f64::max);
-    let basis = if weight >= 1.0 - NEGLIGIBLE_WEIGHT {
+    let basis = if weight >= 1.0 - NEGLIGIBLE_WEIGHT && trusts.iter().all(|one| one.is_judged()) {
         Basis::Model
     } else if highest <= NEGLIGIBLE_WEIGHT {
         Basis::Naive
     } else {
         Basis::Mixed
     };
-    let errors = Errors(trailing, unit);
     let minutes = horizon.horizon_seconds / 60;
-    let reason = match basis {
-        Basis::Model => format!(
+    let percent = weight * 100.0;
+    let errors = horizon.trailing.map(|trailing| Errors(trailing, unit));
+    let mut reason = match (basis, errors) {
+        (_, None) => "no outcome of a past forecast is known yet".to_owned(),
+        (Basis::Model, Some(errors)) => format!(
             "the model is at least as good as the naive forecasts at every horizon; {errors} at {minutes} min"
         ),
-        Basis::Mixed => format!(
-            "model weighted {:.0} % at {minutes} min, where it is weakest; {errors}",
-            weight * 100.0
-        ),
-        Basis::Naive => format!("naive forecasts beat the model; {errors} at {minutes} min"),
+        (Basis::Mixed, Some(errors)) => {
+            format!("model weighted {percent:.0} % at {minutes} min, where it is weakest; {errors}")
+        }
+        (Basis::Naive, Some(errors)) => {
+            format!("naive forecasts beat the model; {errors} at {minutes} min")
+        }
     };
+    if let Some(gap) = trusts
+        .iter()
+        .min_by(|left, right| left.seen().total_cmp(&right.seen()))
+        .filter(|trust| trust.missing > 0)
+    {
+        reason += &format!(
+            "; {} of {} samples of the last {} min are missing, so it is widened to what this series did before",
+            gap.missing, gap.expected, gap.minutes
+        );
+    }
+    if !trust.is_judged() {
+        reason += &format!(
+            "; the model counts in full from {ENOUGH_OUTCOMES} outcomes on, until then what this series did before counts too"
+        );
+    }
+    if skill(horizons, trusts).is_some_and(|skill| skill < LEAST_SKILL) {
+        reason += "; no skill on this series: it is no better than the best naive forecast at any horizon";
+    }
     (basis, reason)
+}
+
+/// The best skill of `horizons`; `None` while too few outcomes are known to tell.
+pub fn skill(horizons: &[HorizonForecast], trusts: &[Trust]) -> Option<f64> {
+    horizons
+        .iter()
+        .zip(trusts)
+        .map(|(horizon, trust)| Some(horizon.trailing.filter(|_| trust.is_judged())?.skill))
+        .try_fold(f64::NEG_INFINITY, |best, skill| Some(best.max(skill?)))
+        .filter(|best| best.is_finite())
 }
 
 struct Errors(Trailing, f64);

@@ -135,9 +135,22 @@ fn past_origins(
     let Some(newest) = last.checked_sub(steps) else {
         return Vec::new();
     };
-    let room = newest
+    let reach = newest
         .saturating_sub(least)
         .min(PAST_SECONDS / step as usize);
+    if newest < least {
+        return Vec::new();
+    }
+    // Newest first. After a gap they are dense where it began.
+    let known: Vec<usize> = (newest - reach..=newest)
+        .rev()
+        .filter(|origin| {
+            !history.value(*origin).is_nan() && outcome(history, *origin, steps).is_known()
+        })
+        .collect();
+    let Some(room) = known.len().checked_sub(1) else {
+        return Vec::new();
+    };
     let back = |turn: usize| {
         let share = turn as f64 / PAST_ORIGINS as f64;
         // Near the present no two are the same.
@@ -146,10 +159,7 @@ fn past_origins(
     let mut origins: Vec<usize> = (0..PAST_ORIGINS)
         .map(back)
         .take_while(|back| *back <= room)
-        .map(|back| newest - back)
-        .filter(|origin| {
-            !history.value(*origin).is_nan() && outcome(history, *origin, steps).is_known()
-        })
+        .map(|back| known[back])
         .collect();
     origins.reverse();
     origins
@@ -174,6 +184,17 @@ mod tests {
         assert!((1_900..=2_016).contains(&back[0]), "{back:?}");
         let last_day = back.iter().filter(|back| **back < 288).count();
         assert!((36..=48).contains(&last_day), "{back:?}");
+    }
+
+    #[test]
+    fn after_a_gap_they_are_dense_where_it_began() {
+        let mut values = vec![1.0; 1_000];
+        values[600..999].fill(f32::NAN);
+        let history = History::new(300, values);
+        let all = past_origins(&history, 999, 12, 3_600);
+        assert_eq!(all.len(), PAST_ORIGINS);
+        let near = all.iter().filter(|origin| **origin >= 500).count();
+        assert!(near > 30, "{all:?}");
     }
 
     #[test]

@@ -1,15 +1,22 @@
-//! Irregular samples onto a regular grid: averages per step, short gaps carried forward.
+//! Irregular samples onto a regular grid: averages per step.
 
 use crate::series::Series;
 
 /// The steps that the model knows, in seconds.
-pub const STEPS_SECONDS: [u32; 2] = [60, 300];
-/// Gaps are carried forward at most this many steps, and only for features.
-pub const FILL_STEPS: usize = 3;
+pub const STEPS_SECONDS: [u32; 2] = [FINE_SECONDS as u32, COARSE_SECONDS as u32];
+const FINE_SECONDS: i64 = 60;
+const COARSE_SECONDS: i64 = 300;
+/// Nothing for so long is a gap, and says nothing of how often samples come.
+const LEAST_GAP_SECONDS: i64 = 600;
 /// What of a history is looked at: features reach back a week, the backcast another.
 const MAX_SPAN_SECONDS: i64 = 15 * 86_400;
 /// Samples further apart than this are too coarse for the 300 s grid.
 const COARSEST_SPACING_SECONDS: i64 = 600;
+/// A finer grid is left when so much of it is empty, where samples came at all: every third point or nearly so.
+const MOST_EMPTY: f64 = 0.3;
+/// And gone back to only when less is: a series at the edge must not change its grid, and lose what is known of it, with
+/// each sample.
+const EMPTY_TO_RETURN: f64 = 0.2;
 
 /// A series on a regular grid that ends at its last sample.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,22 +29,25 @@ pub struct Grid {
     pub values: Vec<f32>,
     /// The usual distance between samples, in seconds.
     pub spacing_seconds: i64,
+    /// Grid points that samples were expected for: those within gaps are not.
+    pub expected: usize,
     /// From the first to the last sample of the whole series, in seconds.
     pub span_seconds: u64,
 }
 
 impl Grid {
-    /// Averages the samples of `series` (at least one) onto 60 s when they are at most 150 s apart, else onto 300 s.
-    pub fn resample(series: &Series) -> Self {
-        Self::resample_since(series, MAX_SPAN_SECONDS)
+    /// Averages the samples of `series` (at least one) onto 60 s, or onto 300 s when nearly a third of those points or
+    /// more would be empty. `before` is the step that this series had, if it is known.
+    pub fn resample(series: &Series, before: Option<u32>) -> Self {
+        Self::resample_since(series, MAX_SPAN_SECONDS, before)
     }
 
     /// The same without forgetting what is old: for recorded series.
     pub fn resample_all(series: &Series) -> Self {
-        Self::resample_since(series, i64::MAX)
+        Self::resample_since(series, i64::MAX, None)
     }
 
-    fn resample_since(series: &Series, longest_span_seconds: i64) -> Self {
+    fn resample_since(series: &Series, longest_span_seconds: i64, before: Option<u32>) -> Self {
         let times = &series.timestamps_seconds;
         let (first, last) = match (times.first(), times.last()) {
             (Some(first), Some(last)) => (*first, *last),
@@ -46,14 +56,15 @@ impl Grid {
         let oldest = last.saturating_sub(longest_span_seconds);
         let from = times.partition_point(|time| *time < oldest);
         let spacing = median_spacing(&times[from..]);
-        let step: i64 = if spacing <= 150 { 60 } else { 300 };
-        // When there is about one sample a step, jitter must not put two into one and none into the next.
-        let nearest = spacing * 4 >= step * 3;
-        let steps_back = |time: i64| {
-            let back = last - time;
-            let rounded = if nearest { back + step / 2 } else { back };
-            (rounded / step) as usize
+        let most_empty = match before {
+            Some(step) if i64::from(step) > FINE_SECONDS => EMPTY_TO_RETURN,
+            _ => MOST_EMPTY,
         };
+        let step = match empty_share(&times[from..], FINE_SECONDS, spacing) < most_empty {
+            true => FINE_SECONDS,
+            false => COARSE_SECONDS,
+        };
+        let steps_back = |time: i64| steps_back(last, time, step, spacing);
         let points = times.get(from).map_or(0, |time| steps_back(*time) + 1);
         let mut sums = vec![(0.0_f64, 0_u32); points];
         for (time, value) in times[from..].iter().zip(&series.cpu[from..]) {
@@ -73,6 +84,7 @@ impl Grid {
             last_seconds: last,
             values,
             spacing_seconds: spacing,
+            expected: cells(&times[from..], step, spacing).1,
             span_seconds: last.abs_diff(first),
         }
     }
@@ -88,6 +100,42 @@ impl Grid {
     }
 }
 
+/// How many grid points before `last` a sample belongs to.
+fn steps_back(last: i64, time: i64, step: i64, spacing: i64) -> usize {
+    let back = last - time;
+    // When there is about one sample a step, jitter must not put two into one and none into the next.
+    let nearest = spacing * 4 >= step * 3;
+    let rounded = if nearest { back + step / 2 } else { back };
+    (rounded / step) as usize
+}
+
+/// Grid points with a sample, and those that lie between samples no further apart than a gap.
+fn cells(times: &[i64], step: i64, spacing: i64) -> (usize, usize) {
+    let Some(last) = times.last() else {
+        return (0, 0);
+    };
+    let gap = (LEAST_GAP_SECONDS.max(spacing.saturating_mul(3)) / step) as usize;
+    let (mut seen, mut between) = (1, 1);
+    for pair in times.windows(2) {
+        let back = |time| steps_back(*last, time, step, spacing);
+        let apart = back(pair[0]) - back(pair[1]);
+        if apart > 0 {
+            seen += 1;
+            between += if apart > gap { 1 } else { apart };
+        }
+    }
+    (seen, between)
+}
+
+/// The share of grid points without a sample, where samples came at all; 1 of a single sample, whose grid isn't known.
+fn empty_share(times: &[i64], step: i64, spacing: i64) -> f64 {
+    if times.len() < 2 {
+        return 1.0;
+    }
+    let (seen, between) = cells(times, step, spacing);
+    1.0 - seen as f64 / between as f64
+}
+
 /// The median distance of at most the last 2,000 samples; 300 when there is only one.
 fn median_spacing(times: &[i64]) -> i64 {
     let recent = &times[times.len().saturating_sub(2_001)..];
@@ -100,21 +148,6 @@ fn median_spacing(times: &[i64]) -> i64 {
     }
     let middle = gaps.len() / 2;
     *gaps.select_nth_unstable(middle).1
-}
-
-/// `values` with gaps carried forward at most [`FILL_STEPS`].
-pub fn fill_forward(values: &[f32]) -> Vec<f32> {
-    let mut filled = Vec::with_capacity(values.len());
-    let (mut last, mut age) = (f32::NAN, 0);
-    for value in values {
-        if value.is_nan() {
-            age += 1;
-        } else {
-            (last, age) = (*value, 0);
-        }
-        filled.push(if age <= FILL_STEPS { last } else { f32::NAN });
-    }
-    filled
 }
 
 #[cfg(test)]
@@ -159,26 +192,59 @@ mod tests {
             ),
             (&[7], &[4.0], 300, "4"),
         ] {
-            let grid = Grid::resample(&series(times, cpu));
+            let grid = Grid::resample(&series(times, cpu), None);
             assert_eq!(grid.step_seconds, step);
             assert_eq!(shown(&grid.values), expected, "{times:?}");
             assert_eq!(grid.last_seconds, *times.last().unwrap());
         }
     }
 
-    #[test]
-    fn absurd_times_cost_no_memory() {
-        let grid = Grid::resample(&series(&[i64::MIN, 0, i64::MAX], &[1.0, 2.0, 3.0]));
-        assert_eq!(grid.values.len(), 1);
-        assert_eq!(grid.span_seconds, u64::MAX);
-        let grid = Grid::resample(&series(&[0, 86_400 * 14], &[1.0, 2.0]));
-        assert!(grid.too_coarse());
+    /// Samples `spacing` seconds apart of which those with `lost` are missing.
+    fn sampled(spacing: i64, lost: impl Fn(i64) -> bool) -> Series {
+        let times: Vec<i64> = (0..600)
+            .filter(|index| !lost(*index))
+            .map(|index| index * spacing)
+            .collect();
+        let cpu = vec![1.0; times.len()];
+        series(&times, &cpu)
     }
 
     #[test]
-    fn gaps_are_carried_three_steps_and_no_further() {
-        let gap = f32::NAN;
-        let values = [gap, 1.0, gap, gap, gap, gap, 2.0, gap];
-        assert_eq!(shown(&fill_forward(&values)), ". 1 1 1 1 . 2 2");
+    fn a_grid_that_would_be_a_third_empty_is_not_used() {
+        let none = |_: i64| false;
+        let every = |nth: i64| move |index: i64| index % nth == 1;
+        for (series, step) in [
+            (sampled(30, none), 60),
+            (sampled(60, none), 60),
+            (sampled(60, every(5)), 60),
+            (sampled(60, every(3)), 300),
+            (sampled(60, every(2)), 300),
+            (sampled(90, none), 300),
+            (sampled(120, none), 300),
+            (sampled(150, none), 300),
+            // A long gap says nothing of how often samples come.
+            (sampled(60, |index| (100..500).contains(&index)), 60),
+        ] {
+            assert_eq!(Grid::resample(&series, None).step_seconds, step);
+        }
+    }
+
+    #[test]
+    fn at_the_edge_the_grid_stays_what_it_was() {
+        let edge = sampled(60, |index| index % 4 == 1);
+        assert_eq!(Grid::resample(&edge, None).step_seconds, 60);
+        assert_eq!(Grid::resample(&edge, Some(60)).step_seconds, 60);
+        assert_eq!(Grid::resample(&edge, Some(300)).step_seconds, 300);
+        let whole = sampled(60, |_| false);
+        assert_eq!(Grid::resample(&whole, Some(300)).step_seconds, 60);
+    }
+
+    #[test]
+    fn absurd_times_cost_no_memory() {
+        let grid = Grid::resample(&series(&[i64::MIN, 0, i64::MAX], &[1.0, 2.0, 3.0]), None);
+        assert_eq!(grid.values.len(), 1);
+        assert_eq!(grid.span_seconds, u64::MAX);
+        let grid = Grid::resample(&series(&[0, 86_400 * 14], &[1.0, 2.0]), None);
+        assert!(grid.too_coarse());
     }
 }

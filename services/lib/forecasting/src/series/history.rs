@@ -1,6 +1,6 @@
 //! A gridded series with the sums and maxima that make any window's statistics cheap.
 
-use crate::series::grid::fill_forward;
+use crate::series::fill;
 
 /// A series that answers "mean, deviation, highest, lowest of these steps" in constant time.
 ///
@@ -17,9 +17,19 @@ pub struct History {
 }
 
 impl History {
-    /// `values` in percent of capacity, NaN where unknown.
+    /// `values` in percent of capacity, NaN where unknown. Short gaps are carried forward.
     pub fn new(step_seconds: u32, values: Vec<f32>) -> Self {
-        let filled = fill_forward(&values);
+        let filled = fill::forward(&values);
+        Self::with(step_seconds, values, filled)
+    }
+
+    /// The same, with gaps filled by the series' own rhythm where it has one.
+    pub fn by_rhythm(step_seconds: u32, values: Vec<f32>) -> Self {
+        let filled = fill::by_rhythm(&values, step_seconds);
+        Self::with(step_seconds, values, filled)
+    }
+
+    fn with(step_seconds: u32, values: Vec<f32>, filled: Vec<f32>) -> Self {
         let mut sums = Vec::with_capacity(filled.len() + 1);
         let mut total = (0.0, 0.0, 0);
         sums.push(total);
@@ -71,7 +81,7 @@ impl History {
         ((minutes * 60 / self.step_seconds) as usize).max(1)
     }
 
-    /// The value at `index`, short gaps carried forward; NaN where unknown.
+    /// The value at `index`, gaps filled; NaN where unknown.
     pub fn value(&self, index: usize) -> f64 {
         self.filled
             .get(index)
@@ -87,14 +97,29 @@ impl History {
 
     /// Highest observed value of `from..=to`; NaN when less than four fifths of them were observed.
     pub fn observed_peak(&self, from: usize, to: usize) -> f64 {
+        self.peak_of(from, to, 0.8)
+    }
+
+    /// The same when at least a third of them were observed: what is known of the peak, which may have been higher.
+    pub fn known_peak(&self, from: usize, to: usize) -> f64 {
+        self.peak_of(from, to, 0.33)
+    }
+
+    fn peak_of(&self, from: usize, to: usize, least_share: f64) -> f64 {
         let Some(values) = self.observed.get(from..=to) else {
             return f64::NAN;
         };
         let known = values.iter().filter(|value| !value.is_nan()).count();
-        if known * 5 < values.len() * 4 {
+        if (known as f64) < values.len() as f64 * least_share {
             return f64::NAN;
         }
         f64::from(values.iter().copied().fold(f32::NAN, f32::max))
+    }
+
+    /// Observed values of `from..=to`.
+    pub fn observed_count(&self, from: usize, to: usize) -> usize {
+        let values = self.observed.get(from..=to).unwrap_or_default();
+        values.iter().filter(|value| !value.is_nan()).count()
     }
 
     /// Mean of `from..=to`, NaN when nothing is known there.
@@ -201,7 +226,7 @@ mod tests {
                 }
             })
             .collect();
-        let filled = fill_forward(&values);
+        let filled = fill::forward(&values);
         let history = History::new(300, values);
         for from in 0..97 {
             for to in from..97 {

@@ -14,4 +14,5 @@ mod forecasts;
 mod foreign;
 mod memory;
 mod seed;
+mod signals;
 mod support;

@@ -1,5 +1,8 @@
 //! Made-up series.
 
+pub mod exam;
+pub mod signals;
+
 use forecasting::series::Series;
 
 /// `points` samples `step` seconds apart; see [`testkit::model::machine`].

@@ -1,0 +1,201 @@
+//! What a series' own past says without a model: how it moved over the horizon before, what it was at this phase of the
+//! hour, of six hours and of the day, and what it is at all; each as far as it was right.
+//!
+//! It answers where the model can't be asked, and widens the model's answer where that saw little.
+
+mod changes;
+mod phases;
+
+use crate::{
+    artifact::manifest::UsualChanges,
+    quantile::{self, Weighted},
+    series::history::History,
+};
+use phases::{PHASES, Sample};
+
+/// What is looked at to see which of them was right: so many origins of the last days.
+const JUDGED_ORIGINS: usize = 48;
+const JUDGED_MINUTES: u32 = 3 * 1440;
+/// Fewer outcomes say nothing.
+const LEAST_JUDGED: usize = 8;
+/// All but "as now" must be this much better: of many, one is always lucky.
+const HANDICAP: f64 = 1.1;
+/// The sharper, the sooner the best one gets all the weight.
+const SHARPNESS: i32 = 8;
+/// The changes, the phases, and all there was.
+const CANDIDATES: usize = 2 + PHASES.len();
+
+/// Quantiles of the level at a horizon, and of the highest up to there. Percent of capacity.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rows {
+    /// At the horizon.
+    pub level: Vec<f64>,
+    /// The highest up to it.
+    pub peak: Vec<f64>,
+}
+
+impl Rows {
+    fn pair(&self) -> [&[f64]; 2] {
+        [&self.level, &self.peak]
+    }
+}
+
+/// Quantiles of what comes within `steps` after `last`, by what came before. `quantiles` ascend; `usual` says what
+/// machines do whose own past is too short to tell.
+pub fn rows(
+    history: &History,
+    last: usize,
+    steps: usize,
+    quantiles: &[f64],
+    usual: &[UsualChanges],
+) -> Rows {
+    let moved = changes::rows(history, last, steps, quantiles, usual);
+    let moved_from = |origin: usize| {
+        let now = history.value(origin);
+        let from_now = |row: &[f64]| row.iter().map(|change| now + change).collect();
+        Rows {
+            level: from_now(&moved.level),
+            peak: from_now(&moved.peak),
+        }
+    };
+    let whole = Sample::whole(history, last, steps).rows(quantiles);
+    let candidates = |origin: usize| -> [Option<Rows>; CANDIDATES] {
+        let mut all: [Option<Rows>; CANDIDATES] = Default::default();
+        all[0] = Some(moved_from(origin));
+        for (place, phase) in PHASES.iter().enumerate() {
+            all[1 + place] = Sample::at_phase(history, origin, steps, phase).rows(quantiles);
+        }
+        all[CANDIDATES - 1].clone_from(&whole);
+        all
+    };
+    let weights = judge(history, last, steps, quantiles, candidates);
+    let now = candidates(last);
+    let pooled = |output: usize| {
+        let weighted: Vec<Weighted<'_>> = now
+            .iter()
+            .zip(&weights[output])
+            .filter_map(|(rows, weight)| {
+                Some(Weighted {
+                    weight: *weight,
+                    row: rows.as_ref()?.pair()[output],
+                })
+            })
+            .collect();
+        quantile::pool(quantiles, &weighted)
+    };
+    Rows {
+        level: pooled(0),
+        peak: pooled(1),
+    }
+}
+
+/// Weights of the candidates by their pinball loss lately: of the level, and of the peak.
+fn judge(
+    history: &History,
+    last: usize,
+    steps: usize,
+    quantiles: &[f64],
+    candidates: impl Fn(usize) -> [Option<Rows>; CANDIDATES],
+) -> [[f64; CANDIDATES]; 2] {
+    let mut losses = [[0.0; CANDIDATES]; 2];
+    let mut judged = 0;
+    let reach = history
+        .steps(JUDGED_MINUTES)
+        .min(last.saturating_sub(steps));
+    // An odd stride meets every phase of an hour in turn.
+    let every = reach.div_ceil(JUDGED_ORIGINS).max(1) | 1;
+    for back in (0..=reach).step_by(every) {
+        let Some(origin) = last.checked_sub(steps + back) else {
+            break;
+        };
+        let came = [
+            history.observed(origin + steps),
+            history.known_peak(origin + 1, origin + steps),
+        ];
+        if history.value(origin).is_nan() || came.iter().any(|value| value.is_nan()) {
+            continue;
+        }
+        judged += 1;
+        let said = candidates(origin);
+        for (output, actual) in came.into_iter().enumerate() {
+            let loss = |rows: &Rows| -> f64 {
+                let pairs = quantiles.iter().zip(rows.pair()[output]);
+                pairs
+                    .map(|(q, value)| quantile::pinball(*q, *value, actual))
+                    .sum()
+            };
+            let first = said[0].as_ref().map_or(0.0, loss);
+            for (sum, rows) in losses[output].iter_mut().zip(&said) {
+                // What couldn't be said counts as the first.
+                *sum += rows.as_ref().map_or(first, loss);
+            }
+        }
+    }
+    losses.map(|losses| weights(losses, judged))
+}
+
+fn weights(mut losses: [f64; CANDIDATES], judged: usize) -> [f64; CANDIDATES] {
+    let mut weights = [0.0; CANDIDATES];
+    weights[0] = 1.0;
+    if judged < LEAST_JUDGED {
+        return weights;
+    }
+    for (candidate, loss) in losses.iter_mut().enumerate() {
+        *loss = (*loss + 1e-6) * if candidate > 0 { HANDICAP } else { 1.0 };
+    }
+    let least = losses.iter().copied().fold(f64::INFINITY, f64::min);
+    losses.map(|loss| (least / loss).powi(SHARPNESS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
+
+    fn said(values: Vec<f32>) -> Rows {
+        let history = History::new(300, values);
+        rows(&history, history.len() - 1, 12, &QUANTILES, &[])
+    }
+
+    fn noise(index: usize) -> f32 {
+        ((index as u32).wrapping_mul(2_654_435_761) >> 16) as f32 / 65_536.0
+    }
+
+    #[test]
+    fn an_hourly_job_is_known_from_one_sample_after_a_gap() {
+        let job = |index: usize| if index % 12 == 7 { 80.0 } else { 20.0 };
+        let mut values: Vec<f32> = (0..600).map(job).collect();
+        values[560..599].fill(f32::NAN);
+        let rows = said(values);
+        assert!(
+            rows.peak.iter().all(|peak| (peak - 80.0).abs() < 1.0),
+            "{rows:?}"
+        );
+        assert!((rows.level[2] - 20.0).abs() < 1.0, "{rows:?}");
+    }
+
+    #[test]
+    fn what_only_wanders_goes_on_from_where_it_is() {
+        let mut level = 10.0;
+        let mut values: Vec<f32> = (0..900)
+            .map(|index| {
+                level += noise(index) - 0.45;
+                level
+            })
+            .collect();
+        let now = f64::from(level);
+        values[850..899].fill(f32::NAN);
+        let rows = said(values);
+        assert!((rows.level[2] - now).abs() < 2.0, "{rows:?} from {now}");
+        assert!(rows.peak[4] < now + 10.0, "{rows:?} from {now}");
+    }
+
+    #[test]
+    fn noise_is_as_it_always_was() {
+        let mut values: Vec<f32> = (0..900).map(|index| 40.0 * noise(index)).collect();
+        values[899] = 40.0;
+        let rows = said(values);
+        assert!(rows.level[2] < 30.0, "{rows:?}");
+    }
+}
