@@ -141,7 +141,7 @@ impl Prepared {
         let review = rungs.and_then(|rungs| {
             let track = past::walk(&request.demand);
             review(&track, &pool::measured(), &rungs, &prices, current)
-                .ok_or_else(|| "the past is shorter than two days".to_owned())
+                .ok_or_else(|| "less than a day and a half of the past is known".to_owned())
         });
         Replayed {
             target_id: request.target_id,

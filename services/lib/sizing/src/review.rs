@@ -15,8 +15,8 @@ use crate::{
 pub const REVIEWED: usize = 10 * DAY;
 /// Steps before those, in which a rule finds its place.
 const WARM_UP: usize = DAY;
-/// With fewer steps a past says nothing: no day of it has come twice.
-pub const NEEDED: usize = 2 * DAY;
+/// Steps that must be known: of a window of two days, in which every time of day came twice, a quarter may be missing.
+pub const NEEDED: usize = 2 * DAY * 3 / 4;
 /// Share of the largest rung's price that another rule must save.
 pub const GAIN: f64 = 0.02;
 
@@ -49,19 +49,21 @@ impl Review {
     /// Why, with the numbers.
     pub fn why(&self) -> String {
         let best = self.candidates.first().unwrap_or(&self.chosen);
+        let days = f64::from(self.chosen.bill.steps) / DAY as f64;
+        let over = format!("over {days:.1} days");
         if self.is_change() {
             format!(
-                "{} would have cost {}; {} until now {}",
+                "{over} {} would have cost {}; {} until now {}",
                 self.chosen.rule,
                 self.chosen.words(),
                 self.before.rule,
                 self.before.words()
             )
         } else if best.rule == self.chosen.rule {
-            format!("{} cost least: {}", best.rule, best.words())
+            format!("{over} {} cost least: {}", best.rule, best.words())
         } else {
             format!(
-                "{} would have saved less than {GAIN}: {} instead of {}",
+                "{over} {} would have saved less than {GAIN}: {} instead of {}",
                 best.rule,
                 best.words(),
                 self.chosen.words()
@@ -197,11 +199,16 @@ mod tests {
     }
 
     #[test]
-    fn a_past_of_less_than_two_days_is_not_reviewed() {
-        let track = days(2);
-        assert!(reviewed(&track, Rule::Largest, Appetite::Balanced).is_some());
-        let short = &track[1..];
-        assert!(reviewed(short, Rule::Largest, Appetite::Balanced).is_none());
+    fn a_past_of_which_too_little_is_known_is_not_reviewed() {
+        let two_days: Vec<Option<f32>> = days(2).iter().map(|past| past.now).collect();
+        let with_hole = |from: usize| {
+            let mut history = two_days.clone();
+            history[from..2 * DAY - 10].fill(None);
+            reviewed(&walk(&history), Rule::Largest, Appetite::Balanced)
+        };
+        let review = with_hole(NEEDED - 10).unwrap();
+        assert!(review.why().starts_with("over 2.0 days "), "{}", review.why());
+        assert!(with_hole(NEEDED - 11).is_none());
         let unknown = walk(&vec![None; 14 * DAY]);
         assert!(reviewed(&unknown, Rule::Largest, Appetite::Balanced).is_none());
     }

@@ -320,8 +320,8 @@ mod tests {
         let (demand, forecasts) = demand();
         let mut policy = Decided::adaptive(Appetite::Thrifty);
         let rungs = play(&demand, Some(&forecasts), &mut policy);
-        // Two days are needed for a review, and its rule comes down over all rungs at once.
-        assert!(rungs[..576].iter().all(|rung| *rung == 3), "{rungs:?}");
+        // A day and a half is needed for a review, and its rule comes down over all rungs at once.
+        assert!(rungs[..432].iter().all(|rung| *rung == 3), "{rungs:?}");
         let down = rungs.iter().position(|rung| *rung < 3);
         assert!(
             down.is_some_and(|step| rungs[step] == 0 && step < 580),
