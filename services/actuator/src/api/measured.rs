@@ -42,7 +42,7 @@ pub fn question(message: wire::ReadMetricsRequest) -> Result<Question, Status> {
         fields.bad("metrics", "must hold 1 to 3 metrics, each once");
     }
     let period_seconds = message.period_seconds;
-    if !PERIOD.contains(&period_seconds) || period_seconds % 60 > 0 {
+    if !PERIOD.contains(&period_seconds) || !period_seconds.is_multiple_of(60) {
         fields.bad(
             "period_seconds",
             "must be a multiple of 60, from 60 to 3600",

@@ -26,7 +26,7 @@ use crate::{
 /// A decision in a transaction that is not committed yet.
 pub(super) enum Decided {
     /// It was there: of the same tick and target.
-    Before(Decision),
+    Before(Box<Decision>),
     /// It is new.
     Now {
         stored: Box<Stored>,
@@ -51,7 +51,7 @@ impl Service {
             .decision_of_tick(&input.tick_id, &input.target_id)
             .await?
         {
-            return Ok(Decided::Before(decision));
+            return Ok(Decided::Before(Box::new(decision)));
         }
         let lease = transaction.lease(FLEET).await?;
         Self::check_epoch(
@@ -151,7 +151,7 @@ impl Service {
     /// What follows once it is committed.
     pub(super) async fn decided(&self, decided: Decided) -> Decision {
         let (stored, started) = match decided {
-            Decided::Before(decision) => return decision,
+            Decided::Before(decision) => return *decision,
             Decided::Now { stored, started } => (stored, started),
         };
         let decision = stored.decision;

@@ -85,7 +85,9 @@ mod tests {
     use super::*;
     use crate::samples::Samples;
 
-    fn parsed(text: &str) -> Result<Vec<(String, Vec<i64>, Vec<f64>)>, String> {
+    type Parsed = (String, Vec<i64>, Vec<f64>);
+
+    fn parsed(text: &str) -> Result<Vec<Parsed>, String> {
         let mut samples = Samples::default();
         samples.begin("f.csv".into());
         parse(text.as_bytes(), Columns::OneOrMore, &mut samples)

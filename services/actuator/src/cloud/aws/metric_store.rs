@@ -134,16 +134,15 @@ impl AwsCloud {
                         format!("the answer holds {:?}, which was not asked for", found.id());
                     return Err(CloudError::new(operation, ErrorKind::Internal, message));
                 };
-                match found.status_code() {
-                    Some(
-                        cloudwatch::StatusCode::Forbidden | cloudwatch::StatusCode::InternalError,
-                    ) => {
-                        gaps.push(format!(
-                            "CloudWatch gave only a part of the metrics of {}",
-                            asked.instance_id
-                        ));
-                    }
-                    _ => {}
+                let partly = matches!(
+                    found.status_code(),
+                    Some(cloudwatch::StatusCode::Forbidden | cloudwatch::StatusCode::InternalError)
+                );
+                if partly {
+                    gaps.push(format!(
+                        "CloudWatch gave only a part of the metrics of {}",
+                        asked.instance_id
+                    ));
                 }
                 let means = series.entry((asked.instance_id, asked.metric)).or_default();
                 for (time, value) in found.timestamps().iter().zip(found.values()) {

@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn widths_come_from_the_series_as_soon_as_it_is_known() {
         let still = |_: usize| 30.0;
-        let jumpy = |index: usize| if index % 2 == 0 { 10.0 } else { 90.0 };
+        let jumpy = |index: usize| if index.is_multiple_of(2) { 10.0 } else { 90.0 };
         assert_eq!(q95(still, 1), 20.0, "nothing is known");
         assert_eq!(q95(jumpy, 1), 20.0);
         let widths = [2, 6, 12, 60, 600, 4_000].map(|points| q95(still, points));

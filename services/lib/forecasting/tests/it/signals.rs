@@ -14,6 +14,7 @@ use crate::support::{
 
 const DAY: usize = 288;
 
+#[expect(clippy::print_stdout, reason = "it is what this prints that is read")]
 fn print(name: &str, figures: &Figures) {
     let n = figures.count;
     let mut skills = figures.skills.clone();

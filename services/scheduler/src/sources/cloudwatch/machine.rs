@@ -65,7 +65,7 @@ impl Machine {
     pub fn take(&mut self, means: &Means, end: Timestamp, window: Window) {
         let period = i64::from(window.period_seconds);
         // A period that has not ended may still become anything.
-        let ended = means
+        let mut ended = means
             .means
             .iter()
             .map(|&(from, mean)| (from + period, mean))
@@ -74,7 +74,10 @@ impl Machine {
             Metric::CpuUtilization => self.cpu.extend(ended),
             Metric::MemoryUsed => self.memory.extend(ended),
             Metric::CpuCreditBalance => {
-                self.credits = ended.last().map(|(_, credits)| credits).or(self.credits);
+                self.credits = ended
+                    .next_back()
+                    .map(|(_, credits)| credits)
+                    .or(self.credits);
             }
         }
     }

@@ -60,7 +60,7 @@ impl CloudWatchConfig {
             DAY_SECONDS / 2,
         )?;
         within(&key("period_seconds"), self.period_seconds, 60, 3_600)?;
-        if self.period_seconds % 60 > 0 {
+        if !self.period_seconds.is_multiple_of(60) {
             return Err(invalid(
                 "scheduler.cloudwatch.period_seconds",
                 format!("is {}; it must be a multiple of 60", self.period_seconds),

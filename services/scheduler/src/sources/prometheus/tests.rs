@@ -52,6 +52,7 @@ async fn read(source: &PrometheusSource, number: usize) -> BTreeMap<String, usiz
         public_ip: String::new(),
         dry_run: true,
         vcpus: None,
+        started_at: None,
     };
     let targets: Vec<Target> = (0..number).map(target).collect();
     let end = Timestamp::from_second(NOW).unwrap();
