@@ -207,7 +207,11 @@ mod tests {
             reviewed(&walk(&history), Rule::Largest, Appetite::Balanced)
         };
         let review = with_hole(NEEDED - 10).unwrap();
-        assert!(review.why().starts_with("over 2.0 days "), "{}", review.why());
+        assert!(
+            review.why().starts_with("over 2.0 days "),
+            "{}",
+            review.why()
+        );
         assert!(with_hole(NEEDED - 11).is_none());
         let unknown = walk(&vec![None; 14 * DAY]);
         assert!(reviewed(&unknown, Rule::Largest, Appetite::Balanced).is_none());
