@@ -14,6 +14,8 @@ use crate::{
 pub struct Accounting {
     /// Share of its capacity above which a machine is saturated.
     pub saturated_above: f64,
+    /// Share of its capacity from which on steps in a row send it up, as the service sees it: CPU is at 95 %.
+    pub sent_up_from: f64,
     /// Seconds without capacity that a resize takes.
     pub resize_seconds: f64,
     /// Whole steps between two resizes, at least.
@@ -24,6 +26,7 @@ impl Default for Accounting {
     fn default() -> Self {
         Self {
             saturated_above: 0.9,
+            sent_up_from: 0.95,
             resize_seconds: 120.0,
             steps_between: 2,
         }
@@ -53,8 +56,8 @@ impl Bill {
 pub struct Machine<'a> {
     rungs: &'a Rungs,
     accounting: &'a Accounting,
-    /// Demand of each rung above which it is saturated.
-    limits: Vec<f64>,
+    /// vCPU of each rung.
+    capacities: Vec<f64>,
     place: Place,
     wish: Option<usize>,
 }
@@ -71,11 +74,12 @@ pub struct Step {
 
 impl<'a> Machine<'a> {
     pub fn new(rungs: &'a Rungs, accounting: &'a Accounting, place: Place) -> Self {
-        let limit = |rung| rungs.capacity(rung) * accounting.saturated_above;
         Self {
             rungs,
             accounting,
-            limits: (0..=rungs.largest()).map(limit).collect(),
+            capacities: (0..=rungs.largest())
+                .map(|rung| rungs.capacity(rung))
+                .collect(),
             place: Place {
                 rung: place.rung.min(rungs.largest()),
                 ..place
@@ -96,17 +100,20 @@ impl<'a> Machine<'a> {
                 saturated: 0,
             };
         }
-        let mut saturated = 0.0;
-        let limit = self.limits[place.rung];
-        if past.now.is_some_and(|now| f64::from(now) > limit) {
-            place.saturated = place.saturated.saturating_add(1);
-            saturated = 1.0;
-        } else {
-            place.saturated = 0;
-            if resized {
-                saturated = self.accounting.resize_seconds / f64::from(step::SECONDS);
+        let share = past
+            .now
+            .map(|now| f64::from(now) / self.capacities[place.rung]);
+        place.saturated = match share {
+            Some(share) if share >= self.accounting.sent_up_from => {
+                place.saturated.saturating_add(1)
             }
-        }
+            _ => 0,
+        };
+        let saturated = match share {
+            Some(share) if share > self.accounting.saturated_above => 1.0,
+            _ if resized => self.accounting.resize_seconds / f64::from(step::SECONDS),
+            _ => 0.0,
+        };
         self.wish = if place.since_resize < self.accounting.steps_between {
             None
         } else {
