@@ -11,6 +11,7 @@ mod stopwatch;
 pub mod targets;
 mod together;
 mod upkeep;
+mod waiting;
 
 use std::sync::{Arc, Mutex};
 
@@ -21,7 +22,7 @@ use crate::{
     decide::record::{Decision, Stored},
     fleet::quota::Quota,
     policy::document::Policy,
-    service::{error::ServiceError, metrics::Metrics, stopwatch::Stopwatches, together::Together},
+    service::{error::ServiceError, metrics::Metrics, stopwatch::Stopwatches, waiting::Together},
     store::{Filter, Page, SharedStore, error::StoreError},
 };
 

@@ -73,6 +73,16 @@ fn requests(instance_id: &str, client: &str) -> BTreeMap<&'static str, (Value, &
             (json!({"instance_ids": [instance_id]}), "OK"),
         ),
         (
+            "ReadMetrics",
+            (
+                json!({
+                    "instance_ids": [instance_id], "metrics": ["METRIC_CPU_UTILIZATION"],
+                    "start": "2026-03-01T00:00:00Z", "end": "2026-03-01T01:00:00Z", "period_seconds": 300,
+                }),
+                "OK",
+            ),
+        ),
+        (
             "ListInstanceTypes",
             (json!({"instance_types": ["t2.small"]}), "OK"),
         ),

@@ -3,64 +3,16 @@
 //! A commit costs a write that reaches the disk, whatever is in it: a tick over a thousand targets would otherwise wait for a
 //! thousand of them, one after the other.
 
-use std::{
-    net::IpAddr,
-    sync::{Mutex, PoisonError},
-};
+use std::net::IpAddr;
 
 use common::text::chain;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
-use super::{Service, actions::Decided, error::ServiceError};
+use super::{Service, actions::Decided, error::ServiceError, waiting::Waiting};
 use crate::{
     decide::{input::Input, record::Decision},
     store::error::StoreError,
 };
-
-/// Decisions of one transaction. It holds the store for their time: others, such as a report, wait that long.
-const MOST: usize = 256;
-
-/// One that waits.
-struct Waiting {
-    input: Input,
-    caller: Option<IpAddr>,
-    answer: oneshot::Sender<Result<Decision, ServiceError>>,
-}
-
-/// Those that wait, and whose turn it is to decide for all of them.
-#[derive(Default)]
-pub(super) struct Together {
-    waiting: Mutex<Vec<Waiting>>,
-    turn: tokio::sync::Mutex<()>,
-    #[cfg(test)]
-    transactions: std::sync::atomic::AtomicUsize,
-}
-
-impl std::fmt::Debug for Together {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Together").finish_non_exhaustive()
-    }
-}
-
-impl Together {
-    fn join(&self, waiting: Waiting) {
-        let mut all = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push(waiting);
-    }
-
-    /// How many there were.
-    #[cfg(test)]
-    pub(super) fn transactions(&self) -> usize {
-        self.transactions.load(std::sync::atomic::Ordering::SeqCst)
-    }
-
-    /// The first of those that wait.
-    fn take(&self) -> Vec<Waiting> {
-        let mut all = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let most = all.len().min(MOST);
-        all.drain(..most).collect()
-    }
-}
 
 impl Service {
     /// Decides and stores, or returns what was decided for the same tick and target before. Without a lease (epoch 0) a

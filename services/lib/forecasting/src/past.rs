@@ -131,6 +131,10 @@ fn judge(
             }
         }
     }
+    // Outcomes that overlap are one seen several times.
+    if reach < LEAST_JUDGED * steps {
+        judged = 0;
+    }
     losses.map(|losses| weights(losses, judged))
 }
 

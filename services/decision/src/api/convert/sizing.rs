@@ -1,6 +1,6 @@
 //! Sizing rules, pasts and reviews as messages.
 
-use common::request::Fields;
+use common::{request::Fields, time::to_proto};
 use proto::decision::v1 as message;
 use sizing::{
     appetite::Appetite,
@@ -11,7 +11,6 @@ use sizing::{
     step,
 };
 
-use super::from_domain::timestamp;
 use crate::{decide::guide::Guide, service::reviews::Reviewed};
 
 /// The appetite of a policy; unspecified means the default.
@@ -167,7 +166,7 @@ pub fn reviewed(reviewed: &Reviewed) -> message::ReviewTargetResponse {
 /// A review that was stored.
 pub fn review(guide: &Guide, review: &Review) -> message::TargetReview {
     message::TargetReview {
-        reviewed_at: Some(timestamp(guide.reviewed_at)),
+        reviewed_at: Some(to_proto(guide.reviewed_at)),
         reason: guide.why.clone(),
         chosen: Some(candidate(&review.chosen)),
         candidates: review.candidates.iter().map(candidate).collect(),

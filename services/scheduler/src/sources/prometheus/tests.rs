@@ -167,13 +167,9 @@ async fn in_urls_chunks_are_smaller() {
 }
 
 #[tokio::test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a server that hangs, in real time"
-)]
 async fn a_server_that_answers_nothing_is_not_asked_for_each_chunk() {
     let server = Server::start(|query| {
-        std::thread::sleep(Duration::from_secs(2));
+        common::clock::SystemClock.block(Duration::from_secs(2));
         machines(query, 1)
     })
     .await;
