@@ -14,6 +14,7 @@ macro_rules! all {
 }
 
 mod account;
+mod agent;
 mod commands;
 mod count;
 mod failure;
@@ -28,7 +29,7 @@ use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutCo
 use aws_sdk_ec2::{config::SharedCredentialsProvider, types as ec2};
 use tokio::sync::{Mutex, OnceCell};
 
-use self::{count::Count, failure::failure, metric_store::AgentDimensions};
+use self::{agent::AgentDimensions, count::Count, failure::failure};
 use crate::{
     cloud::{error::CloudError, operation::Operation, requests},
     config::Config,

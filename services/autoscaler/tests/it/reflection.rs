@@ -79,7 +79,8 @@ fn requests(instance_id: &str, client: &str) -> BTreeMap<&'static str, (Value, &
                     "instance_ids": [instance_id], "metrics": ["METRIC_CPU_UTILIZATION"],
                     "start": "2026-03-01T00:00:00Z", "end": "2026-03-01T01:00:00Z", "period_seconds": 300,
                 }),
-                "OK",
+                // moto does not speak CloudWatch's protocol, CBOR.
+                "FAILED_PRECONDITION",
             ),
         ),
         (

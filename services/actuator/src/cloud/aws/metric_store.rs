@@ -1,17 +1,21 @@
 //! Metrics by CloudWatch.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
 };
 
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::{primitives::DateTime, types as cloudwatch};
-use common::clock::{Moment, machine};
+use common::clock::machine;
 use jiff::Timestamp;
 
-use super::{AwsCloud, failure::failure};
+use super::{
+    AwsCloud,
+    agent::{AgentDimensions, Dimensions},
+    failure::failure,
+};
 use crate::cloud::{
     error::{CloudError, ErrorKind},
     metric_store::{Mean, Metric, MetricSeries, MetricStore, Metrics, Stretch},
@@ -30,13 +34,6 @@ const DIMENSIONS_LAST: Duration = Duration::from_secs(24 * 3_600);
 const NO_DIMENSIONS_LAST: Duration = Duration::from_secs(3_600);
 /// Series of one machine that differ in their dimensions: one for each type that it had, and for each image.
 const MOST_DIMENSIONS: usize = 8;
-
-/// Dimensions of the agent's metric, by machine.
-type Dimensions = HashMap<String, Vec<Vec<cloudwatch::Dimension>>>;
-
-/// What the agent hands in, as of a moment.
-#[derive(Debug, Default)]
-pub(super) struct AgentDimensions(Option<(Moment, Arc<Dimensions>)>);
 
 /// One metric that is asked for.
 struct Asked<'a> {

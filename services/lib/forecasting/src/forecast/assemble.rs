@@ -210,6 +210,14 @@ fn ordered(said: Vec<Said>, horizons_seconds: &[u32]) -> Vec<Rows> {
             row.peak[q] = highest;
         }
     }
+    // Means of equal values differ in their last digit.
+    for row in &mut rows {
+        let mut highest = 0.0_f64;
+        for value in &mut row.peak {
+            highest = highest.max(*value);
+            *value = highest;
+        }
+    }
     rows
 }
 
