@@ -60,6 +60,10 @@ fn requests(instance_id: &str, client: &str) -> BTreeMap<&'static str, (Value, &
         ),
         ("Resume", (json!({"target_id": "web"}), "OK")),
         ("GetTargetState", (json!({"target_id": "web"}), "OK")),
+        (
+            "ReviewTarget",
+            (json!({"target_id": "web", "demand": [0.5, 0.6]}), "OK"),
+        ),
         ("AcquireLease", (acquire, "OK")),
         // An epoch is a time: this one was never given out.
         ("RenewLease", (lease, "ABORTED")),

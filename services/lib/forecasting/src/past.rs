@@ -5,6 +5,7 @@
 
 mod changes;
 mod phases;
+mod rows;
 
 use crate::{
     artifact::manifest::UsualChanges,
@@ -12,6 +13,7 @@ use crate::{
     series::history::History,
 };
 use phases::{PHASES, Sample};
+pub use rows::Rows;
 
 /// What is looked at to see which of them was right: so many origins of the last days.
 const JUDGED_ORIGINS: usize = 48;
@@ -24,21 +26,6 @@ const HANDICAP: f64 = 1.1;
 const SHARPNESS: i32 = 8;
 /// The changes, the phases, and all there was.
 const CANDIDATES: usize = 2 + PHASES.len();
-
-/// Quantiles of the level at a horizon, and of the highest up to there. Percent of capacity.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Rows {
-    /// At the horizon.
-    pub level: Vec<f64>,
-    /// The highest up to it.
-    pub peak: Vec<f64>,
-}
-
-impl Rows {
-    fn pair(&self) -> [&[f64]; 2] {
-        [&self.level, &self.peak]
-    }
-}
 
 /// Quantiles of what comes within `steps` after `last`, by what came before. `quantiles` ascend; `usual` says what
 /// machines do whose own past is too short to tell.

@@ -104,7 +104,11 @@ pub fn interpolate(levels: &[f64], values: &[f64], q: f64) -> f64 {
         (Some(below), None) => values[below],
         (Some(below), Some(level)) => {
             let share = (q - levels[below]) / (level - levels[below]);
-            values[below] + (values[above] - values[below]) * share
+            let (low, high) = (values[below], values[above]);
+            // Rounding must not carry it beyond the next one.
+            (low + (high - low) * share)
+                .max(low.min(high))
+                .min(low.max(high))
         }
     }
 }

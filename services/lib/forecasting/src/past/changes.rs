@@ -1,6 +1,6 @@
 //! How a series moved over a horizon before, shrunk towards what machines usually do while little of it is known.
 
-use super::Rows;
+use super::rows::Rows;
 use crate::{artifact::manifest::UsualChanges, quantile, series::history::History};
 
 /// No more than about so many origins are looked at.

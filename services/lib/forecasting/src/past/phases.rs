@@ -1,6 +1,6 @@
 //! What a series was at the phase of a time: in the hours, days before.
 
-use super::Rows;
+use super::rows::Rows;
 use crate::{quantile, series::history::History};
 
 /// A rhythm that a series may have.
