@@ -60,9 +60,13 @@ fn requests(instance_id: &str, client: &str) -> BTreeMap<&'static str, (Value, &
         ),
         ("Resume", (json!({"target_id": "web"}), "OK")),
         ("GetTargetState", (json!({"target_id": "web"}), "OK")),
+        // The scheduler that runs holds the lease.
         (
             "ReviewTarget",
-            (json!({"target_id": "web", "demand": [0.5, 0.6]}), "OK"),
+            (
+                json!({"target_id": "web", "demand": [0.5, 0.6]}),
+                "FAILED_PRECONDITION",
+            ),
         ),
         ("AcquireLease", (acquire, "OK")),
         // An epoch is a time: this one was never given out.
