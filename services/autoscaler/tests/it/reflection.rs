@@ -60,11 +60,11 @@ fn requests(instance_id: &str, client: &str) -> BTreeMap<&'static str, (Value, &
         ),
         ("Resume", (json!({"target_id": "web"}), "OK")),
         ("GetTargetState", (json!({"target_id": "web"}), "OK")),
-        // The scheduler that runs holds the lease.
+        // An epoch that was never given out, whether the scheduler holds its lease already or not.
         (
             "ReviewTarget",
             (
-                json!({"target_id": "web", "demand": [0.5, 0.6]}),
+                json!({"target_id": "web", "demand": [0.5, 0.6], "lease_epoch": "1"}),
                 "FAILED_PRECONDITION",
             ),
         ),
