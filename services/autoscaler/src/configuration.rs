@@ -32,6 +32,19 @@ impl Configuration {
         Ok(configuration)
     }
 
+    /// What is well to know before it runs, a sentence each.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        notes.extend(self.decision.strategy_naming.note(&self.policy));
+        if self.policy.strategy == decision::Strategy::Adaptive
+            && let Err(short) = self.scheduler.window().holds_reviews()
+        {
+            notes.push(short.to_string());
+        }
+        notes.extend(self.scheduler.cost_of_a_day());
+        notes
+    }
+
     fn databases_are_two(&self) -> Result<(), ConfigError> {
         let journal = &self.actuator.database;
         if !common::files::same_file(&self.decision.database, journal.as_ref()) {
@@ -52,32 +65,24 @@ impl Configuration {
     /// # Errors
     /// Both keys, and what would do.
     pub fn window_holds_the_evidence(&self) -> Result<(), ConfigError> {
-        let scheduler = &self.scheduler;
-        let (key, step_seconds, window_seconds) = match scheduler.source {
-            scheduler::SourceKind::Prometheus => (
-                "scheduler.prometheus.window_seconds",
-                scheduler.prometheus.step_seconds,
-                scheduler.prometheus.window_seconds,
-            ),
-            scheduler::SourceKind::Cloudwatch => (
-                "scheduler.cloudwatch.window_seconds",
-                scheduler.cloudwatch.period_seconds,
-                scheduler.cloudwatch.window_seconds,
-            ),
-        };
+        let scheduler::Window {
+            key,
+            step_seconds,
+            seconds,
+        } = self.scheduler.window();
         let asked = self.policy.down_history_seconds;
         // The first and the last sample may each lie a step inside the window.
         let needed = match asked {
             0 => 0,
             asked => asked.saturating_add(2 * step_seconds),
         };
-        if window_seconds >= needed {
+        if seconds >= needed {
             return Ok(());
         }
         Err(invalid(
             key,
             format!(
-                "{window_seconds} is too short for policy.down_history_seconds ({asked}): with less history than that no type becomes \
+                "{seconds} is too short for policy.down_history_seconds ({asked}): with less history than that no type becomes \
                  smaller; read at least {needed}, or ask for less"
             ),
         ))

@@ -5,7 +5,10 @@ use std::{net::SocketAddr, path::PathBuf};
 use common::config::{ConfigError, Settings, invalid};
 use serde::{Deserialize, Serialize};
 
-use crate::policy::document::{Policy, Source};
+use crate::policy::{
+    document::{Policy, Source, Strategy},
+    naming::Naming,
+};
 
 /// Section `decision`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -26,6 +29,9 @@ pub struct Config {
     /// Nothing may be applied over the policy: `policy.source`, or what the section `policy` sets, says so.
     #[serde(skip)]
     pub policy_is_pinned: bool,
+    /// Who named the strategy of the configuration's policy.
+    #[serde(skip)]
+    pub strategy_naming: Naming,
 }
 
 impl Default for Config {
@@ -38,6 +44,7 @@ impl Default for Config {
             hold_retention_days: 7,
             decisions_per_minute: 20_000,
             policy_is_pinned: false,
+            strategy_naming: Naming::default(),
         }
     }
 }
@@ -56,6 +63,7 @@ impl Config {
             Some(Source::Store) => false,
             None => settings.sets_any_of("policy", &[]),
         };
+        config.strategy_naming = Naming::of(settings);
         Ok(config)
     }
 
@@ -92,7 +100,7 @@ struct Sourced {
 }
 
 impl Policy {
-    /// Section `policy`, validated.
+    /// Section `policy`, validated. A strategy that it does not name is that of a new store.
     ///
     /// # Errors
     /// Names the first key that is wrong.
@@ -102,6 +110,7 @@ impl Policy {
             source: None,
             ..settings.section("policy")?
         };
+        let policy = Naming::of(settings).settle(policy, Strategy::default());
         match policy.violations().into_iter().next() {
             Some(violation) => Err(settings.placed(invalid(
                 &format!("policy.{}", violation.field),

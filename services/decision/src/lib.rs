@@ -34,7 +34,10 @@ pub use crate::{
         input::InstanceType,
         ladder::{Disorder, disorder},
     },
-    policy::document::{Policy, Source, Strategy},
+    policy::{
+        document::{Policy, Source, Strategy},
+        naming::Naming,
+    },
 };
 use crate::{
     service::{Retention, Rules, Service, metrics::Metrics},
@@ -83,12 +86,15 @@ pub async fn serve(
     let calls = CallMetrics::register(&mut registry, Arc::clone(&deps.clock));
     let metrics = Metrics::register(&mut registry);
     let store = Arc::new(SqlStore::open(&config.database, deps.clock.now()).await?);
+    let naming = config.strategy_naming;
+    let default = store.read().await?.default_strategy().await?;
+    let policy = naming.settle(policy, default);
     let rules = Rules {
         pinned: config.policy_is_pinned,
         decisions_per_minute: config.decisions_per_minute,
     };
     let service = Service::new(store.clone(), deps.clock.clone(), policy, rules, metrics).await?;
-    say_which_policy(&service).await?;
+    say_which_policy(&service, naming).await?;
     tracing::info!(
         listen = %listeners.grpc.local_addr()?,
         database = %config.database.display(),
@@ -141,8 +147,16 @@ fn check(policy: &Policy) -> anyhow::Result<()> {
 }
 
 /// A policy that was applied over gRPC hides the configuration's: say so, or the next edit of the file surprises.
-async fn say_which_policy(service: &Service) -> Result<(), service::error::ServiceError> {
+async fn say_which_policy(
+    service: &Service,
+    naming: Naming,
+) -> Result<(), service::error::ServiceError> {
     let in_force = service.policy().await?;
+    if in_force.applied_at.is_none()
+        && let Some(why) = naming.why_threshold(&in_force.policy)
+    {
+        tracing::info!("{why}");
+    }
     if let Some(at) = service.hidden_policy().await? {
         tracing::warn!(
             version = in_force.version,
@@ -160,6 +174,7 @@ async fn say_which_policy(service: &Service) -> Result<(), service::error::Servi
         ),
         None => tracing::info!(
             version = in_force.version,
+            strategy = in_force.policy.strategy.name(),
             "the policy of the configuration is in force"
         ),
     }

@@ -22,7 +22,7 @@ use crate::{
         record::{Decision, Stored},
     },
     fleet::{cooldown::Cooldowns, lease::Lease, outcome::End, pause::Pause},
-    policy::document::Policy,
+    policy::document::{Policy, Strategy},
 };
 
 /// How long one attempt to write waits for another process that holds the store.
@@ -108,6 +108,9 @@ pub trait View: Send {
 
     /// The targets with a resize that ended after `since`.
     async fn targets_rested_since(&mut self, since: Timestamp) -> Result<Vec<String>, StoreError>;
+
+    /// The strategy of a policy that names none: `threshold` where the store was in use while that was the default.
+    async fn default_strategy(&mut self) -> Result<Strategy, StoreError>;
 
     /// The policy of the newest ApplyPolicy.
     async fn applied_policy(&mut self) -> Result<Option<Applied>, StoreError>;

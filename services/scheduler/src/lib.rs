@@ -32,7 +32,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{Config, SourceKind, TargetConfig};
+pub use config::{Config, SourceKind, TargetConfig, Window};
 pub use peers::{Peers, Ways};
 pub use sources::cloudwatch::settings::CloudWatchConfig;
 pub use sources::prometheus::{
@@ -220,7 +220,7 @@ impl Scheduler {
             actor,
             standing.clone(),
             Box::new(log),
-            seconds(config.tick_timeout_seconds),
+            &config,
         );
         let ticker = Arc::new(Ticker::new(
             context.clone(),

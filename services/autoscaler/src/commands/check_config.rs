@@ -45,7 +45,7 @@ pub fn run(settings: &Settings, json: bool) -> ExitCode {
     if let Err(error) = configuration.window_holds_the_evidence() {
         return usage_error("autoscaler", &settings.placed(error));
     }
-    let cost = configuration.scheduler.cost_of_a_day();
+    let notes = configuration.notes();
     let ladders = match compare_ladders(&configuration) {
         Ladders::Disordered(error) => {
             return usage_error("autoscaler", &settings.placed(error));
@@ -65,8 +65,8 @@ pub fn run(settings: &Settings, json: bool) -> ExitCode {
                         "# ladders were not compared with EC2's types: {why}"
                     ));
                 }
-                if let Some(cost) = &cost {
-                    line(format!("# {cost}"));
+                for note in notes {
+                    line(format!("# {note}"));
                 }
                 line(yaml.trim_end());
                 ExitCode::SUCCESS

@@ -66,6 +66,8 @@ impl Given {
         folder: &Path,
     ) -> Result<Configuration, ConfigError> {
         let below = serde_json::json!({
+            // A day begins without a past that could be reviewed.
+            "policy": {"strategy": "threshold"},
             // The day is over in two minutes; what the loop would do is what is to be seen.
             "actuator": {"limits": {"instance_per_day": 0, "fleet_per_day": 0}},
         });

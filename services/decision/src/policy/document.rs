@@ -7,13 +7,14 @@ use sizing::{
     rule::Fit,
     step,
 };
+use strum::IntoStaticStr;
 
 /// Section `policy`, and the document that `ApplyPolicy` stores.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
-    /// `threshold`: one rung up above `scale_up_cpu`, one rung down below `scale_down_cpu`. `headroom`: the sizing rule of
-    /// the key `headroom`. `adaptive`: the sizing rule that would have been cheapest over the machine's own past.
+    /// `adaptive`: the sizing rule that would have been cheapest over the machine's own past. `headroom`: the sizing rule of
+    /// the key `headroom`. `threshold`: one rung up above `scale_up_cpu`, one rung down below `scale_down_cpu`.
     pub strategy: Strategy,
     /// Percent of the current type, 0 to 100; a forecast above it scales up.
     pub scale_up_cpu: f64,
@@ -62,16 +63,24 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 /// How a forecast becomes an action.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, IntoStaticStr, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Strategy {
     /// Two thresholds on the forecast CPU.
-    #[default]
     Threshold,
     /// The policy's sizing rule.
     Headroom,
     /// The machine's own sizing rule.
+    #[default]
     Adaptive,
+}
+
+impl Strategy {
+    /// As the configuration writes it.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// Whose policy decides.
@@ -85,10 +94,11 @@ pub enum Source {
 }
 
 impl Default for Policy {
-    /// Thresholds, confidence, cooldown and ladder are those of the Python program that this one replaces.
+    /// Thresholds, confidence, cooldown and ladder are those of the Python program that this one replaces; the strategy is
+    /// not.
     fn default() -> Self {
         Self {
-            strategy: Strategy::Threshold,
+            strategy: Strategy::default(),
             scale_up_cpu: 75.0,
             scale_down_cpu: 30.0,
             min_confidence: 0.6,

@@ -31,7 +31,10 @@ pub fn start() -> Timestamp {
 
 async fn service_over(store: &SharedStore, clock: &ManualClock) -> Service {
     let clock = Arc::new(clock.clone());
-    let policy = Policy::default();
+    let policy = Policy {
+        strategy: crate::policy::document::Strategy::Threshold,
+        ..Policy::default()
+    };
     Service::new(store.clone(), clock, policy, RULES, Metrics::default())
         .await
         .unwrap()

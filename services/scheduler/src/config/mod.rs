@@ -21,6 +21,11 @@ use crate::sources::{
 use check::{base_url, seconds, within};
 
 const MOST_ID_CHARACTERS: usize = 256;
+const DAY_SECONDS: u32 = 86_400;
+/// A week, and a day before it in which each rule finds its place.
+const LEAST_REVIEWED_SECONDS: u32 = 8 * DAY_SECONDS;
+/// What the figures of `docs/SIZING.md` rest on.
+const ADVISED_SECONDS: u32 = 14 * DAY_SECONDS;
 
 /// Section `scheduler`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -99,6 +104,38 @@ impl Default for Config {
     }
 }
 
+/// The history that is read from the source of metrics.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    /// The key that sets it.
+    pub key: &'static str,
+    /// Seconds of one sample.
+    pub step_seconds: u32,
+    /// Its length.
+    pub seconds: u32,
+}
+
+impl Window {
+    /// Whether reviews find in it what they rest on. Not a reason to refuse to run: they choose among what they find.
+    ///
+    /// # Errors
+    /// The key, and what to write.
+    pub fn holds_reviews(&self) -> Result<(), ConfigError> {
+        if self.seconds >= LEAST_REVIEWED_SECONDS {
+            return Ok(());
+        }
+        Err(invalid(
+            self.key,
+            format!(
+                "{} is little for the strategy `adaptive`, which chooses by what {} days of a machine's past would have cost: \
+                 write {ADVISED_SECONDS} (14 days), where the source of metrics keeps them, or at least {LEAST_REVIEWED_SECONDS}",
+                self.seconds,
+                LEAST_REVIEWED_SECONDS / DAY_SECONDS
+            ),
+        ))
+    }
+}
+
 /// Where metrics come from.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -163,6 +200,22 @@ impl Config {
         self.prometheus.validate()?;
         self.cloudwatch.validate()?;
         validate_targets(&self.targets)
+    }
+
+    /// The history that is read.
+    pub fn window(&self) -> Window {
+        match self.source {
+            SourceKind::Prometheus => Window {
+                key: "scheduler.prometheus.window_seconds",
+                step_seconds: self.prometheus.step_seconds,
+                seconds: self.prometheus.window_seconds,
+            },
+            SourceKind::Cloudwatch => Window {
+                key: "scheduler.cloudwatch.window_seconds",
+                step_seconds: self.cloudwatch.period_seconds,
+                seconds: self.cloudwatch.window_seconds,
+            },
+        }
     }
 
     /// What reading metrics costs a day, where it costs anything.

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     bounded::run_all,
+    config::{Config, check::seconds},
     context::Context,
     domain::{Action, ActionTaken, EventKind, ReasonCode, Target, TargetResult, TickReport},
     memory::targets::TargetMemories,
@@ -83,7 +84,7 @@ impl TickOutcome {
 }
 
 impl Engine {
-    /// Remembers nothing of earlier ticks. After `timeout` a tick decides with what it has, and starts nothing new.
+    /// Remembers nothing of earlier ticks.
     pub fn new(
         context: Context,
         source: Arc<dyn Source>,
@@ -91,7 +92,7 @@ impl Engine {
         actor: Actor,
         standing: StandingProbe,
         log: Box<dyn DecisionLog>,
-        timeout: Duration,
+        config: &Config,
     ) -> Self {
         Self {
             context,
@@ -101,8 +102,8 @@ impl Engine {
             standing,
             log,
             memories: TargetMemories::default(),
-            reviews: Reviews::default(),
-            timeout,
+            reviews: Reviews::over(config.window()),
+            timeout: seconds(config.tick_timeout_seconds),
         }
     }
 

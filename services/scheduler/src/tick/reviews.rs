@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,6 +18,7 @@ use super::{
 };
 use crate::{
     bounded::run_all,
+    config::Window,
     context::Context,
     domain::{ReviewQuestion, Sizing},
     metrics::ErrorKind,
@@ -29,17 +33,35 @@ const TICKS: usize = 72;
 const CONCURRENCY: usize = 2;
 
 /// Whose turn it is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Reviews {
+    /// The history that they are made from.
+    window: Window,
+    /// That it is short is said once.
+    said: AtomicBool,
     /// When each target was asked about last in this process.
     asked: Mutex<HashMap<String, Moment>>,
 }
 
 impl Reviews {
+    /// Nobody was asked about.
+    pub fn over(window: Window) -> Self {
+        Self {
+            window,
+            said: AtomicBool::new(false),
+            asked: Mutex::default(),
+        }
+    }
+
     /// Has those targets reviewed whose turn it is. What fails is tried again when it is their turn again.
     pub async fn run(&self, context: &Context, tick: TickBounds<'_>, gathering: &Gathering<'_>) {
         if gathering.policy.sizing != Sizing::ByReviews {
             return;
+        }
+        if let Err(short) = self.window.holds_reviews()
+            && !self.said.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!("{short}");
         }
         let now = context.clock.monotonic();
         let due = self.due(context, now, &gathering.targets);

@@ -24,6 +24,8 @@ fn configuration(world: &World) -> Configuration {
         })
         .collect();
     let settings = serde_json::json!({
+        // It resizes before there is a past to review.
+        "policy": {"strategy": "threshold"},
         "actuator": {
             "dry_run": false,
             "database": ":memory:",

@@ -13,6 +13,7 @@ use crate::{
         outcome::Outcome,
         pause::{Pause, PauseDirection},
     },
+    policy::document::Strategy,
 };
 
 const NOW: i64 = 1_800_000_000;
@@ -65,7 +66,10 @@ fn scene(forecast_cpu: f64) -> Scene {
         ("t2.large", 2, 8_192),
     ];
     Scene {
-        policy: Policy::default(),
+        policy: Policy {
+            strategy: Strategy::Threshold,
+            ..Policy::default()
+        },
         input: Input {
             tick_id: "tick-1".into(),
             target_id: "web-1".into(),

@@ -20,6 +20,7 @@ use crate::{
         lease::{FLEET, Lease},
         pause::Pause,
     },
+    policy::document::Strategy,
     store::{Applied, Filter, Page, View, error::StoreError},
 };
 
@@ -190,6 +191,11 @@ impl<G: Deref<Target = Tables> + Send> View for G {
         let found = self.cooldowns.iter();
         let found = found.filter(|(_, cooldowns)| rested(cooldowns));
         Ok(found.map(|(target_id, _)| target_id.clone()).collect())
+    }
+
+    async fn default_strategy(&mut self) -> Result<Strategy, StoreError> {
+        // It was never in use before.
+        Ok(Strategy::default())
     }
 
     async fn applied_policy(&mut self) -> Result<Option<Applied>, StoreError> {

@@ -18,6 +18,7 @@ use crate::{
         lease::{FLEET, Lease},
         pause::Pause,
     },
+    policy::document::Strategy,
     store::{
         Applied, Filter, Page, View,
         error::StoreError,
@@ -255,6 +256,16 @@ impl View for Connection {
             .fetch_all(&mut *self.0)
             .await?;
         found.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    async fn default_strategy(&mut self) -> Result<Strategy, StoreError> {
+        let row = sqlx::query("SELECT strategy FROM defaults")
+            .fetch_optional(&mut *self.0)
+            .await?;
+        match row {
+            Some(row) => rows::name(&row.try_get::<String, _>(0)?),
+            None => Ok(Strategy::default()),
+        }
     }
 
     async fn applied_policy(&mut self) -> Result<Option<Applied>, StoreError> {

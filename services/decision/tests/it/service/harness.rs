@@ -8,7 +8,7 @@ use common::{
     listen::Listeners,
     metadata::outgoing,
 };
-use decision::{Config, Deps, Policy};
+use decision::{Config, Deps, Naming, Policy, Strategy};
 use jiff::Timestamp;
 use proto::{
     decision::v1::{decision_service_client::DecisionServiceClient, *},
@@ -32,6 +32,8 @@ pub struct World {
     pub decisions_per_minute: u32,
     /// The configuration sets the policy.
     pub pinned: bool,
+    /// How it sets the strategy.
+    pub naming: Naming,
 }
 
 impl World {
@@ -39,10 +41,14 @@ impl World {
         Self {
             folder: tempfile::tempdir().unwrap(),
             clock: ManualClock::new(Timestamp::from_second(START).unwrap()),
-            policy: Policy::default(),
+            policy: Policy {
+                strategy: Strategy::Threshold,
+                ..Policy::default()
+            },
             database_name: "decision.db".into(),
             decisions_per_minute: Config::default().decisions_per_minute,
             pinned: false,
+            naming: Naming::Key,
         }
     }
 
@@ -60,6 +66,7 @@ impl World {
             database: self.database(),
             decisions_per_minute: self.decisions_per_minute,
             policy_is_pinned: self.pinned,
+            strategy_naming: self.naming,
             ..Config::default()
         };
         let shutdown = CancellationToken::new();

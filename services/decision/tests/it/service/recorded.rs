@@ -5,9 +5,10 @@
 use std::{path::Path, time::Duration};
 
 use common::metadata::outgoing;
+use decision::Naming;
 use proto::decision::v1::{
     Action, Decision, ListDecisionsRequest, Outcome, PauseDirection, PauseRequest, ReasonCode,
-    ReleaseLeaseRequest,
+    ReleaseLeaseRequest, Strategy,
 };
 use tonic::Code;
 
@@ -102,6 +103,34 @@ async fn record_a_database_of_this_version() {
     drop(client);
     server.stop().await;
     std::fs::copy(world.database(), std::env::var("RECORD_TO").unwrap()).unwrap();
+}
+
+#[tokio::test]
+async fn who_named_no_strategy_keeps_the_one_that_was_the_default() {
+    for (fixture, naming, expected) in [
+        (Some(FIXTURE), Naming::Nothing, Strategy::Threshold),
+        (Some(FIXTURE), Naming::Key, Strategy::Adaptive),
+        (None, Naming::Nothing, Strategy::Adaptive),
+        (None, Naming::Implied("scale_up_cpu"), Strategy::Threshold),
+    ] {
+        let mut world = World::new();
+        if let Some(fixture) = fixture {
+            std::fs::copy(Path::new(fixture), world.database()).unwrap();
+        }
+        world.policy = decision::Policy::default();
+        world.naming = naming;
+        // A database that was new is none of before at the next start.
+        for _ in 0..2 {
+            let server = world.start().await;
+            let policy = server.policy().await.policy.unwrap();
+            assert_eq!(policy.strategy(), expected, "{naming:?}");
+            let mut request = world.request(&format!("tick-{}", world.now()), 50.0);
+            request.dry_run = true;
+            server.decide(request).await.unwrap();
+            world.pass(300);
+            server.stop().await;
+        }
+    }
 }
 
 #[tokio::test]

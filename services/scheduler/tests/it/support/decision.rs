@@ -84,6 +84,7 @@ impl WatchedDecision {
     pub async fn start() -> Self {
         let clock = ShiftedClock::default();
         let policy = Policy {
+            strategy: decision::Strategy::Threshold,
             max_sample_age_seconds: 600,
             ..Policy::default()
         };

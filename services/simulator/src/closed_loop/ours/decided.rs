@@ -55,9 +55,12 @@ pub struct Decided {
 }
 
 impl Decided {
-    /// Under the default policy.
+    /// Under the strategy `threshold`, with its defaults.
     pub fn threshold() -> Self {
-        Self::under(Document::default())
+        Self::under(Document {
+            strategy: Strategy::Threshold,
+            ..Document::default()
+        })
     }
 
     /// Under the strategy `adaptive`.

@@ -240,6 +240,51 @@ fn adaptive_runs_the_reviewed_rule_and_without_a_review_never_goes_down() {
 }
 
 #[test]
+fn by_default_a_saturated_machine_goes_up_before_anything_is_known_of_its_past() {
+    let fresh = || {
+        scene(99.0)
+            .on("t2.small")
+            .saturated(300)
+            .with(|scene| scene.policy = Policy::default())
+            .seen(|seen| {
+                (seen.cpu_evidence, seen.memory_evidence) =
+                    (Evidence::default(), Evidence::default());
+                seen.cpu_peak_last_hour_percent = None;
+            })
+    };
+    let blind = |scene: Scene| {
+        scene
+            .with(|scene| scene.input.forecast = None)
+            .unknown(ReasonCode::ForecastUnavailable)
+    };
+    let full = |seen: &mut Observation| {
+        seen.past = Some(Past {
+            now: Some(1.0),
+            peak_1h: Some(1.0),
+            ..Past::default()
+        });
+    };
+    let unsized_types = |scene: &mut Scene| scene.input.instance_types.clear();
+    for scene in [
+        fresh(),
+        blind(fresh()),
+        blind(fresh()).with(unsized_types),
+        fresh().seen(full),
+        blind(fresh()).seen(full),
+    ] {
+        let verdict = scene.decide();
+        assert_eq!(
+            (verdict.action, verdict.reason_code),
+            (Action::ScaleUp, ReasonCode::Saturated),
+            "{verdict:#?}"
+        );
+    }
+    // Not for so long yet, but the demand is seen.
+    let verdict = fresh().saturated(0).seen(full).decide();
+    assert_eq!(verdict.action, Action::ScaleUp, "{verdict:#?}");
+}
+
+#[test]
 fn the_rule_and_its_review_are_explained() {
     let scene = guided(sized(16, 0.5, 1.2), Rule::Fit(RULE));
     let verdict = scene.decide();
