@@ -20,7 +20,7 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// The SQLite file that holds decisions, cooldowns, pauses and leases. Created when it is not there.
     pub database: PathBuf,
-    /// Days that decisions to act are kept, 1 to 3650.
+    /// Days that decisions to act are kept, and reviews that no longer decide, 1 to 3650.
     pub retention_days: u32,
     /// Days that decisions to hold are kept, 1 to 3650: about 1 MB per target and day at a tick of five minutes.
     pub hold_retention_days: u32,

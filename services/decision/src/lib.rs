@@ -191,7 +191,10 @@ async fn keep_house(service: Service, clock: SharedClock, retention: Retention) 
         if round.is_multiple_of(RETENTION_EVERY) && result.is_ok() {
             result = service.delete_old(retention).await.map(|deleted| {
                 if deleted > 0 {
-                    tracing::info!(deleted, "deleted decisions older than the retention");
+                    tracing::info!(
+                        deleted,
+                        "deleted decisions and reviews older than the retention"
+                    );
                 }
             });
         }

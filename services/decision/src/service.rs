@@ -103,16 +103,20 @@ impl Service {
             .ok_or_else(|| ServiceError::NotFound(decision_id.to_owned()))
     }
 
-    /// One decision with all that it was made from.
+    /// One decision with all that it was made from, and when the review was made that is kept of its target.
     ///
     /// # Errors
     /// The store, or there is none.
-    pub async fn get_stored(&self, decision_id: &str) -> Result<Stored, ServiceError> {
+    pub async fn get_stored(
+        &self,
+        decision_id: &str,
+    ) -> Result<(Stored, Option<Timestamp>), ServiceError> {
         let mut transaction = self.store.read().await?;
-        transaction
-            .stored(decision_id)
-            .await?
-            .ok_or_else(|| ServiceError::NotFound(decision_id.to_owned()))
+        let Some(stored) = transaction.stored(decision_id).await? else {
+            return Err(ServiceError::NotFound(decision_id.to_owned()));
+        };
+        let guide = transaction.guide(&stored.decision.target_id).await?;
+        Ok((stored, guide.map(|guide| guide.reviewed_at)))
     }
 
     /// Decisions, newest first.

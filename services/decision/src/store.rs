@@ -188,6 +188,14 @@ pub trait Transaction: View {
         review: &Review,
     ) -> Result<(), StoreError>;
 
+    /// Deletes at most `limit` reviews from before a time, but none that its target is still decided by: one whose newest
+    /// decision was made under `adaptive`. Returns how many.
+    async fn delete_old_reviews(
+        &mut self,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError>;
+
     /// Keeps a policy for as long as decisions refer to it.
     async fn remember_policy(
         &mut self,

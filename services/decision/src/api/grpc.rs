@@ -283,14 +283,9 @@ impl DecisionService for Api {
                 let mut fields = Fields::default();
                 let id = fields::decision_id(&mut fields, &request.into_inner().decision_id);
                 let id = fields.finish(id).map_err(invalid)?;
-                let stored = self.read(self.service.get_stored(&id)).await?;
+                let (stored, reviewed) = self.read(self.service.get_stored(&id)).await?;
                 Ok(Response::new(message::ExplainDecisionResponse {
-                    text: explain::explain(
-                        &stored.decision,
-                        &stored.input,
-                        &stored.state,
-                        &stored.policy,
-                    ),
+                    text: explain::explain(&stored, reviewed),
                     decision: Some(convert::decision(&stored.decision)),
                     input: Some(convert::input(&stored.input)),
                     policy: Some(convert::policy(&stored.policy)),

@@ -7,7 +7,7 @@ use crate::{
     decide::{
         input::{Input, State},
         outlook::Outlook,
-        record::Decision,
+        record::{Decision, Stored},
         verdict::{Action, Verdict},
         walk,
     },
@@ -21,7 +21,15 @@ pub fn replay(policy: &Policy, input: &Input, state: &State, decided_at: Timesta
 }
 
 /// A few lines for a person: what was seen, forecast, checked and done.
-pub fn explain(decision: &Decision, input: &Input, state: &State, policy: &Policy) -> String {
+///
+/// `reviewed` is when the review was made that is kept with all its candidates.
+pub fn explain(stored: &Stored, reviewed: Option<Timestamp>) -> String {
+    let Stored {
+        decision,
+        input,
+        state,
+        policy,
+    } = stored;
     let mut lines = vec![headline(decision)];
     lines.push(format!("Because   {}", decision.verdict.reason));
     lines.push(format!(
@@ -46,6 +54,12 @@ pub fn explain(decision: &Decision, input: &Input, state: &State, policy: &Polic
             text::time(guide.reviewed_at),
             guide.why
         ));
+        if reviewed != Some(guide.reviewed_at) {
+            lines.push(format!(
+                "{:<9} its other candidates are not kept any more",
+                ""
+            ));
+        }
     }
     for (index, check) in decision.verdict.checks.iter().enumerate() {
         let label = if index == 0 { "Checks" } else { "" };

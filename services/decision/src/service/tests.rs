@@ -362,7 +362,7 @@ async fn run(mut bench: Bench, steps: Vec<Step>) -> Vec<Decision> {
     }
     let all = bench.all().await;
     for decision in &all {
-        let stored = bench
+        let (stored, _) = bench
             .service
             .get_stored(&decision.decision_id)
             .await

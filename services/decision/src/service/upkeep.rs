@@ -30,8 +30,8 @@ impl Service {
         Ok(())
     }
 
-    /// Deletes what is older than the retention; never what is pending, never a cooldown or an epoch. Returns how many
-    /// decisions went.
+    /// Deletes what is older than the retention; never what is pending, never a cooldown, an epoch or a review that still
+    /// decides. Returns how many decisions and reviews went.
     ///
     /// # Errors
     /// The store.
@@ -52,11 +52,15 @@ impl Service {
         let (holds, actions) = (before(retention.holds_days), before(retention.actions_days));
         let mut deleted = 0;
         loop {
+            // A transaction each, so that nobody waits for long.
             let mut transaction = self.store.write().await?;
-            let batch = transaction.delete_old(holds, actions, BATCH).await?;
+            let decisions = transaction.delete_old(holds, actions, BATCH).await?;
             transaction.commit().await?;
-            deleted += batch;
-            if batch < BATCH.into() {
+            let mut transaction = self.store.write().await?;
+            let reviews = transaction.delete_old_reviews(actions, BATCH).await?;
+            transaction.commit().await?;
+            deleted += decisions + reviews;
+            if decisions.max(reviews) < BATCH.into() {
                 let mut transaction = self.store.write().await?;
                 transaction.forget_unused_policies().await?;
                 transaction.commit().await?;

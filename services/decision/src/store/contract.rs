@@ -19,7 +19,7 @@ use crate::{
         outcome::{End, Outcome},
         pause::{Pause, PauseDirection},
     },
-    policy::document::{Policy, Source},
+    policy::document::{Policy, Source, Strategy},
 };
 
 /// Runs a scenario on an empty store of each kind.
@@ -697,6 +697,74 @@ async fn a_review_is_kept_until_the_next_one_and_only_with_its_transaction() {
         let mut view = store.read().await.unwrap();
         assert_eq!(view.guide("web-1").await.unwrap(), Some(later));
         assert_eq!(view.review("web-1").await.unwrap(), Some(second));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_old_review_goes_unless_its_target_is_decided_by_it() {
+    each(|store| async move {
+        let track = sizing::past::walk(&vec![Some(0.5); 3 * sizing::step::DAY]);
+        let rungs = sizing::rungs::Rungs::new(&[1.0, 2.0], &[1.0, 2.0]).unwrap();
+        let pool = sizing::pool::measured();
+        let prices = sizing::appetite::Appetite::Balanced.prices();
+        let review = sizing::review::review(&track, &pool, &rungs, &prices, pool[0]).unwrap();
+        let threshold = Policy {
+            strategy: Strategy::Threshold,
+            ..Policy::default()
+        };
+        let under = |policy: &Policy, mut stored: Stored| {
+            stored.decision.policy_version = policy.version();
+            stored.policy = policy.clone();
+            stored
+        };
+        let mut transaction = store.write().await.unwrap();
+        for policy in [&threshold, &Policy::default()] {
+            let version = policy.version();
+            let remembered = transaction.remember_policy(&version, policy, at(0));
+            remembered.await.unwrap();
+        }
+        for (id, target, policy) in [
+            ("d1", "before", &Policy::default()),
+            ("d2", "before", &threshold),
+            ("d3", "still", &threshold),
+            ("d4", "still", &Policy::default()),
+        ] {
+            let stored = under(policy, made(id, target, 5, Action::Hold));
+            transaction.insert(&stored).await.unwrap();
+        }
+        for (target, second) in [
+            ("before", 4),
+            ("still", 4),
+            ("gone", 4),
+            ("gone too", 3),
+            ("new", 6),
+        ] {
+            let guide = Guide::new(&review, at(second));
+            transaction
+                .set_review(target, &guide, &review)
+                .await
+                .unwrap();
+        }
+        for (limit, deleted) in [(2, 2), (2, 1), (2, 0)] {
+            let gone = transaction.delete_old_reviews(at(6), limit).await.unwrap();
+            assert_eq!(gone, deleted);
+        }
+        transaction.commit().await.unwrap();
+        let mut view = store.read().await.unwrap();
+        for (target, kept) in [
+            ("before", false),
+            ("still", true),
+            ("gone", false),
+            ("gone too", false),
+            ("new", true),
+        ] {
+            assert_eq!(
+                view.review(target).await.unwrap().is_some(),
+                kept,
+                "{target}"
+            );
+        }
     })
     .await;
 }

@@ -20,7 +20,7 @@ use crate::{
         outcome::End,
         pause::Pause,
     },
-    policy::document::Policy,
+    policy::document::{Policy, Strategy},
     store::{APPLICATIONS_KEPT, Transaction, error::StoreError},
 };
 
@@ -162,6 +162,32 @@ impl Transaction for Writing {
             Some((guide.clone(), review.clone())),
         );
         Ok(())
+    }
+
+    async fn delete_old_reviews(
+        &mut self,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let decides = |target_id: &str| {
+            let newest = self.of_target(target_id).next_back();
+            let policy =
+                newest.and_then(|(_, row)| self.policies.get(&row.decision.policy_version));
+            policy.is_some_and(|policy| policy.strategy == Strategy::Adaptive)
+        };
+        let old: Vec<String> = self
+            .reviews
+            .iter()
+            .filter(|(target_id, (guide, _))| guide.reviewed_at < before && !decides(target_id))
+            .map(|(target_id, _)| target_id.clone())
+            .take(limit)
+            .collect();
+        let deleted = old.len() as u64;
+        for target_id in old {
+            self.set(|tables| &mut tables.reviews, target_id, None);
+        }
+        Ok(deleted)
     }
 
     async fn remember_policy(

@@ -14,7 +14,7 @@ use crate::{
         outcome::End,
         pause::Pause,
     },
-    policy::document::Policy,
+    policy::document::{Policy, Strategy},
     store::{
         APPLICATIONS_KEPT, Transaction,
         error::StoreError,
@@ -139,6 +139,29 @@ impl Transaction for Connection {
         .execute(&mut *self.0)
         .await?;
         Ok(())
+    }
+
+    async fn delete_old_reviews(
+        &mut self,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let done = sqlx::query(
+            "DELETE FROM reviews WHERE target_id IN (
+                 SELECT target_id FROM reviews
+                 WHERE reviewed_at < ?1 AND NOT EXISTS (
+                     SELECT 1 FROM decisions JOIN policies ON policies.version = decisions.policy_version
+                     WHERE sequence = (SELECT max(sequence) FROM decisions AS newest
+                                       WHERE newest.target_id = reviews.target_id)
+                       AND json_extract(document, '$.strategy') = ?2)
+                 LIMIT ?3)",
+        )
+        .bind(before.as_microsecond())
+        .bind(Strategy::Adaptive.name())
+        .bind(limit)
+        .execute(&mut *self.0)
+        .await?;
+        Ok(done.rows_affected())
     }
 
     async fn remember_policy(

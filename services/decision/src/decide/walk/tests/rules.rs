@@ -8,7 +8,10 @@ use sizing::{
 };
 
 use super::*;
-use crate::{decide::guide::Guide, policy::document::Strategy};
+use crate::{
+    decide::{explain::explain, guide::Guide},
+    policy::document::Strategy,
+};
 
 const RULE: Fit = Fit {
     up: Need::Now,
@@ -303,8 +306,14 @@ fn the_rule_and_its_review_are_explained() {
         pending: true,
         end: None,
     };
-    let text =
-        crate::decide::explain::explain(&decision, &scene.input, &scene.state, &scene.policy);
+    let reviewed = scene.state.guide.as_ref().map(|guide| guide.reviewed_at);
+    let stored = crate::decide::record::Stored {
+        decision,
+        input: scene.input,
+        state: scene.state,
+        policy: scene.policy,
+    };
+    let text = explain(&stored, reviewed);
     assert!(
         text.contains("Rule      up when the demand is above 90 %"),
         "{text}"
@@ -314,6 +323,12 @@ fn the_rule_and_its_review_are_explained() {
         "{text}"
     );
     assert!(text.contains("gives the same decision again"), "{text}");
+    let gone = "\n          its other candidates are not kept any more\n";
+    assert!(!text.contains(gone), "{text}");
+    for other in [None, Some(at(NOW))] {
+        let text = explain(&stored, other);
+        assert!(text.contains(gone), "{text}");
+    }
 }
 
 proptest! {
