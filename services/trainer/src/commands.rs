@@ -53,15 +53,26 @@ pub fn run(cli: Cli) -> ExitCode {
     match cli.command {
         Command::Train(args) => service::run("trainer", &settings, |shutdown| async move {
             let folders = fetch(&args.data, &args.samples(), &shutdown).await?;
-            work(shutdown, move || train::train(&args, &folders)).await
+            let answer = work(shutdown, move || train::train(&args, &folders)).await?;
+            print(&answer);
+            anyhow::Ok(())
         }),
         Command::Evaluate(args) => service::run("trainer", &settings, |shutdown| async move {
             let folders = fetch(&args.data, Path::new(SAMPLES), &shutdown).await?;
-            work(shutdown, move || command::run(&args, &folders)).await
+            let evaluated = work(shutdown, move || command::run(&args, &folders)).await?;
+            print(&evaluated.text);
+            anyhow::ensure!(
+                evaluated.not_met == 0,
+                "{} of what is demanded is NOT MET, see above",
+                evaluated.not_met
+            );
+            anyhow::Ok(())
         }),
         Command::Promote(args) => service::run("trainer", &settings, |shutdown| async move {
             let folders = fetch(&args.data, Path::new(SAMPLES), &shutdown).await?;
-            work(shutdown, move || promote::run(&args, &folders)).await
+            let answer = work(shutdown, move || promote::run(&args, &folders)).await?;
+            print(&answer);
+            anyhow::Ok(())
         }),
     }
 }
@@ -88,20 +99,19 @@ async fn fetch(
     }
 }
 
-/// Runs long work apart from the runtime and prints its answer; a signal ends it.
-async fn work(
+/// Runs long work apart from the runtime; a signal ends it.
+async fn work<T: Send + 'static>(
     shutdown: CancellationToken,
-    work: impl FnOnce() -> anyhow::Result<String> + Send + 'static,
-) -> anyhow::Result<()> {
+    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
     let working = tokio::task::spawn_blocking(work);
     tokio::select! {
-        answer = working => print(&answer?.map_err(|error| anyhow::anyhow!(chain(error.as_ref())))?),
+        answer = working => answer?.map_err(|error| anyhow::anyhow!(chain(error.as_ref()))),
         () = shutdown.cancelled() => {
             // The runtime would wait for the work; there is nothing in it worth finishing.
             std::process::exit(130);
         }
     }
-    Ok(())
 }
 
 #[expect(clippy::print_stdout, reason = "the answer of a command")]

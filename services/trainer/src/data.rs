@@ -32,6 +32,37 @@ pub fn read(folders: &[PathBuf], unit: Option<CpuUnit>) -> anyhow::Result<Vec<So
     Ok(sources)
 }
 
+/// What a source is called where it is averaged onto another grid than its own.
+pub fn on_step(source: &str, step_seconds: u32) -> String {
+    format!("{source} at {step_seconds} s")
+}
+
+impl Source {
+    /// The same averaged onto a coarser grid, a multiple of each series' own: what is half unknown stays so.
+    pub fn averaged(&self, step_seconds: u32) -> Self {
+        let series = self.series.iter().map(|(name, history)| {
+            let many = (step_seconds / history.step_seconds()).max(1) as usize;
+            let points: Vec<f64> = (0..history.len())
+                .map(|index| history.observed(index))
+                .collect();
+            let mean = |points: &[f64]| -> f32 {
+                let known = || points.iter().filter(|value| !value.is_nan());
+                match known().count() * 2 < points.len() {
+                    true => f32::NAN,
+                    false => (known().sum::<f64>() / known().count() as f64) as f32,
+                }
+            };
+            let values = points.chunks(many).map(mean).collect();
+            let step_seconds = history.step_seconds() * many as u32;
+            (name.clone(), History::new(step_seconds, values))
+        });
+        Self {
+            name: on_step(&self.name, step_seconds),
+            series: series.collect(),
+        }
+    }
+}
+
 fn gridded(source: traces::Source) -> Source {
     let series = source.series.into_iter().map(|recorded| {
         let series = Series {
@@ -69,5 +100,25 @@ mod tests {
         assert_eq!((source.name.as_str(), name.as_str()), ("s", "b"));
         assert_eq!((b.observed(0), b.observed(2)), (0.0, 7.0));
         assert!(b.observed(1).is_nan());
+    }
+
+    #[test]
+    fn a_coarser_grid_has_means_of_what_is_known() {
+        let unknown = f32::NAN;
+        let values = vec![
+            1.0, 2.0, 3.0, 4.0, 5.0, 7.0, unknown, unknown, unknown, 9.0, 8.0,
+        ];
+        let source = Source {
+            name: "s".to_owned(),
+            series: vec![("a".to_owned(), History::new(60, values))],
+        };
+        let coarse = source.averaged(300);
+        let (_, a) = &coarse.series[0];
+        assert_eq!(
+            (coarse.name.as_str(), a.step_seconds()),
+            ("s at 300 s", 300)
+        );
+        assert_eq!((a.len(), a.observed(0), a.observed(2)), (3, 3.0, 8.0));
+        assert!(a.observed(1).is_nan());
     }
 }

@@ -6,7 +6,9 @@ pub mod examples;
 pub mod html;
 pub mod model;
 pub mod reference;
+pub mod reliability;
 pub mod rows;
 pub mod table;
 #[cfg(test)]
 pub mod testing;
+pub mod weekly;

@@ -1,12 +1,16 @@
 //! Scores of forecasts against what came and against forecasts that need no model.
 
+pub mod reliability;
 mod residuals;
+pub mod weekly;
 
 use std::collections::BTreeMap;
 
 use forecasting::{artifact::manifest::HeldOut, naive::Naive, quantile};
 
+use reliability::Reliability;
 pub use residuals::Residuals;
+use weekly::WeeklyScore;
 
 /// Ends of the interval whose mean width is the sharpness of a forecast.
 pub const INTERVAL: [f64; 2] = [0.05, 0.95];
@@ -34,6 +38,10 @@ pub struct Score {
     pub count: u64,
     /// Absolute error of the median as served.
     pub error: f64,
+    /// The same, divided by the mean change of the series' past from day to day.
+    pub scaled_error: f64,
+    /// What came.
+    pub actual: f64,
     /// Absolute error of the model's median before the recent past had a say.
     pub model_error: f64,
     /// Absolute errors of the naive forecasts, in the order of `Naive::ALL`.
@@ -42,6 +50,8 @@ pub struct Score {
     pub level: OutputScore,
     /// The highest CPU up to it.
     pub peak: OutputScore,
+    /// The highest CPU over hours, against the last week.
+    pub weekly: WeeklyScore,
     /// The series that are in it.
     pub series: SeriesCount,
 }
@@ -51,6 +61,8 @@ pub struct Score {
 pub struct OutputScore {
     /// One for each quantile, ascending.
     pub quantiles: Vec<QuantileScore>,
+    /// What was stated to be likely.
+    pub reliability: Reliability,
     /// Width of [`INTERVAL`] as served.
     pub width: f64,
     /// The same of the naive reference.
@@ -90,6 +102,10 @@ pub struct Scored<'a> {
     pub level: f64,
     /// The highest CPU up to it.
     pub peak: f64,
+    /// What its quantiles are compared with to see how likely they call it.
+    pub thresholds: &'a [f64],
+    /// Mean absolute change from day to day before the scored part; NaN where there is none.
+    pub daily_change: f64,
     /// Median served.
     pub median: f64,
     /// Median of the model alone.
@@ -139,7 +155,10 @@ impl Score {
         let Scored { served, model, .. } = *scored;
         let reference = scored.reference;
         self.count += 1;
-        self.error += (level - scored.median).abs();
+        let error = (level - scored.median).abs();
+        self.error += error;
+        self.scaled_error += error / scored.daily_change;
+        self.actual += level.abs();
         self.model_error += (level - scored.model_median).abs();
         for (sum, naive) in self.naive_errors.iter_mut().zip(scored.naive) {
             *sum += (level - naive).abs();
@@ -147,18 +166,29 @@ impl Score {
         self.level
             .add(level, served.level, model.level, reference.level);
         self.peak.add(peak, served.peak, model.peak, reference.peak);
+        for (output, row, actual) in [
+            (&mut self.level, served.level, level),
+            (&mut self.peak, served.peak, peak),
+        ] {
+            let quantiles: Vec<f64> = output.quantiles.iter().map(|sums| sums.quantile).collect();
+            let thresholds = scored.thresholds;
+            output.reliability.add(&quantiles, row, thresholds, actual);
+        }
     }
 
     /// Adds the forecasts of `other`.
     pub fn merge(&mut self, other: &Self) {
         self.count += other.count;
         self.error += other.error;
+        self.scaled_error += other.scaled_error;
+        self.actual += other.actual;
         self.model_error += other.model_error;
         for (sum, error) in self.naive_errors.iter_mut().zip(other.naive_errors) {
             *sum += error;
         }
         self.level.merge(&other.level);
         self.peak.merge(&other.peak);
+        self.weekly.merge(&other.weekly);
         self.series.scored += other.series.scored;
         self.series.behind_persistence += other.series.behind_persistence;
         self.series.behind_best_naive += other.series.behind_best_naive;
@@ -252,6 +282,7 @@ impl OutputScore {
             *self = other.clone();
             return;
         }
+        self.reliability.merge(&other.reliability);
         self.width += other.width;
         self.naive_width += other.naive_width;
         for (sums, other) in self.quantiles.iter_mut().zip(&other.quantiles) {
@@ -320,6 +351,8 @@ mod tests {
         score.add(&Scored {
             level: 10.0,
             peak: 14.0,
+            thresholds: &[],
+            daily_change: 4.0,
             median: 10.0 + error,
             model_median: 11.0,
             naive: [12.0, 13.0, 10.5, 15.0],

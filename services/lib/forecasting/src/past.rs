@@ -12,7 +12,7 @@ use crate::{
     quantile::{self, Weighted},
     series::history::History,
 };
-use phases::{PHASES, Sample};
+use phases::{PHASES, Reach, Sample};
 pub use rows::Rows;
 
 /// What is looked at to see which of them was right: so many origins of the last days.
@@ -46,83 +46,139 @@ pub fn rows(
         }
     };
     let whole = Sample::whole(history, last, steps).rows(quantiles);
+    let reaches = PHASES.map(|phase| Reach::of(history, last, steps, &phase));
     let candidates = |origin: usize| -> [Option<Rows>; CANDIDATES] {
         let mut all: [Option<Rows>; CANDIDATES] = Default::default();
         all[0] = Some(moved_from(origin));
-        for (place, phase) in PHASES.iter().enumerate() {
-            all[1 + place] = Sample::at_phase(history, origin, steps, phase).rows(quantiles);
+        for (place, reach) in reaches.iter().enumerate() {
+            all[1 + place] = Sample::at_phase(history, origin, steps, reach).rows(quantiles);
         }
         all[CANDIDATES - 1].clone_from(&whole);
         all
     };
-    let weights = judge(history, last, steps, quantiles, candidates);
+    let judged = judged(history, last, steps, candidates);
+    let weights = [0, 1].map(|output| weigh(quantiles, &judged, output));
     let now = candidates(last);
-    let pooled = |output: usize| {
-        let weighted: Vec<Weighted<'_>> = now
-            .iter()
-            .zip(&weights[output])
-            .filter_map(|(rows, weight)| {
-                Some(Weighted {
-                    weight: *weight,
-                    row: rows.as_ref()?.pair()[output],
-                })
-            })
-            .collect();
-        quantile::pool(quantiles, &weighted)
+    let row = |output: usize| {
+        let said = pooled(quantiles, &now, &weights[output], output);
+        let missed = misses(quantiles, &judged, &weights[output], output);
+        said.iter()
+            .zip(missed)
+            .map(|(said, missed)| said + missed)
+            .collect()
     };
     Rows {
-        level: pooled(0),
-        peak: pooled(1),
+        level: row(0),
+        peak: row(1),
     }
 }
 
-/// Weights of the candidates by their pinball loss lately: of the level, and of the peak.
-fn judge(
+/// A past origin: what each candidate said there, and the level and peak that came.
+struct Judged {
+    said: [Option<Rows>; CANDIDATES],
+    came: [f64; 2],
+}
+
+/// The origins of the last days whose outcome is known; none where they would say one thing several times.
+fn judged(
     history: &History,
     last: usize,
     steps: usize,
-    quantiles: &[f64],
     candidates: impl Fn(usize) -> [Option<Rows>; CANDIDATES],
-) -> [[f64; CANDIDATES]; 2] {
-    let mut losses = [[0.0; CANDIDATES]; 2];
-    let mut judged = 0;
+) -> Vec<Judged> {
     let reach = history
         .steps(JUDGED_MINUTES)
         .min(last.saturating_sub(steps));
-    // An odd stride meets every phase of an hour in turn.
-    let every = reach.div_ceil(JUDGED_ORIGINS).max(1) | 1;
-    for back in (0..=reach).step_by(every) {
-        let Some(origin) = last.checked_sub(steps + back) else {
-            break;
-        };
-        let came = [
-            history.observed(origin + steps),
-            history.known_peak(origin + 1, origin + steps),
-        ];
-        if history.value(origin).is_nan() || came.iter().any(|value| value.is_nan()) {
-            continue;
-        }
-        judged += 1;
-        let said = candidates(origin);
-        for (output, actual) in came.into_iter().enumerate() {
-            let loss = |rows: &Rows| -> f64 {
-                let pairs = quantiles.iter().zip(rows.pair()[output]);
-                pairs
-                    .map(|(q, value)| quantile::pinball(*q, *value, actual))
-                    .sum()
-            };
-            let first = said[0].as_ref().map_or(0.0, loss);
-            for (sum, rows) in losses[output].iter_mut().zip(&said) {
-                // What couldn't be said counts as the first.
-                *sum += rows.as_ref().map_or(first, loss);
-            }
-        }
-    }
     // Outcomes that overlap are one seen several times.
     if reach < LEAST_JUDGED * steps {
-        judged = 0;
+        return Vec::new();
     }
-    losses.map(|losses| weights(losses, judged))
+    // An odd stride meets every phase of an hour in turn.
+    let every = reach.div_ceil(JUDGED_ORIGINS).max(1) | 1;
+    let origins = (0..=reach).step_by(every);
+    let judged: Vec<Judged> = origins
+        .filter_map(|back| last.checked_sub(steps + back))
+        .filter_map(|origin| {
+            let came = [
+                history.observed(origin + steps),
+                history.known_peak(origin + 1, origin + steps),
+            ];
+            let known = !history.value(origin).is_nan() && came.iter().all(|came| !came.is_nan());
+            known.then(|| Judged {
+                said: candidates(origin),
+                came,
+            })
+        })
+        .collect();
+    match judged.len() < LEAST_JUDGED {
+        true => Vec::new(),
+        false => judged,
+    }
+}
+
+/// The candidates' distributions of one output, mixed.
+fn pooled(
+    quantiles: &[f64],
+    said: &[Option<Rows>; CANDIDATES],
+    weights: &[f64; CANDIDATES],
+    output: usize,
+) -> Vec<f64> {
+    let weighted: Vec<Weighted<'_>> = said
+        .iter()
+        .zip(weights)
+        .filter_map(|(rows, weight)| {
+            Some(Weighted {
+                weight: *weight,
+                row: rows.as_ref()?.pair()[output],
+            })
+        })
+        .collect();
+    quantile::pool(quantiles, &weighted)
+}
+
+/// How far each quantile has to be moved outwards to have covered what it promises at the judged origins.
+fn misses(
+    quantiles: &[f64],
+    judged: &[Judged],
+    weights: &[f64; CANDIDATES],
+    output: usize,
+) -> Vec<f64> {
+    let said: Vec<Vec<f64>> = judged
+        .iter()
+        .map(|judged| pooled(quantiles, &judged.said, weights, output))
+        .collect();
+    let miss = |(index, q): (usize, &f64)| {
+        let pairs = judged.iter().zip(&said);
+        let mut all: Vec<f64> = pairs
+            .map(|(judged, said)| judged.came[output] - said[index])
+            .collect();
+        all.sort_unstable_by(f64::total_cmp);
+        let outwards = quantile::of_sample(&all, *q) * (q - 0.5).signum();
+        match outwards > 0.0 && *q != 0.5 {
+            true => outwards * (q - 0.5).signum(),
+            false => 0.0,
+        }
+    };
+    quantiles.iter().enumerate().map(miss).collect()
+}
+
+/// Weights of the candidates for one output by their pinball loss lately.
+fn weigh(quantiles: &[f64], judged: &[Judged], output: usize) -> [f64; CANDIDATES] {
+    let mut losses = [0.0; CANDIDATES];
+    for Judged { said, came } in judged {
+        let loss = |rows: &Rows| -> f64 {
+            let pairs = quantiles.iter().zip(rows.pair()[output]);
+            pairs
+                .map(|(q, value)| quantile::pinball(*q, *value, came[output]))
+                .sum()
+        };
+        let first = said[0].as_ref().map_or(0.0, loss);
+        for (sum, rows) in losses.iter_mut().zip(said) {
+            // What couldn't be said counts as the first.
+            *sum += rows.as_ref().map_or(first, loss);
+        }
+    }
+    weights(losses, judged.len())
 }
 
 fn weights(mut losses: [f64; CANDIDATES], judged: usize) -> [f64; CANDIDATES] {

@@ -2,7 +2,8 @@
 
 use forecasting::{features::View, forecast::outcome, naive::Naive, series::history::History};
 
-use crate::score::{Residuals, Rows, Score, Scored};
+use super::origins::first_scored;
+use crate::score::{Residuals, Rows, Score, Scored, reliability, weekly};
 
 /// The naive reference's quantiles rest on its misses of so many seconds.
 const MISSES_SECONDS: usize = 7 * 86_400;
@@ -27,12 +28,15 @@ pub struct Scorer<'a> {
     level_misses: Residuals,
     peak_misses: Residuals,
     known_until: Option<usize>,
+    thresholds: Vec<f64>,
+    daily_change: f64,
 }
 
 impl<'a> Scorer<'a> {
     /// Nothing scored yet.
     pub fn new(history: &'a History, horizon_seconds: u32, quantiles: &'a [f64]) -> Self {
         let most = MISSES_SECONDS / history.step_seconds() as usize;
+        let first = first_scored(history);
         Self {
             history,
             steps: (horizon_seconds / history.step_seconds()) as usize,
@@ -41,6 +45,8 @@ impl<'a> Scorer<'a> {
             level_misses: Residuals::new(most),
             peak_misses: Residuals::new(most),
             known_until: None,
+            thresholds: reliability::thresholds(history, first),
+            daily_change: daily_change(history, first),
         }
     }
 
@@ -56,6 +62,11 @@ impl<'a> Scorer<'a> {
         if !came.is_known() {
             return;
         }
+        let week = weekly::week(self.history, origin, self.steps);
+        if !week.is_empty() {
+            let weekly = &mut self.score.weekly;
+            weekly.add(&week, self.quantiles, &served.peak, came.peak);
+        }
         let now = view.now();
         let naive = Naive::ALL.map(|naive| {
             let value = naive.forecast(&view, self.steps);
@@ -70,6 +81,8 @@ impl<'a> Scorer<'a> {
         self.score.add(&Scored {
             level: came.level,
             peak: came.peak,
+            thresholds: &self.thresholds,
+            daily_change: self.daily_change,
             median: served.median,
             model_median: alone.median,
             naive,
@@ -113,4 +126,15 @@ impl<'a> Scorer<'a> {
         let from = (origin + 1).saturating_sub(self.steps);
         self.history.highest(from, origin)
     }
+}
+
+/// The mean absolute change from one day to the next before `end`, percent of capacity: what errors are divided by in the
+/// mean absolute scaled error (MASE; Hyndman and Koehler, 2006, "Another look at measures of forecast accuracy").
+fn daily_change(history: &History, end: usize) -> f64 {
+    let day = (86_400 / history.step_seconds()) as usize;
+    let changes: Vec<f64> = (day..end)
+        .map(|index| (history.observed(index) - history.observed(index - day)).abs())
+        .filter(|change| !change.is_nan())
+        .collect();
+    changes.iter().sum::<f64>() / changes.len() as f64
 }

@@ -11,9 +11,15 @@ use super::{
     examples, html,
     model::{Report, score},
     reference::{Comparison, Reference},
+    reliability,
     table::{letter, table},
+    weekly,
 };
-use crate::{data, evaluate::Caller, package};
+use crate::{
+    data::{self, Source},
+    evaluate::Caller,
+    package,
+};
 
 /// What `trainer evaluate` can be told.
 #[derive(Clone, Debug, clap::Args)]
@@ -57,11 +63,20 @@ impl EvaluateArgs {
     }
 }
 
-/// Scores the models on the series of `folders`, writes the files asked for, and returns the table.
+/// What `trainer evaluate` found.
+#[derive(Clone, Debug)]
+pub struct Evaluated {
+    /// For people.
+    pub text: String,
+    /// Demands of the reference that are not met.
+    pub not_met: usize,
+}
+
+/// Scores the models on the series of `folders`, and writes the files asked for.
 ///
 /// # Errors
 /// Unreadable data or models, files that can't be written.
-pub fn run(args: &EvaluateArgs, folders: &[PathBuf]) -> anyhow::Result<String> {
+pub fn run(args: &EvaluateArgs, folders: &[PathBuf]) -> anyhow::Result<Evaluated> {
     anyhow::ensure!(
         !args.record || args.model.len() == 1,
         "--record needs one model, {} are given",
@@ -75,7 +90,10 @@ pub fn run(args: &EvaluateArgs, folders: &[PathBuf]) -> anyhow::Result<String> {
         }
         None => None,
     };
-    let sources = data::read(folders, args.data.cpu_unit)?;
+    let mut sources = data::read(folders, args.data.cpu_unit)?;
+    if let Some(reference) = &reference {
+        add_their_grids(&mut sources, reference);
+    }
     let locations = match args.model.is_empty() {
         true => vec![Location::Embedded],
         false => args.model.iter().cloned().map(Location::Folder).collect(),
@@ -93,7 +111,7 @@ pub fn run(args: &EvaluateArgs, folders: &[PathBuf]) -> anyhow::Result<String> {
         }
         model.comparison = reference
             .as_ref()
-            .map(|reference| Comparison::new(&model.rows, reference));
+            .map(|reference| Comparison::new(&model, reference));
         models.push(model);
     }
     let report = Report { models };
@@ -105,15 +123,41 @@ pub fn run(args: &EvaluateArgs, folders: &[PathBuf]) -> anyhow::Result<String> {
     }
     let mut parts = vec![table(&report.models, args.alone)];
     for (index, model) in report.models.iter().enumerate() {
+        let which = match report.models.len() {
+            1 => String::new(),
+            _ => format!("{} ", letter(index)),
+        };
+        parts.push(format!("{which}{}", reliability::text(&model.stated)));
+        if let Some(weekly) = weekly::text(&model.rows) {
+            parts.push(format!("{which}{weekly}"));
+        }
         if let Some(comparison) = &model.comparison {
-            let which = match report.models.len() {
-                1 => String::new(),
-                _ => format!("{} ", letter(index)),
-            };
             parts.push(format!("{which}{}", comparison.text()));
         }
     }
-    Ok(parts.join("\n\n"))
+    let compared = report
+        .models
+        .iter()
+        .filter_map(|model| model.comparison.as_ref());
+    Ok(Evaluated {
+        text: parts.join("\n\n"),
+        not_met: compared.map(Comparison::not_met).sum(),
+    })
+}
+
+/// Sources that the reference was scored on another grid are scored on that one, too: like is compared with like.
+fn add_their_grids(sources: &mut Vec<Source>, reference: &Reference) {
+    for row in &reference.rows {
+        let Some(step_seconds) = row.step_seconds else {
+            continue;
+        };
+        let known = |name: &str| sources.iter().find(|source| source.name == name);
+        if known(&row.scored_as()).is_none()
+            && let Some(averaged) = known(&row.source).map(|source| source.averaged(step_seconds))
+        {
+            sources.push(averaged);
+        }
+    }
 }
 
 fn write(file: &Path, text: &str) -> anyhow::Result<()> {

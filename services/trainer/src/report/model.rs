@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use super::{
     reference::Comparison,
-    rows::{Row, SeriesRow, rows},
+    reliability::Stated,
+    rows::{Row, SeriesRow, pooled, rows},
 };
 use crate::{
     data::Source,
@@ -39,6 +40,11 @@ pub struct ModelReport {
     pub rows: Vec<Row>,
     /// By source, series and horizon.
     pub series: Vec<SeriesRow>,
+    /// All sources together, by horizon.
+    pub pooled: Vec<Row>,
+    /// Probabilities stated, of all sources, by horizon.
+    #[serde(skip)]
+    pub stated: Vec<Stated>,
     /// Against the reference, when there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
@@ -58,6 +64,8 @@ impl ModelReport {
                 .filter(|found| found.score.count > 0)
                 .map(SeriesRow::new)
                 .collect(),
+            pooled: pooled(scores),
+            stated: Stated::new(scores),
             comparison: None,
         }
     }

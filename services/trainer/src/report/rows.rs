@@ -3,7 +3,8 @@
 use forecasting::naive::Naive;
 use serde::Serialize;
 
-use crate::score::{self, OutputScore, Score, SeriesScore};
+use super::weekly::WeeklyRow;
+use crate::score::{self, OutputScore, Score, SeriesScore, reliability::Tenth};
 
 /// One source at one horizon. Errors, losses and widths are means, in percent of capacity. Skill is 1 - loss over that
 /// of the reference named; null when the reference made no error.
@@ -20,6 +21,10 @@ pub struct Row {
     pub series_behind_best_naive: u32,
     /// Mean absolute error of the median.
     pub mae: f64,
+    /// Mean absolute error over the mean change from day to day before the scored part; null where a series is shorter.
+    pub mase: f64,
+    /// Weighted quantile loss of the level: twice the pinball loss, mean over the quantiles, over the mean of what came.
+    pub wql: f64,
     pub persistence_mae: f64,
     pub best_naive: Naive,
     pub best_naive_mae: f64,
@@ -31,6 +36,9 @@ pub struct Row {
     pub level: OutputRow,
     /// The highest CPU up to it, against peak-hold with quantiles of what it missed by.
     pub peak: OutputRow,
+    /// The highest CPU over hours, against the last week.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weekly: Option<WeeklyRow>,
 }
 
 /// Quantiles of one output.
@@ -43,7 +51,28 @@ pub struct OutputRow {
     /// Mean distance from q05 to q95: the sharpness.
     pub width: f64,
     pub naive_width: f64,
+    /// By tenth of the stated probability.
+    pub reliability: Vec<TenthRow>,
     pub quantiles: Vec<QuantileRow>,
+}
+
+/// What was stated to be about as likely: means.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct TenthRow {
+    pub statements: u64,
+    pub stated: f64,
+    pub came: f64,
+}
+
+impl TenthRow {
+    fn new(tenth: &Tenth) -> Self {
+        let n = tenth.count as f64;
+        Self {
+            statements: tenth.count,
+            stated: tenth.stated / n,
+            came: tenth.came as f64 / n,
+        }
+    }
 }
 
 /// One quantile.
@@ -81,6 +110,15 @@ pub fn rows(scores: &[SeriesScore]) -> Vec<Row> {
         .collect()
 }
 
+/// All sources together, by horizon.
+pub fn pooled(scores: &[SeriesScore]) -> Vec<Row> {
+    let all = |found: &SeriesScore| SeriesScore {
+        source: "all sources".to_owned(),
+        ..found.clone()
+    };
+    rows(&scores.iter().map(all).collect::<Vec<_>>())
+}
+
 /// The row of a source at a horizon.
 pub fn find<'a>(rows: &'a [Row], source: &str, horizon_seconds: u32) -> Option<&'a Row> {
     rows.iter()
@@ -100,6 +138,8 @@ impl Row {
             series_behind_persistence: score.series.behind_persistence,
             series_behind_best_naive: score.series.behind_best_naive,
             mae: score.error / n,
+            mase: score.scaled_error / n,
+            wql: 2.0 * score.level.loss() / score.level.quantiles.len() as f64 / score.actual,
             persistence_mae: persistence / n,
             best_naive,
             best_naive_mae: best_error / n,
@@ -108,6 +148,7 @@ impl Row {
             skill_persistence_model_alone: Score::skill(score.model_error, persistence),
             level: OutputRow::new(&score.level, n),
             peak: OutputRow::new(&score.peak, n),
+            weekly: WeeklyRow::new(&score.weekly),
         }
     }
 
@@ -126,6 +167,7 @@ impl OutputRow {
             pinball_skill: Score::skill(output.loss(), output.naive_loss()),
             width: output.width / n,
             naive_width: output.naive_width / n,
+            reliability: output.reliability.0.iter().map(TenthRow::new).collect(),
             quantiles: output
                 .quantiles
                 .iter()

@@ -26,12 +26,26 @@ enum Worth {
     Coverage(usize),
 }
 
-const COLUMNS: [Column; 14] = [
+const COLUMNS: [Column; 16] = [
     Column {
         heading: "mae",
         meaning: "mean absolute error of the median, percent of capacity",
         decimals: 3,
         value: |row| row.mae,
+        worth: Worth::Nothing,
+    },
+    Column {
+        heading: "mase",
+        meaning: "mae over the mean change from day to day before the scored part (MASE)",
+        decimals: 3,
+        value: |row| row.mase,
+        worth: Worth::Nothing,
+    },
+    Column {
+        heading: "wql",
+        meaning: "weighted quantile loss of the level: twice its pinball loss over the mean of what came",
+        decimals: 3,
+        value: |row| row.wql,
         worth: Worth::Nothing,
     },
     skill("v pers", "1 - mae over that of persistence", |row| {
@@ -262,7 +276,10 @@ mod tests {
         assert!(lines[0].starts_with("good ("), "{one}");
         assert!(lines[1].contains("v best"), "{one}");
         // An error of 1 against persistence's 2.
-        assert!(lines[2].contains("|  1.000 |  0.500 |  0.375 |"), "{one}");
+        assert!(
+            lines[2].contains("|  1.000 |  0.250 |  0.050 |  0.500 |  0.375 |"),
+            "{one}"
+        );
         let two = table(
             &[
                 model("good", &[("a", 900, 1.0), ("b", 900, 1.0)]),

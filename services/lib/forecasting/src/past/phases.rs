@@ -45,23 +45,44 @@ pub struct Sample {
     peak: Vec<f64>,
 }
 
-impl Sample {
-    /// At the phase that lies `steps` after `origin`, of what was known at `origin`.
-    pub fn at_phase(history: &History, origin: usize, steps: usize, phase: &Phase) -> Self {
+/// How far before an origin the values of one phase end: of those that are known at the present one.
+///
+/// A past origin is judged by the same: after a gap of a day it would be flattered by the day that the present lacks.
+#[derive(Clone, Debug, Default)]
+pub struct Reach(Vec<usize>);
+
+impl Reach {
+    /// Of the phase that lies `steps` after `last`.
+    pub fn of(history: &History, last: usize, steps: usize, phase: &Phase) -> Self {
         let period = history.steps(phase.minutes);
         let apart = history.steps(NEIGHBOUR_MINUTES) as isize;
         let most = phase.neighbours as isize;
+        let back = |turn: usize, neighbour: isize| {
+            let center = (turn * period).checked_sub(steps)?;
+            center.checked_add_signed(neighbour * apart)
+        };
+        let all = (1..=phase.turns).flat_map(|turn| (-most..=most).map(move |one| (turn, one)));
+        let known = |back: &usize| {
+            let end = last.checked_sub(*back);
+            let from = end.and_then(|end| (end + 1).checked_sub(steps));
+            end.zip(from)
+                .is_some_and(|(end, from)| !history.known_peak(from, end).is_nan())
+        };
+        Self(
+            all.filter_map(|(turn, neighbour)| back(turn, neighbour))
+                .filter(known)
+                .collect(),
+        )
+    }
+}
+
+impl Sample {
+    /// What `reach` says of `origin`.
+    pub fn at_phase(history: &History, origin: usize, steps: usize, reach: &Reach) -> Self {
         let mut sample = Self::default();
-        for turn in 1..=phase.turns {
-            let Some(center) = (origin + steps).checked_sub(turn * period) else {
-                break;
-            };
-            for neighbour in -most..=most {
-                if let Some(end) = center.checked_add_signed(neighbour * apart)
-                    && end <= origin
-                {
-                    sample.add(history, end, steps);
-                }
+        for back in &reach.0 {
+            if let Some(end) = origin.checked_sub(*back) {
+                sample.add(history, end, steps);
             }
         }
         sample.sorted()

@@ -94,8 +94,8 @@ const GAPS: [(usize, usize); 13] = [
 ];
 
 fn train() -> Vec<(String, Vec<Signal>)> {
-    let folder =
-        PathBuf::from(env::var("TRACES").unwrap_or("/work/shared/traces".into())).join("train");
+    let traces = env::var("TRACES").expect("TRACES names the folder of recorded series");
+    let folder = PathBuf::from(traces).join("train");
     [
         "azure_v1",
         "bitbrains",
