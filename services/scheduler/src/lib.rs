@@ -90,7 +90,7 @@ impl Deps {
     pub fn connect(config: &Config, clock: SharedClock) -> anyhow::Result<Self> {
         let peers = Peers::connect(config, Arc::clone(&clock))?;
         Ok(Self {
-            source: sources::connect(config, &peers)?,
+            source: sources::connect(config, fleet(config), &peers)?,
             peers,
             clock,
         })
@@ -276,15 +276,19 @@ impl Drop for Scheduler {
     }
 }
 
-fn context(config: &Config, clock: SharedClock, peers: Peers, metrics: Metrics) -> Context {
+fn fleet(config: &Config) -> Arc<[Target]> {
     let target = |target: &TargetConfig| Target {
         id: target.id.clone(),
         instance_id: target.instance_id.clone(),
         label: target.label.clone(),
         ladder: target.ladder.clone(),
     };
+    config.targets.iter().map(target).collect()
+}
+
+fn context(config: &Config, clock: SharedClock, peers: Peers, metrics: Metrics) -> Context {
     Context {
-        targets: config.targets.iter().map(target).collect(),
+        targets: fleet(config),
         peers,
         state: Arc::new(State::new(clock.now())),
         events: Events::new(Arc::clone(&clock)),

@@ -23,6 +23,8 @@ const AROUND_A_JUMP: usize = 3;
 const USUAL: f64 = 0.05;
 /// From so many values on, a share of them is evidence.
 const ENOUGH_FOR_PROOF: usize = 3;
+/// So many of the newest are looked at for it: of older ones a source need not know the last digits.
+const MOST_FOR_PROOF: usize = 6;
 const BYTES_PER_KIB: f64 = 1_024.0;
 const BYTES_PER_GIB: f64 = 1_073_741_824.0;
 
@@ -248,9 +250,10 @@ pub fn settle_memory(
 /// KiB, which no other reading makes them.
 fn is_proven(samples: &[Sample], total_at: impl Fn(f64) -> Option<f64>) -> bool {
     let is_whole = |kib: f64| (kib - kib.round()).abs() < 1e-3;
-    let known: Vec<(f64, f64)> = samples
-        .iter()
+    let newest = samples.iter().rev();
+    let known: Vec<(f64, f64)> = newest
         .filter_map(|sample| Some((sample.value, total_at(sample.at)?)))
+        .take(MOST_FOR_PROOF)
         .collect();
     let share = |kib: &dyn Fn(f64, f64) -> f64| {
         let whole = known

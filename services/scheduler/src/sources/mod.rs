@@ -11,19 +11,24 @@ use std::sync::Arc;
 
 use crate::{
     config::{Config, SourceKind},
+    domain::Target,
     peers::Peers,
 };
 use cloudwatch::CloudWatchSource;
 use prometheus::PrometheusSource;
 pub use source::{Measured, Reading, Sampling, Source, Unmeasured};
 
-/// The source that the configuration names; it connects at the first reading.
+/// The source that the configuration names, of these targets; it connects at the first reading.
 ///
 /// # Errors
 /// A configuration that can't be used.
-pub fn connect(config: &Config, peers: &Peers) -> anyhow::Result<Arc<dyn Source>> {
+pub fn connect(
+    config: &Config,
+    targets: Arc<[Target]>,
+    peers: &Peers,
+) -> anyhow::Result<Arc<dyn Source>> {
     Ok(match config.source {
-        SourceKind::Prometheus => Arc::new(PrometheusSource::new(&config.prometheus)?),
+        SourceKind::Prometheus => Arc::new(PrometheusSource::new(&config.prometheus, targets)?),
         SourceKind::Cloudwatch => Arc::new(CloudWatchSource::new(
             &config.cloudwatch,
             config.tick_interval_seconds,

@@ -1,6 +1,12 @@
 //! What a source of metrics is.
 
-use std::fmt::Debug;
+use std::{
+    fmt::Debug,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -51,6 +57,26 @@ pub struct Measured {
     pub notes: Vec<String>,
     /// Remarks that are no trouble, one line each.
     pub advice: Vec<String>,
+    /// To be raised when all this is of no use.
+    pub doubt: Doubt,
+}
+
+/// Says to a source that what it keeps of the past may be wrong.
+#[derive(Debug, Default)]
+pub struct Doubt(Vec<Arc<AtomicBool>>);
+
+impl Doubt {
+    /// About what these flags are of.
+    pub fn new(flags: Vec<Arc<AtomicBool>>) -> Self {
+        Self(flags)
+    }
+
+    /// The source reads it anew.
+    pub fn raise(&self) {
+        for flag in &self.0 {
+            flag.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A reason why the metrics of a target are unknown, one line.

@@ -62,7 +62,7 @@ async fn a_target_is_measured_forecast_decided_resized_and_reported() {
     assert!(start.lease_epoch > 0);
     assert_eq!(start.lease_epoch, world.decision.epoch());
 
-    // Two days at 300 s, once for each metric and for all targets; one forecast call for all.
+    // Two days at 300 s, once for each metric of which the past counts, and for all targets; one forecast call for all.
     let queries = world.prometheus.queries();
     let seconds: Vec<i64> = queries
         .iter()
@@ -71,8 +71,8 @@ async fn a_target_is_measured_forecast_decided_resized_and_reported() {
     let whole = seconds.iter().filter(|seconds| **seconds == 172_800);
     assert_eq!(
         (whole.count(), seconds.len()),
-        (5, 6),
-        "steal is of the last hour: {seconds:?}"
+        (4, 6),
+        "disk and steal are of the last hour: {seconds:?}"
     );
     assert!(queries.iter().all(|query| query.step == 300));
     assert_eq!(world.predictor.batch_sizes(), [3]);

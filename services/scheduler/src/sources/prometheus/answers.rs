@@ -1,11 +1,11 @@
 //! The answers to the expressions, and what they have of one target.
 
-use prometheus_api::RangeAnswer;
+use std::sync::Arc;
 
-use super::matching::{Index, Wanted};
+use super::{history::History, matching::Wanted};
 use crate::{
-    samples::series::{RawSeries, Sample},
-    sources::source::{Measured, Unmeasured},
+    samples::series::RawSeries,
+    sources::source::{Doubt, Measured, Unmeasured},
 };
 
 /// The answers to the expressions, for one Prometheus.
@@ -40,26 +40,23 @@ impl PerChunk {
 /// One answer, or why it can't be used.
 pub type Answer = Result<Complete, Unmeasured>;
 
-/// A complete answer.
+/// A complete answer, with what is known from before.
 #[derive(Debug)]
 pub struct Complete {
-    index: Index,
+    history: Arc<History>,
     /// What Prometheus says about the expression.
     advice: Vec<String>,
 }
 
 impl Complete {
-    /// The answer's series, by `instance_label`.
-    pub fn new(answer: RangeAnswer, instance_label: &str) -> Self {
-        Self {
-            index: Index::new(answer.series, instance_label),
-            advice: answer.advice,
-        }
+    /// What is known by now.
+    pub fn new(history: Arc<History>, advice: Vec<String>) -> Self {
+        Self { history, advice }
     }
 
     /// Whether it has series with other labels than these.
     pub fn has_others(&self, labels: &[&str]) -> bool {
-        self.index.has_others(labels)
+        self.history.has_others(labels)
     }
 }
 
@@ -70,10 +67,10 @@ impl Answers {
     /// Why its CPU is unknown, one line: no answer, an incomplete one, or more than one series for it.
     pub fn measured(&self, chunk: usize, wanted: &Wanted<'_>) -> Result<Measured, Unmeasured> {
         // vCPUs set the scale of CPU: neither is of use without the other.
-        let find = |metric: &PerChunk| find(metric.of(chunk)?, wanted);
+        let find = |metric: &PerChunk| metric.of(chunk)?.history.find(wanted);
         let cpu = find(&self.cpu)?;
         if cpu.is_empty()
-            && let Some(strangers) = self.cpu.of(chunk)?.index.strangers(wanted)
+            && let Some(strangers) = self.cpu.of(chunk)?.history.strangers(wanted)
         {
             return Err(strangers);
         }
@@ -109,26 +106,18 @@ impl Answers {
             &self.disk,
             &self.memory_total,
         ];
-        let mut advice: Vec<String> = answers
-            .into_iter()
-            .filter_map(|metric| metric.of(chunk).ok())
+        let complete = || answers.iter().filter_map(|metric| metric.of(chunk).ok());
+        let mut advice: Vec<String> = complete()
             .flat_map(|answer| answer.advice.iter().cloned())
             .collect();
         advice.dedup();
+        let flags = complete().map(|answer| answer.history.doubted());
         Ok(Measured {
             series,
             steal,
             notes,
             advice,
+            doubt: Doubt::new(flags.collect()),
         })
     }
-}
-
-fn find(answer: &Complete, wanted: &Wanted<'_>) -> Result<Vec<Sample>, Unmeasured> {
-    let sample = |sample: &prometheus_api::Sample| Sample {
-        at: sample.at,
-        value: sample.value,
-    };
-    let samples = answer.index.find(wanted)?;
-    Ok(samples.iter().map(sample).collect())
 }

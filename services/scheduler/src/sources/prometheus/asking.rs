@@ -16,6 +16,7 @@ use super::{
     chunks::{self, Chunk},
     client::{MetricsError, Prometheus, TooMuch},
     expressions,
+    histories::{Histories, Question},
     settings::PrometheusConfig,
 };
 use crate::{bounded::run_all, sources::source::Unmeasured};
@@ -31,9 +32,19 @@ const MOST_UNREACHED: u32 = 5;
 pub struct Asking<'a> {
     prometheus: &'a Prometheus,
     config: &'a PrometheusConfig,
-    url: &'a Url,
-    end: Timestamp,
+    histories: &'a Histories,
+    place: Place<'a>,
+    end: i64,
     reached: Mutex<Reached>,
+}
+
+/// A server.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// Its address.
+    pub url: &'a Url,
+    /// Whose it is, for one machine may have the address of another one tomorrow; empty where it is everybody's.
+    pub instance_id: &'a str,
 }
 
 /// How far the server could be reached.
@@ -51,14 +62,16 @@ impl<'a> Asking<'a> {
     pub fn new(
         prometheus: &'a Prometheus,
         config: &'a PrometheusConfig,
-        url: &'a Url,
+        histories: &'a Histories,
+        place: Place<'a>,
         end: Timestamp,
     ) -> Self {
         Self {
             prometheus,
             config,
-            url,
-            end,
+            histories,
+            place,
+            end: end.as_second(),
             reached: Mutex::default(),
         }
     }
@@ -82,34 +95,73 @@ impl<'a> Asking<'a> {
         seconds: u32,
     ) -> PerChunk {
         let expression = &self.config.in_range(expression);
-        let range = chunks::range(self.end.as_second(), self.config.step_seconds, seconds);
         let label = &self.config.instance_label;
         let [first, rest @ ..] = chunks else {
             return PerChunk::default();
         };
-        if rest.is_empty() {
-            return PerChunk(vec![self.answer(expression, *first, range).await]);
+        if !expressions::can_be_narrowed(expression, label) || self.histories.gives_all(expression)
+        {
+            let answer = self.answer(expression, whole, seconds).await;
+            // It may be because all is too much: the next tick finds out whether that is still so.
+            self.histories.set_gives_all(expression, answer.is_ok());
+            return PerChunk(vec![answer]);
         }
-        if !expressions::can_be_narrowed(expression, label) {
-            return PerChunk(vec![self.answer(expression, whole, range).await]);
-        }
-        let mut answers = vec![self.answer(expression, *first, range).await];
+        let mut answers = vec![self.answer(expression, *first, seconds).await];
         // A server, or an expression, that gives more than it is asked for would give all of it with each chunk.
-        if first.is_narrowed
+        if first.targets < whole.targets
             && let Ok(complete) = &answers[0]
             && complete.has_others(first.labels)
         {
-            return PerChunk(vec![self.answer(expression, whole, range).await]);
+            self.histories.set_gives_all(expression, true);
+            self.histories
+                .forget(&self.question(expression, *first, seconds));
+            return PerChunk(vec![self.answer(expression, whole, seconds).await]);
         }
         let work = rest
             .iter()
-            .map(|chunk| self.answer(expression, *chunk, range).boxed());
+            .map(|chunk| self.answer(expression, *chunk, seconds).boxed());
         // The client bounds what is in flight; who waits there is past the question whether it is worth it.
         answers.extend(run_all(CHUNKS, work.collect()).await);
         PerChunk(answers)
     }
 
-    async fn answer<'c>(&self, expression: &str, chunk: Chunk<'c>, whole: Range) -> Answer {
+    /// What is known of a chunk, with what was missing of it.
+    async fn answer(&self, expression: &str, chunk: Chunk<'_>, seconds: u32) -> Answer {
+        let question = self.question(expression, chunk, seconds);
+        let plan = self.histories.plan(&question, self.end);
+        let past = self.read(expression, chunk, plan.missing).await?;
+        let mut advice = past.advice;
+        let mut history = self.histories.add(&question, past.series, &plan);
+        if let Some(present) = plan.present {
+            // A history that changes would be copied as long as somebody looks at it.
+            drop(history);
+            let present = self.read(expression, chunk, present).await?;
+            let new = present.advice.into_iter();
+            let new: Vec<String> = new.filter(|one| !advice.contains(one)).collect();
+            advice.extend(new);
+            history = self
+                .histories
+                .add_present(&question, present.series, self.end);
+        }
+        Ok(Complete::new(history, advice))
+    }
+
+    fn question(&self, expression: &str, chunk: Chunk<'_>, seconds: u32) -> Question {
+        let Place { url, instance_id } = self.place;
+        Question {
+            place: format!("{instance_id}@{url}"),
+            query: chunk.query(expression, &self.config.instance_label),
+            seconds,
+        }
+    }
+
+    /// What the server says of these times, in as many queries as that takes.
+    async fn read<'c>(
+        &self,
+        expression: &str,
+        chunk: Chunk<'c>,
+        whole: Range,
+    ) -> Result<RangeAnswer, Unmeasured> {
         let label = &self.config.instance_label;
         let splits = expressions::can_be_narrowed(expression, label);
         let halves = |chunk: Chunk<'c>| chunk.halves().filter(|_| splits);
@@ -125,13 +177,17 @@ impl<'a> Asking<'a> {
             self.give_up()?;
             let query = chunk.query(expression, label);
             if is_long(&query)
-                && self.prometheus.goes_by_get(self.url)
+                && self.prometheus.goes_by_get(self.place.url)
                 && let Some(halves) = halves(chunk)
             {
                 left.extend(halves.into_iter().rev().map(|half| (half, range)));
                 continue;
             }
-            let error = match self.prometheus.query_range(self.url, &query, range).await {
+            let error = match self
+                .prometheus
+                .query_range(self.place.url, &query, range)
+                .await
+            {
                 Ok(answer) => {
                     self.with_reached(|reached| reached.answered = true);
                     self.check(&answer)?;
@@ -157,7 +213,7 @@ impl<'a> Asking<'a> {
             };
             left.extend(further.into_iter().rev());
         }
-        Ok(Complete::new(joined.answer, label))
+        Ok(joined.answer)
     }
 
     fn note(&self, error: &MetricsError) {
@@ -177,7 +233,7 @@ impl<'a> Asking<'a> {
         }
         Err(Unmeasured(format!(
             "Prometheus at {} warns that its answer may be incomplete: {}",
-            shown(self.url),
+            shown(self.place.url),
             one_line(&answer.warnings.join("; "))
         )))
     }

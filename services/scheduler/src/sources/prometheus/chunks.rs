@@ -1,6 +1,6 @@
 //! Which targets and which times one query asks for. Pure.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use prometheus_api::Range;
 
@@ -91,6 +91,30 @@ impl<'a> Chunks<'a> {
         Self { all, of_label }
     }
 
+    /// Those that these targets are in.
+    pub fn with(mut self, targets: &[Target]) -> Self {
+        let last = self.all.len().saturating_sub(1);
+        let number = |target: &Target| {
+            let label = target.label.as_deref();
+            let number = label.and_then(|label| self.of_label.get(label));
+            number.copied().unwrap_or(last)
+        };
+        let needed: BTreeSet<usize> = targets.iter().map(number).collect();
+        let places: HashMap<usize, usize> = needed.iter().copied().zip(0..).collect();
+        self.of_label.retain(|_, number| match places.get(number) {
+            Some(place) => {
+                *number = *place;
+                true
+            }
+            None => false,
+        });
+        self.all = needed
+            .iter()
+            .filter_map(|number| self.all.get(*number).copied())
+            .collect();
+        self
+    }
+
     /// In the order of their numbers.
     pub fn all(&self) -> &[Chunk<'a>] {
         &self.all
@@ -109,17 +133,7 @@ pub fn labels(targets: &[Target]) -> Vec<&str> {
     labels.collect()
 }
 
-/// The whole steps of a window that ends at `end`, so that the last point is the present.
-pub fn range(end: i64, step_seconds: u32, seconds: u32) -> Range {
-    let steps = i64::from(seconds / step_seconds);
-    Range {
-        start: end - steps * i64::from(step_seconds),
-        end,
-        step_seconds,
-    }
-}
-
-/// The same times in as few ranges as a query of `targets` may ask for, the first first.
+/// The times of `whole` in as few ranges as a query of `targets` may ask for, the first first.
 pub fn ranges(whole: Range, targets: usize) -> Vec<Range> {
     let targets = i64::try_from(targets).unwrap_or(i64::MAX).max(1);
     // Of many, an hour of points at the least: what is too much is split when it shows.
@@ -160,6 +174,15 @@ fn split(range: Range, parts: i64) -> Vec<Range> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The whole steps of a window that ends at `end`.
+    fn range(end: i64, step_seconds: u32, seconds: u32) -> Range {
+        Range {
+            start: end - i64::from(seconds / step_seconds * step_seconds),
+            end,
+            step_seconds,
+        }
+    }
 
     fn names(number: usize) -> Vec<String> {
         (0..number).map(|number| format!("m{number}")).collect()

@@ -1,21 +1,20 @@
 //! Which series belongs to which target. Pure.
 
 use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     fmt,
     sync::OnceLock,
 };
 
 use common::text::shortened;
-use prometheus_api::{LabelledSeries, Sample};
 
-use crate::sources::source::Unmeasured;
+use super::kept::Kept;
+use crate::{samples::series::Sample, sources::source::Unmeasured};
 
 /// Label that carries the EC2 instance id where service discovery adds it.
 const INSTANCE_ID_LABEL: &str = "instance_id";
-/// Two values of one time that differ by less than this share of them are the same.
-const SAME: f64 = 1e-6;
+/// Two values of one time that differ by less than this share of them are the same: what is kept is rounded.
+const SAME: f64 = 1e-3;
 /// So many names are repeated when none fits.
 const MOST_NAMES: usize = 4;
 
@@ -55,114 +54,130 @@ impl fmt::Display for Wanted<'_> {
     }
 }
 
-/// The series of one answer, found by label in constant time.
-#[derive(Debug, Default)]
+/// Where each machine's series are among others.
+#[derive(Clone, Debug, Default)]
 pub struct Index {
     instance_label: String,
-    series: Vec<LabelledSeries>,
-    by_label: HashMap<String, Vec<usize>>,
-    by_host: HashMap<String, Vec<usize>>,
-    by_instance_id: HashMap<String, Vec<usize>>,
+    /// Places, in the order of what they are found by.
+    by_label: Vec<u32>,
+    by_host: Vec<u32>,
+    by_instance_id: Vec<u32>,
     /// Names of a few series, made once somebody asks: in a fleet many may.
     examples: OnceLock<String>,
 }
 
+/// What a series is found by.
+type Key = for<'a> fn(&'a Kept, &str) -> Option<&'a str>;
+
+const BY_LABEL: Key = |kept, label| kept.labels().get(label);
+const BY_HOST: Key = |kept, label| kept.labels().get(label).map(host);
+const BY_INSTANCE_ID: Key = |kept, _| kept.labels().get(INSTANCE_ID_LABEL);
+
 impl Index {
-    /// Indexes by `instance_label`.
-    pub fn new(series: Vec<LabelledSeries>, instance_label: &str) -> Self {
-        let mut index = Self {
+    /// Of no series, whose machines will differ by `instance_label`.
+    pub fn new(instance_label: &str) -> Self {
+        Self {
             instance_label: instance_label.to_owned(),
             ..Self::default()
-        };
-        for (position, one) in series.iter().enumerate() {
-            if let Some(value) = one.labels.get(instance_label) {
-                index
-                    .by_label
-                    .entry(value.clone())
-                    .or_default()
-                    .push(position);
-                index
-                    .by_host
-                    .entry(host(value).to_owned())
-                    .or_default()
-                    .push(position);
-            }
-            if let Some(value) = one.labels.get(INSTANCE_ID_LABEL) {
-                index
-                    .by_instance_id
-                    .entry(value.clone())
-                    .or_default()
-                    .push(position);
-            }
         }
-        index.series = series;
-        index
+    }
+
+    /// The same of these series, in the order in which it will be asked with them.
+    pub fn of(&self, all: &[Kept]) -> Self {
+        let places = |key: Key| -> Vec<u32> {
+            let keyed = (0..).zip(all);
+            let keyed =
+                keyed.filter_map(|(place, kept)| Some((key(kept, &self.instance_label)?, place)));
+            let mut keyed: Vec<(&str, u32)> = keyed.collect();
+            keyed.sort_unstable();
+            keyed.into_iter().map(|(_, place)| place).collect()
+        };
+        Self {
+            instance_label: self.instance_label.clone(),
+            by_label: places(BY_LABEL),
+            by_host: places(BY_HOST),
+            by_instance_id: places(BY_INSTANCE_ID),
+            examples: OnceLock::new(),
+        }
     }
 
     /// Whether there are series of other machines than those with these labels.
-    pub fn has_others(&self, labels: &[&str]) -> bool {
+    pub fn has_others(&self, all: &[Kept], labels: &[&str]) -> bool {
         let own: HashSet<&str> = labels.iter().copied().collect();
-        self.by_label
-            .keys()
-            .any(|label| !own.contains(label.as_str()))
+        let found = all
+            .iter()
+            .filter_map(|kept| BY_LABEL(kept, &self.instance_label));
+        found.into_iter().any(|label| !own.contains(label))
     }
 
-    /// The target's samples by time; none when no series is its own. Series of one machine whose other labels changed, such
-    /// as its type, are one; where they contradict each other nothing is known.
+    /// The places that `key` has under this value.
+    fn places<'a>(&self, all: &[Kept], places: &'a [u32], key: Key, value: &str) -> &'a [u32] {
+        let of = |place: &u32| key(&all[*place as usize], &self.instance_label);
+        let first = places.partition_point(|place| of(place) < Some(value));
+        let after = places.partition_point(|place| of(place) <= Some(value));
+        &places[first..after]
+    }
+
+    /// The target's samples since `begin`, by time; none when no series is its own. Series of one machine whose other labels
+    /// changed, such as its type, are one; where they contradict each other nothing is known.
     ///
     /// # Errors
     /// When series of more than one machine fit, or they contradict each other to the end: two names.
-    pub fn find(&self, wanted: &Wanted<'_>) -> Result<Cow<'_, [Sample]>, Unmeasured> {
-        let mut found: Vec<usize> = match *wanted {
-            Wanted::Label(label) => self.by_label.get(label).cloned().unwrap_or_default(),
-            Wanted::Only => (0..self.series.len()).collect(),
+    pub fn find(
+        &self,
+        all: &[Kept],
+        begin: f64,
+        wanted: &Wanted<'_>,
+    ) -> Result<Vec<Sample>, Unmeasured> {
+        let by = |places, key, value| self.places(all, places, key, value).iter().copied();
+        let mut found: Vec<u32> = match *wanted {
+            Wanted::Label(label) => by(&self.by_label, BY_LABEL, label).collect(),
+            Wanted::Only => (0..).take(all.len()).collect(),
             Wanted::Machine {
                 instance_id,
                 private_ip,
                 public_ip,
             } => [
-                (&self.by_host, private_ip),
-                (&self.by_host, public_ip),
-                (&self.by_host, instance_id),
-                (&self.by_instance_id, instance_id),
+                (&self.by_host, BY_HOST, private_ip),
+                (&self.by_host, BY_HOST, public_ip),
+                (&self.by_host, BY_HOST, instance_id),
+                (&self.by_instance_id, BY_INSTANCE_ID, instance_id),
             ]
             .into_iter()
-            .filter(|(_, value)| !value.is_empty())
-            .filter_map(|(index, value)| index.get(value))
-            .flatten()
-            .copied()
+            .filter(|(_, _, value)| !value.is_empty())
+            .flat_map(|(places, key, value)| by(places, key, value))
             .collect(),
         };
         found.sort_unstable();
         found.dedup();
+        let found: Vec<&Kept> = found.iter().map(|place| &all[*place as usize]).collect();
         match found[..] {
-            [] => Ok(Cow::default()),
-            [one] => Ok(Cow::Borrowed(&self.series[one].samples)),
-            [first, second, ..] => self.joined(&found).map(Cow::Owned).ok_or_else(|| {
+            [] => Ok(Vec::new()),
+            [one] => Ok(one.samples(begin)),
+            [first, second, ..] => self.joined(&found, begin).ok_or_else(|| {
                 Unmeasured(format!(
                     "{} series fit this target, such as {} and {}; set its `label`, or aggregate by one label in the expression",
                     found.len(),
-                    shortened(&self.series[first].name()),
-                    shortened(&self.series[second].name()),
+                    shortened(&first.labels().name()),
+                    shortened(&second.labels().name()),
                 ))
             }),
         }
     }
 
     /// These series as one; `None` when they are not those of one machine.
-    fn joined(&self, found: &[usize]) -> Option<Vec<Sample>> {
-        let all = || found.iter().map(|position| &self.series[*position]);
-        let machine = |series: &LabelledSeries| {
-            let label = |name: &str| series.labels.get(name).cloned();
-            (label(&self.instance_label), label(INSTANCE_ID_LABEL))
+    fn joined(&self, found: &[&Kept], begin: f64) -> Option<Vec<Sample>> {
+        let machine = |kept: &&&Kept| {
+            let label = BY_LABEL(kept, &self.instance_label).map(str::to_owned);
+            (label, BY_INSTANCE_ID(kept, "").map(str::to_owned))
         };
-        let first = machine(all().next()?);
-        if all().any(|series| machine(series) != first) {
+        let first = machine(&found.first()?);
+        if found.iter().any(|kept| machine(&kept) != first) {
             return None;
         }
         // By the bits of the time, for it is no negative number. `None` where they contradict each other.
         let mut joined: BTreeMap<u64, (f64, Option<f64>)> = BTreeMap::new();
-        for sample in all().flat_map(|series| &series.samples) {
+        for sample in found.iter().flat_map(|kept| kept.samples(begin)) {
             let (_, value) = joined
                 .entry(sample.at.to_bits())
                 .or_insert((sample.at, Some(sample.value)));
@@ -179,27 +194,24 @@ impl Index {
     }
 
     /// That series came and none is `wanted`: which ones did. `None` when none came.
-    pub fn strangers(&self, wanted: &Wanted<'_>) -> Option<Unmeasured> {
-        (!self.series.is_empty()).then(|| {
+    pub fn strangers(&self, all: &[Kept], wanted: &Wanted<'_>) -> Option<Unmeasured> {
+        (!all.is_empty()).then(|| {
             Unmeasured(format!(
                 "{} CPU series came, none with {}={wanted}; there are: {}; is its exporter scraped, and does the \
                  expression keep the label?",
-                self.series.len(),
+                all.len(),
                 self.instance_label,
-                self.examples.get_or_init(|| self.some_names()),
+                self.examples.get_or_init(|| self.some_names(all)),
             ))
         })
     }
 
-    fn some_names(&self) -> String {
-        let mut names: Vec<String> = self
-            .series
-            .iter()
-            .map(|series| match series.labels.get(&self.instance_label) {
-                Some(value) => value.escape_debug().to_string(),
-                None => series.name(),
-            })
-            .collect();
+    fn some_names(&self, all: &[Kept]) -> String {
+        let name = |kept: &Kept| match BY_LABEL(kept, &self.instance_label) {
+            Some(value) => value.escape_debug().to_string(),
+            None => kept.labels().name(),
+        };
+        let mut names: Vec<String> = all.iter().map(name).collect();
         names.sort_unstable();
         names.dedup();
         let more = match names.len().saturating_sub(MOST_NAMES) {
@@ -234,19 +246,27 @@ fn host(label: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn series(labels: &[(&str, &str)], samples: &[(u32, f64)]) -> LabelledSeries {
-        LabelledSeries {
-            labels: labels
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
-            samples: samples
-                .iter()
-                .map(|(at, value)| Sample {
-                    at: f64::from(*at),
-                    value: *value,
-                })
-                .collect(),
+    fn series(labels: &[(&str, &str)], samples: &[(u32, f64)]) -> Kept {
+        let labels = labels.iter();
+        let labels = labels.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let mut kept = Kept::new(labels.collect());
+        kept.extend(samples.iter().map(|(at, value)| prometheus_api::Sample {
+            at: f64::from(*at),
+            value: *value,
+        }));
+        kept
+    }
+
+    struct Indexed(Vec<Kept>, Index);
+
+    impl Indexed {
+        fn new(all: Vec<Kept>) -> Self {
+            let index = Index::new("instance").of(&all);
+            Self(all, index)
+        }
+
+        fn find(&self, wanted: Wanted<'_>) -> Result<Vec<Sample>, Unmeasured> {
+            self.1.find(&self.0, 0.0, &wanted)
         }
     }
 
@@ -260,21 +280,18 @@ mod tests {
 
     #[test]
     fn a_target_is_found_by_label_address_or_id() {
-        let index = Index::new(
-            vec![
-                series(&[("instance", "10.0.0.1:9100")], &[(0, 0.0)]),
-                series(&[("instance", "10.0.0.11:9100")], &[(0, 1.0)]),
-                series(&[("instance", "[fd00::7]:9100")], &[(0, 2.0)]),
-                series(
-                    &[("instance", "node"), ("instance_id", "i-01234567")],
-                    &[(0, 3.0)],
-                ),
-            ],
-            "instance",
-        );
+        let index = Indexed::new(vec![
+            series(&[("instance", "10.0.0.1:9100")], &[(0, 0.0)]),
+            series(&[("instance", "10.0.0.11:9100")], &[(0, 1.0)]),
+            series(&[("instance", "[fd00::7]:9100")], &[(0, 2.0)]),
+            series(
+                &[("instance", "node"), ("instance_id", "i-01234567")],
+                &[(0, 3.0)],
+            ),
+        ]);
         // Each has one sample, whose value is its position.
         let position = |wanted| {
-            let found = index.find(&wanted).unwrap();
+            let found = index.find(wanted).unwrap();
             found.first().map(|sample| sample.value as usize)
         };
         assert_eq!(position(Wanted::Label("10.0.0.1:9100")), Some(0));
@@ -294,25 +311,22 @@ mod tests {
 
     #[test]
     fn duplicates_are_refused_with_both_names() {
-        let index = Index::new(
-            vec![
-                series(
-                    &[("instance", "10.0.0.1:9100"), ("job", "node")],
-                    &[(0, 1.0)],
-                ),
-                series(
-                    &[("instance", "10.0.0.1:9100"), ("job", "copy")],
-                    &[(0, 2.0)],
-                ),
-            ],
-            "instance",
-        );
+        let index = Indexed::new(vec![
+            series(
+                &[("instance", "10.0.0.1:9100"), ("job", "node")],
+                &[(0, 1.0)],
+            ),
+            series(
+                &[("instance", "10.0.0.1:9100"), ("job", "copy")],
+                &[(0, 2.0)],
+            ),
+        ]);
         for wanted in [
             Wanted::Label("10.0.0.1:9100"),
             machine("10.0.0.1"),
             Wanted::Only,
         ] {
-            let message = index.find(&wanted).unwrap_err().to_string();
+            let message = index.find(wanted).unwrap_err().to_string();
             for name in [
                 r#"{instance="10.0.0.1:9100",job="node"}"#,
                 r#"{instance="10.0.0.1:9100",job="copy"}"#,
@@ -328,9 +342,9 @@ mod tests {
             let labels = [("instance", "a:9100"), ("instance_type", kind)];
             series(&[&labels[..], more].concat(), samples)
         };
-        let found = |all: Vec<LabelledSeries>| {
-            let index = Index::new(all, "instance");
-            let found = index.find(&Wanted::Label("a:9100")).ok()?;
+        let found = |all: Vec<Kept>| {
+            let index = Indexed::new(all);
+            let found = index.find(Wanted::Label("a:9100")).ok()?;
             Some(
                 found
                     .iter()
@@ -365,9 +379,9 @@ mod tests {
 
     #[test]
     fn what_came_instead_is_named() {
-        let said = |all: Vec<LabelledSeries>| {
-            let index = Index::new(all, "instance");
-            let said = index.strangers(&Wanted::Label("10.0.0.7:9100"));
+        let said = |all: Vec<Kept>| {
+            let index = Indexed::new(all);
+            let said = index.1.strangers(&index.0, &Wanted::Label("10.0.0.7:9100"));
             said.map(|said| said.to_string())
         };
         assert_eq!(said(Vec::new()), None);

@@ -6,7 +6,11 @@ mod asking;
 mod chunks;
 mod client;
 pub mod expressions;
+mod grid;
 mod headers;
+mod histories;
+mod history;
+mod kept;
 mod matching;
 mod secret;
 pub mod settings;
@@ -16,7 +20,7 @@ mod sigv4;
 use std::{
     collections::HashMap,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -30,14 +34,15 @@ use url::Url;
 use super::source::{Measured, Reading, Sampling, Source, Unmeasured};
 use crate::domain::{Instance, Reach, Target};
 use answers::Answers;
-use asking::Asking;
+use asking::{Asking, Place};
 use chunks::{Chunk, Chunks};
 use client::{MetricsError, Prometheus, base_url};
+use histories::Histories;
 use matching::Wanted;
 use settings::{Address, Mode, PrometheusConfig};
 
-/// So much of steal is read, seconds: it says something of now only.
-const STEAL_SECONDS: u32 = 3_600;
+/// So much is read of what says something of now only, seconds.
+const LATELY_SECONDS: u32 = 3_600;
 /// Machines looked up at the same time in what a central Prometheus answered.
 const LOOKUPS: usize = 16;
 
@@ -47,6 +52,9 @@ pub struct PrometheusSource {
     prometheus: Prometheus,
     config: PrometheusConfig,
     central: Option<Url>,
+    /// All targets, whichever a tick is over.
+    fleet: Arc<[Target]>,
+    histories: Histories,
     /// Of the tick that asked at this time.
     reach: Mutex<(Option<Timestamp>, Reach)>,
     /// An answer was too large: from then on a small fleet is asked for by its labels, too, for the server may have many
@@ -90,15 +98,21 @@ impl Source for PrometheusSource {
     }
 
     async fn begin<'a>(&'a self, targets: &'a [Target], end: Timestamp) -> Box<dyn Reading + 'a> {
+        self.histories.forget_unasked(end.as_second());
         let Some(url) = &self.central else {
             return Box::new(EachReading { source: self, end });
         };
-        let labels = chunks::labels(targets);
+        // A tick over some targets asks what one over all asks, as far as it needs that.
+        let labels = chunks::labels(&self.fleet);
         let narrow = self.narrow.load(Ordering::Relaxed);
-        let chunks = Chunks::new(&labels, targets.len(), narrow);
-        let whole = Chunk::whole(&labels, targets.len());
+        let chunks = Chunks::new(&labels, self.fleet.len(), narrow).with(targets);
+        let whole = Chunk::whole(&labels, self.fleet.len());
+        let place = Place {
+            url,
+            instance_id: "",
+        };
         Box::new(FleetReading {
-            answers: self.ask(url, chunks.all(), whole, end).await,
+            answers: self.ask(place, chunks.all(), whole, end).await,
             chunks: chunks.by_label(),
             last: chunks.all().len().saturating_sub(1),
         })
@@ -138,11 +152,11 @@ impl Reading for EachReading<'_> {
 }
 
 impl PrometheusSource {
-    /// Connects at the first query.
+    /// Reads series of `fleet`; connects at the first query.
     ///
     /// # Errors
     /// A URL that can't be used, or a TLS set-up that can't be built.
-    pub fn new(config: &PrometheusConfig) -> Result<Self, MetricsError> {
+    pub fn new(config: &PrometheusConfig, fleet: Arc<[Target]>) -> Result<Self, MetricsError> {
         let central = match config.mode {
             Mode::Central => Some(base_url(&config.url)?),
             Mode::OnInstance => None,
@@ -151,6 +165,8 @@ impl PrometheusSource {
             prometheus: Prometheus::new(config, central.as_ref())?,
             config: config.clone(),
             central,
+            fleet,
+            histories: Histories::new(&config.instance_label, config.step_seconds),
             reach: Mutex::default(),
             narrow: AtomicBool::new(false),
         })
@@ -204,7 +220,11 @@ impl PrometheusSource {
         let url = base_url(&url).map_err(|error| Unmeasured(error.to_string()))?;
         let label: Vec<&str> = target.label.as_deref().into_iter().collect();
         let whole = Chunk::whole(&label, 1);
-        let answers = self.ask(&url, &[whole], whole, end).await;
+        let place = Place {
+            url: &url,
+            instance_id: &target.instance_id,
+        };
+        let answers = self.ask(place, &[whole], whole, end).await;
         let wanted = match &target.label {
             Some(label) => Wanted::Label(label),
             None => Wanted::Only,
@@ -214,23 +234,24 @@ impl PrometheusSource {
 
     async fn ask(
         &self,
-        url: &Url,
+        place: Place<'_>,
         chunks: &[Chunk<'_>],
         whole: Chunk<'_>,
         end: Timestamp,
     ) -> Answers {
         let config = &self.config;
-        let asking = Asking::new(&self.prometheus, config, url, end);
+        let asking = Asking::new(&self.prometheus, config, &self.histories, place, end);
         let window = config.window_seconds;
+        let lately = LATELY_SECONDS.min(window);
         let one = |expression, seconds| asking.metric(expression, chunks, whole, seconds);
         let steal = config.steal_query.as_deref();
         let (cpu, memory, disk, vcpus, memory_total, steal) = futures::join!(
             one(&config.cpu_query, window),
             one(&config.memory_query, window),
-            one(&config.disk_query, window),
+            one(&config.disk_query, lately),
             one(&config.vcpus_query, window),
             one(&config.memory_total_query, window),
-            OptionFuture::from(steal.map(|query| one(query, STEAL_SECONDS.min(window)))),
+            OptionFuture::from(steal.map(|query| one(query, lately))),
         );
         self.note_reach(end, asking.unreached());
         if asking.was_too_large() {

@@ -25,8 +25,22 @@ fn machines(query: &Query, number: usize) -> Response {
     matrix(asked.map(one).collect())
 }
 
-/// A source that reads three samples from `server`.
-fn source(server: &Server, change: impl FnOnce(&mut PrometheusConfig)) -> PrometheusSource {
+fn targets(number: usize) -> Vec<Target> {
+    let target = |number: usize| Target {
+        id: format!("t{number}"),
+        instance_id: format!("i-{number:08x}"),
+        label: Some(label(number)),
+        ladder: Vec::new(),
+    };
+    (0..number).map(target).collect()
+}
+
+/// A source of `number` targets that reads three samples from `server`.
+fn source(
+    server: &Server,
+    number: usize,
+    change: impl FnOnce(&mut PrometheusConfig),
+) -> PrometheusSource {
     let mut config = PrometheusConfig {
         url: server.url.clone(),
         window_seconds: 600,
@@ -34,17 +48,21 @@ fn source(server: &Server, change: impl FnOnce(&mut PrometheusConfig)) -> Promet
         ..PrometheusConfig::default()
     };
     change(&mut config);
-    PrometheusSource::new(&config).unwrap()
+    PrometheusSource::new(&config, targets(number).into()).unwrap()
 }
 
 /// How many of `number` targets have their three samples, and how many each reason why not.
 async fn read(source: &PrometheusSource, number: usize) -> BTreeMap<String, usize> {
-    let target = |number: usize| Target {
-        id: format!("t{number}"),
-        instance_id: format!("i-{number:08x}"),
-        label: Some(label(number)),
-        ladder: Vec::new(),
-    };
+    read_at(source, &targets(number), NOW, 3).await
+}
+
+/// How many targets have so many samples of CPU, memory and vCPUs at `end`, and how many each reason why not.
+async fn read_at(
+    source: &PrometheusSource,
+    targets: &[Target],
+    end: i64,
+    samples: usize,
+) -> BTreeMap<String, usize> {
     let instance = Instance {
         instance_type: "t2.small".to_owned(),
         state: InstanceState::Running,
@@ -54,16 +72,18 @@ async fn read(source: &PrometheusSource, number: usize) -> BTreeMap<String, usiz
         vcpus: None,
         started_at: None,
     };
-    let targets: Vec<Target> = (0..number).map(target).collect();
-    let end = Timestamp::from_second(NOW).unwrap();
-    let reading = source.begin(&targets, end).await;
+    let end = Timestamp::from_second(end).unwrap();
+    let reading = source.begin(targets, end).await;
     let mut found = BTreeMap::new();
-    for target in &targets {
+    for target in targets {
         let said = match reading.of(target, &instance).await {
             Ok(measured) => {
                 let series = measured.series;
-                let whole = [series.cpu, series.memory, series.disk, series.vcpus];
-                assert!(whole.iter().all(|series| series.len() == 3), "{whole:?}");
+                let whole = [series.cpu, series.memory, series.vcpus];
+                assert!(
+                    whole.iter().all(|series| series.len() == samples),
+                    "{whole:?}"
+                );
                 measured.notes.join("; ")
             }
             Err(Unmeasured(why)) => why,
@@ -80,12 +100,13 @@ fn all_known(number: usize) -> BTreeMap<String, usize> {
 #[tokio::test]
 async fn a_large_fleet_is_asked_for_in_chunks_and_a_bad_one_blinds_only_its_own() {
     let server = Server::start(|query| machines(query, 700)).await;
-    let source = source(&server, |_| ());
-    assert_eq!(read(&source, 500).await, all_known(500));
+    let small = source(&server, 500, |_| ());
+    assert_eq!(read(&small, 500).await, all_known(500));
     let queries = server.queries();
     assert_eq!(queries.len(), 6, "one of each");
     assert!(queries.iter().all(|query| !query.query.contains("=~\"10")));
 
+    let source = source(&server, 600, |_| ());
     assert_eq!(read(&source, 600).await, all_known(600));
     let queries = server.queries();
     assert_eq!(queries.len(), 12, "two of each");
@@ -117,7 +138,7 @@ async fn who_gives_all_whatever_is_asked_is_asked_once_more_for_all() {
         machines(&all, 600)
     })
     .await;
-    let source = source(&server, |_| ());
+    let source = source(&server, 600, |_| ());
     assert_eq!(read(&source, 600).await, all_known(600));
     let queries = server.queries();
     assert_eq!(queries.len(), 12);
@@ -129,7 +150,7 @@ async fn who_gives_all_whatever_is_asked_is_asked_once_more_for_all() {
 #[tokio::test]
 async fn an_expression_that_cannot_be_narrowed_is_asked_for_all() {
     let server = Server::start(|query| machines(query, 600)).await;
-    let source = source(&server, |config| {
+    let source = source(&server, 600, |config| {
         config.cpu_query = "instance:cpu:rate5m".to_owned();
     });
     assert_eq!(read(&source, 600).await, all_known(600));
@@ -151,7 +172,7 @@ async fn in_urls_chunks_are_smaller() {
         }
     })
     .await;
-    let source = source(&server, |_| ());
+    let source = source(&server, 600, |_| ());
     assert_eq!(read(&source, 600).await, all_known(600));
     server.queries();
     assert_eq!(read(&source, 600).await, all_known(600));
@@ -173,7 +194,7 @@ async fn a_server_that_answers_nothing_is_not_asked_for_each_chunk() {
         machines(query, 1)
     })
     .await;
-    let source = source(&server, |config| config.timeout_seconds = 1);
+    let source = source(&server, 6_000, |config| config.timeout_seconds = 1);
     let found = read(&source, 6_000).await;
     assert!(
         found.keys().all(|why| why.contains("within 1 s")),
@@ -183,4 +204,50 @@ async fn a_server_that_answers_nothing_is_not_asked_for_each_chunk() {
     let asked = server.queries().len();
     assert!(asked <= 18, "{asked}");
     assert_eq!(source.reach().unreached, 1);
+}
+
+#[tokio::test]
+async fn a_tick_asks_for_what_is_new_and_for_more_where_the_last_one_failed() {
+    let server = Server::start(|query| machines(query, 501)).await;
+    let source = source(&server, 501, |config| config.window_seconds = 7_500);
+    let fleet = targets(501);
+    let asks_for = |query: &Query, number| query.asks_for(&label(number));
+    assert_eq!(read_at(&source, &fleet, NOW, 26).await, all_known(501));
+    assert_eq!(server.queries().len(), 12);
+
+    server.answer(
+        move |query| match query.is_for_cpu() && asks_for(query, 500) {
+            true => status(503, "one store is down"),
+            false => machines(query, 501),
+        },
+    );
+    let found = read_at(&source, &fleet, NOW + 300, 26).await;
+    assert_eq!(found[""], 500);
+    let queries = server.queries();
+    let seconds = |query: &Query| query.end - query.start;
+    assert!(queries.iter().all(|query| seconds(query) <= 3_900));
+
+    server.answer(|query| machines(query, 501));
+    // Between two points, so that the present comes beside the grid.
+    let found = read_at(&source, &fleet, NOW + 700, 27).await;
+    assert_eq!(found, all_known(501));
+    let queries = server.queries();
+    let (present, past): (Vec<_>, Vec<_>) =
+        queries.iter().partition(|query| query.start == NOW + 700);
+    assert_eq!((present.len(), past.len()), (12, 12));
+    for query in past.iter().filter(|query| query.is_for_cpu()) {
+        let missing = if asks_for(query, 500) { 600 } else { 300 };
+        assert_eq!((seconds(query), query.end), (3_600 + missing, NOW + 600));
+    }
+
+    // A tick over one target needs its chunk only, and finds its past there.
+    let found = read_at(&source, &fleet[500..], NOW + 900, 26).await;
+    assert_eq!(found, all_known(1));
+    let queries = server.queries();
+    assert_eq!(queries.len(), 6);
+    assert!(
+        queries
+            .iter()
+            .all(|query| asks_for(query, 500) && seconds(query) <= 3_900)
+    );
 }

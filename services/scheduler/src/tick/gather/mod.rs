@@ -170,8 +170,12 @@ fn judge(
         steal,
         mut notes,
         mut advice,
+        doubt,
     } = measured?;
-    let mut known = observe(&series, rules, current).map_err(|why| Unmeasured(why.to_string()))?;
+    let mut known = observe(&series, rules, current).map_err(|why| {
+        doubt.raise();
+        Unmeasured(why.to_string())
+    })?;
     known.observation.steal_percent =
         steal::mean_percent(&steal, &series.cpu, known.observation.cpu_percent);
     notes.extend(known.observation.steal_percent.and_then(steal::note));
