@@ -58,6 +58,8 @@ pub struct Series {
     pub memory_percent: Vec<f64>,
     /// Bytes per second; NaN where unknown.
     pub disk_bytes_per_second: Vec<f64>,
+    /// Whether there may be more of it, which is not read yet.
+    pub is_part: bool,
     /// The predictor's state for an earlier part of it; empty when there is none.
     pub calibration_state: Vec<u8>,
 }

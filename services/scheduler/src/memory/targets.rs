@@ -75,8 +75,8 @@ impl TargetMemories {
         }
         if let Some(forecast) = forecast {
             let state = std::mem::take(&mut forecast.calibration_state);
-            memory.calibration = (1..=LARGEST_STATE)
-                .contains(&state.len())
+            // What was learned of a part would stand for the whole.
+            memory.calibration = ((1..=LARGEST_STATE).contains(&state.len()) && !series.is_part)
                 .then_some((state, series.capacity_percent));
             if let Some(issued) = &forecast.issued {
                 memory.pending.push(issued.clone());
@@ -166,6 +166,14 @@ mod tests {
         assert_eq!(carried("t3.small", 100.0), b"state");
         assert!(carried("t3.large", 100.0).is_empty(), "of another type");
         assert!(carried("t3.small", 200.0).is_empty(), "of another capacity");
+        let part = Series {
+            is_part: true,
+            ..series(0, 100.0)
+        };
+        let mut answer = forecast(0, b"short");
+        let tallies = &mut Tallies::new();
+        memories.note("web", "t3.small", &part, Some(&mut answer), tallies);
+        assert!(carried("t3.small", 100.0).is_empty(), "of a part of it");
         note(&memories, "t3.small", 300, &[7; LARGEST_STATE + 1]);
         assert!(
             carried("t3.small", 100.0).is_empty(),

@@ -37,6 +37,20 @@ pub struct Known {
     pub advice: Vec<String>,
 }
 
+impl Known {
+    /// The same of a part of the window, whose rest is not read yet: the highest use of memory in the window is unknown, which
+    /// guards the way down whatever the policy asks for.
+    pub fn of_a_part(mut self) -> Self {
+        self.series.is_part = true;
+        self.observation.memory_peak_mib = None;
+        self.observation.memory_evidence = Evidence::default();
+        let warming_up =
+            "warming up: not all of the history is read yet; before that no type becomes smaller";
+        self.advice.push(warming_up.to_owned());
+        self
+    }
+}
+
 /// Judges the series of one machine. `current` is absent when its type is not described.
 ///
 /// # Errors
@@ -140,6 +154,7 @@ pub fn observe(
         capacity_percent: rescaled.capacity_percent,
         memory_percent,
         disk_bytes_per_second,
+        is_part: false,
         calibration_state: Vec::new(),
     };
     Ok(Known {

@@ -74,6 +74,17 @@ fn a_healthy_series_is_known() {
 }
 
 #[test]
+fn of_a_part_of_the_window_the_present_counts_and_the_peak_of_memory_is_unknown() {
+    let known = observe(&healthy(), &rules(), MEDIUM).unwrap().of_a_part();
+    let seen = known.observation;
+    assert_eq!((seen.cpu_percent, seen.memory_percent), (40.0, Some(50.0)));
+    assert_eq!(seen.memory_peak_mib, None);
+    assert_eq!(seen.memory_evidence, Evidence::default());
+    assert!(known.series.is_part && known.notes.is_empty());
+    assert!(known.advice[0].starts_with("warming up"));
+}
+
+#[test]
 fn history_is_told_by_what_it_spans_and_by_what_was_seen_of_it() {
     let known = observe(&healthy(), &rules(), MEDIUM).unwrap();
     let whole = Evidence {

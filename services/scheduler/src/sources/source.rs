@@ -59,6 +59,8 @@ pub struct Measured {
     pub advice: Vec<String>,
     /// To be raised when all this is of no use.
     pub doubt: Doubt,
+    /// The source may have more of the window, which is not read yet.
+    pub is_part: bool,
 }
 
 /// Says to a source that what it keeps of the past may be wrong.

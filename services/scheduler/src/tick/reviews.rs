@@ -80,7 +80,12 @@ impl Reviews {
         let at = |gathered: &&Gathered<'_>| asked.get(&gathered.target.id).copied();
         let mut due: Vec<_> = targets
             .iter()
-            .filter(|gathered| gathered.knowledge.series().is_some())
+            .filter(|gathered| {
+                gathered
+                    .knowledge
+                    .series()
+                    .is_some_and(|series| !series.is_part)
+            })
             .filter(|gathered| at(gathered).is_none_or(|at| context.clock.since(at) >= EVERY))
             .collect();
         due.sort_by_key(at);

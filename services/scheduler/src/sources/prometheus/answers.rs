@@ -118,6 +118,7 @@ impl Answers {
             notes,
             advice,
             doubt: Doubt::new(flags.collect()),
+            is_part: complete().any(|answer| !answer.history.is_whole()),
         })
     }
 }

@@ -128,7 +128,7 @@ impl<'a> Asking<'a> {
     /// What is known of a chunk, with what was missing of it.
     async fn answer(&self, expression: &str, chunk: Chunk<'_>, seconds: u32) -> Answer {
         let question = self.question(expression, chunk, seconds);
-        let plan = self.histories.plan(&question, self.end);
+        let plan = self.histories.plan(&question, chunk.targets, self.end);
         let past = self.read(expression, chunk, plan.missing).await?;
         let mut advice = past.advice;
         let mut history = self.histories.add(&question, past.series, &plan);

@@ -34,6 +34,21 @@ pub struct Plan {
     pub settled: i64,
 }
 
+impl Plan {
+    /// The last `seconds` of it, or less.
+    pub fn shortened(self, seconds: u32) -> Self {
+        let step = i64::from(self.missing.step_seconds);
+        let start = self.missing.end - i64::from(seconds) / step * step;
+        Self {
+            missing: Range {
+                start: self.missing.start.max(start),
+                ..self.missing
+            },
+            ..self
+        }
+    }
+}
+
 impl Grid {
     /// The plan of a tick at `end` whose window is `seconds` long, when all is known up to `until`.
     pub fn plan(&self, until: Option<i64>, end: i64, seconds: u32) -> Plan {
@@ -118,6 +133,16 @@ mod tests {
         assert_eq!(plan(Some(0), 10), (-3_600, 0, Some(10)));
         assert_eq!(plan(Some(0), -10), (-3_900, -300, Some(-10)));
         assert_eq!(plan(None, 599), (300 - 172_800, 300, Some(599)));
+    }
+
+    #[test]
+    fn a_shortened_plan_asks_for_the_last_hours_on_the_same_grid() {
+        let short = |until| {
+            let plan = GRID.plan(until, GRID.phase + 10, 172_800).shortened(7_500);
+            (plan.missing.start - GRID.phase, plan.present.is_some())
+        };
+        assert_eq!(short(None), (-7_500, true));
+        assert_eq!(short(Some(GRID.phase - 300)), (-3_900, true));
     }
 
     #[test]

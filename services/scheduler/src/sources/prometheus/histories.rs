@@ -10,6 +10,7 @@ use prometheus_api::LabelledSeries;
 use super::{
     grid::{Grid, Plan},
     history::History,
+    warming::{Budget, SHORT_SECONDS},
 };
 
 /// What nobody asked for so long is forgotten, seconds: its machines are gone, or asked for otherwise.
@@ -34,7 +35,7 @@ pub struct Histories {
     kept: Mutex<Known>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
     /// The end of the first tick, which sets the grid.
     phase: Option<i64>,
@@ -42,31 +43,58 @@ struct Known {
     of_question: HashMap<Question, (Arc<History>, i64)>,
     /// Expressions that give all machines, whichever they are asked for.
     give_all: HashSet<String>,
+    /// Of the running tick.
+    budget: Budget<Question>,
 }
 
 impl Histories {
-    /// None yet.
-    pub fn new(instance_label: &str, step_seconds: u32) -> Self {
+    /// None yet; whole windows are read within `budget`.
+    pub fn new(instance_label: &str, step_seconds: u32, budget: Budget<Question>) -> Self {
+        let known = Known {
+            phase: None,
+            of_question: HashMap::new(),
+            give_all: HashSet::new(),
+            budget,
+        };
         Self {
             instance_label: instance_label.to_owned(),
             step_seconds,
-            kept: Mutex::default(),
+            kept: Mutex::new(known),
         }
     }
 
-    /// What a tick at `end` has to ask.
-    pub fn plan(&self, question: &Question, end: i64) -> Plan {
+    /// A tick begins; what was not asked for lately is forgotten.
+    pub fn begin(&self, now: i64) {
+        let is_asked = |asked_at: i64| now - asked_at <= FORGOTTEN_AFTER;
+        let mut known = self.known();
+        known.budget.refill();
+        known
+            .of_question
+            .retain(|_, (_, asked_at)| is_asked(*asked_at));
+    }
+
+    /// What a tick at `end` has to ask of so many targets.
+    pub fn plan(&self, question: &Question, targets: usize, end: i64) -> Plan {
         let mut known = self.known();
         let grid = Grid {
             phase: *known.phase.get_or_insert(end),
             step_seconds: self.step_seconds,
         };
         let kept = known.of_question.get_mut(question);
-        let until = kept.and_then(|(history, asked_at)| {
+        let (until, is_whole) = kept.map_or((None, false), |(history, asked_at)| {
             *asked_at = end;
-            Arc::make_mut(history).until(end)
+            let until = Arc::make_mut(history).until(end);
+            (until, history.is_whole())
         });
-        grid.plan(until, end, question.seconds)
+        let plan = grid.plan(until, end, question.seconds);
+        let is_short = question.seconds <= SHORT_SECONDS;
+        if is_short || (is_whole && plan.missing != plan.window) {
+            plan
+        } else if known.budget.take(question, targets) {
+            grid.plan(None, end, question.seconds)
+        } else {
+            plan.shortened(SHORT_SECONDS)
+        }
     }
 
     /// Adds the answer to what was missing.
@@ -76,9 +104,13 @@ impl Histories {
         answer: Vec<LabelledSeries>,
         plan: &Plan,
     ) -> Arc<History> {
-        self.change(question, plan.window.end, |history| {
+        let history = self.change(question, plan.window.end, |history| {
             history.add(answer, plan)
-        })
+        });
+        if history.is_whole() {
+            self.known().budget.done(question);
+        }
+        history
     }
 
     /// Adds the answer for the present, which is `end`.
@@ -112,15 +144,6 @@ impl Histories {
     /// Forgets a query.
     pub fn forget(&self, question: &Question) {
         self.known().of_question.remove(question);
-    }
-
-    /// Forgets what was not asked for lately.
-    pub fn forget_unasked(&self, now: i64) {
-        let is_asked = |asked_at: i64| now - asked_at <= FORGOTTEN_AFTER;
-        let mut known = self.known();
-        known
-            .of_question
-            .retain(|_, (_, asked_at)| is_asked(*asked_at));
     }
 
     /// Whether an expression gives all machines, whichever it is asked for.

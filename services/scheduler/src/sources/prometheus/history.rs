@@ -30,6 +30,8 @@ pub struct History {
     index: Index,
     /// All is known up to this point of the grid; `None` when the next reading has to be of all.
     until: Option<i64>,
+    /// Whether it reaches back to the beginning of the window without a gap in what was asked.
+    is_whole: bool,
     /// Where the window begins, seconds since the Unix epoch.
     begin: f64,
     /// Raised by who can't use it. The store may have had a bad hour; then what is kept is worse than what it says now.
@@ -57,6 +59,11 @@ impl History {
             self.until = None;
         }
         self.until
+    }
+
+    /// Whether all of the window was asked for.
+    pub fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     /// To be raised when it is of no use.
@@ -88,6 +95,8 @@ impl History {
         let (end, step) = (plan.missing.end, i64::from(plan.missing.step_seconds));
         let cutoff = start as f64 - step as f64 / 2.0;
         self.begin = begin as f64;
+        let continues = self.is_whole && self.until.is_some_and(|until| start <= until);
+        self.is_whole = start <= begin || continues;
         if start <= begin {
             self.series.clear();
         }

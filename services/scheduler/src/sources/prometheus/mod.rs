@@ -16,6 +16,7 @@ mod secret;
 pub mod settings;
 #[cfg(feature = "aws")]
 mod sigv4;
+mod warming;
 
 use std::{
     collections::HashMap,
@@ -40,6 +41,7 @@ use client::{MetricsError, Prometheus, base_url};
 use histories::Histories;
 use matching::Wanted;
 use settings::{Address, Mode, PrometheusConfig};
+use warming::Budget;
 
 /// So much is read of what says something of now only, seconds.
 const LATELY_SECONDS: u32 = 3_600;
@@ -98,7 +100,7 @@ impl Source for PrometheusSource {
     }
 
     async fn begin<'a>(&'a self, targets: &'a [Target], end: Timestamp) -> Box<dyn Reading + 'a> {
-        self.histories.forget_unasked(end.as_second());
+        self.histories.begin(end.as_second());
         let Some(url) = &self.central else {
             return Box::new(EachReading { source: self, end });
         };
@@ -166,7 +168,11 @@ impl PrometheusSource {
             config: config.clone(),
             central,
             fleet,
-            histories: Histories::new(&config.instance_label, config.step_seconds),
+            histories: Histories::new(
+                &config.instance_label,
+                config.step_seconds,
+                Budget::default(),
+            ),
             reach: Mutex::default(),
             narrow: AtomicBool::new(false),
         })

@@ -51,6 +51,18 @@ fn source(
     PrometheusSource::new(&config, targets(number).into()).unwrap()
 }
 
+fn instance() -> Instance {
+    Instance {
+        instance_type: "t2.small".to_owned(),
+        state: InstanceState::Running,
+        private_ip: String::new(),
+        public_ip: String::new(),
+        dry_run: true,
+        vcpus: None,
+        started_at: None,
+    }
+}
+
 /// How many of `number` targets have their three samples, and how many each reason why not.
 async fn read(source: &PrometheusSource, number: usize) -> BTreeMap<String, usize> {
     read_at(source, &targets(number), NOW, 3).await
@@ -63,15 +75,7 @@ async fn read_at(
     end: i64,
     samples: usize,
 ) -> BTreeMap<String, usize> {
-    let instance = Instance {
-        instance_type: "t2.small".to_owned(),
-        state: InstanceState::Running,
-        private_ip: String::new(),
-        public_ip: String::new(),
-        dry_run: true,
-        vcpus: None,
-        started_at: None,
-    };
+    let instance = instance();
     let end = Timestamp::from_second(end).unwrap();
     let reading = source.begin(targets, end).await;
     let mut found = BTreeMap::new();
@@ -250,4 +254,26 @@ async fn a_tick_asks_for_what_is_new_and_for_more_where_the_last_one_failed() {
             .iter()
             .all(|query| asks_for(query, 500) && seconds(query) <= 3_900)
     );
+}
+
+#[tokio::test]
+async fn who_has_to_wait_reads_its_last_hours_first_and_says_so() {
+    let server = Server::start(|query| machines(query, 2)).await;
+    let mut source = source(&server, 2, |config| config.window_seconds = 36_000);
+    // One metric in each tick.
+    source.histories = Histories::new("instance", 300, Budget::new(2));
+    let targets = targets(2);
+    let mut waiting = Vec::new();
+    for tick in 0..5 {
+        let end = Timestamp::from_second(NOW + tick * 300).unwrap();
+        let reading = source.begin(&targets, end).await;
+        let measured = reading.of(&targets[1], &instance()).await.unwrap();
+        let series = measured.series;
+        let long = [series.cpu, series.memory, series.vcpus, series.memory_total];
+        let short = long.iter().filter(|samples| samples.len() < 121);
+        waiting.push((short.count(), measured.is_part));
+        assert!(long.iter().all(|samples| samples.len() >= 73));
+    }
+    let expected = [(3, true), (2, true), (1, true), (0, false), (0, false)];
+    assert_eq!(waiting, expected);
 }

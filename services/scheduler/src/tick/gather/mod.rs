@@ -171,6 +171,7 @@ fn judge(
         mut notes,
         mut advice,
         doubt,
+        is_part,
     } = measured?;
     let mut known = observe(&series, rules, current).map_err(|why| {
         doubt.raise();
@@ -179,6 +180,9 @@ fn judge(
     known.observation.steal_percent =
         steal::mean_percent(&steal, &series.cpu, known.observation.cpu_percent);
     notes.extend(known.observation.steal_percent.and_then(steal::note));
+    if is_part {
+        known = known.of_a_part();
+    }
     // The cause before the consequence.
     notes.append(&mut known.notes);
     advice.append(&mut known.advice);
