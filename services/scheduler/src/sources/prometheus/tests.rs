@@ -55,7 +55,7 @@ fn instance() -> Instance {
     Instance {
         instance_type: "t2.small".to_owned(),
         state: InstanceState::Running,
-        private_ip: String::new(),
+        private_ip: "10.1.0.1".to_owned(),
         public_ip: String::new(),
         dry_run: true,
         vcpus: None,
@@ -212,48 +212,47 @@ async fn a_server_that_answers_nothing_is_not_asked_for_each_chunk() {
 
 #[tokio::test]
 async fn a_tick_asks_for_what_is_new_and_for_more_where_the_last_one_failed() {
-    let server = Server::start(|query| machines(query, 501)).await;
-    let source = source(&server, 501, |config| config.window_seconds = 7_500);
-    let fleet = targets(501);
-    let asks_for = |query: &Query, number| query.asks_for(&label(number));
-    assert_eq!(read_at(&source, &fleet, NOW, 26).await, all_known(501));
+    let server = Server::start(|query| machines(query, 2)).await;
+    let mut source = source(&server, 0, |config| config.window_seconds = 172_800);
+    // Two chunks: one of labels, and one of who has none.
+    let mut fleet = targets(2);
+    fleet[1].label = None;
+    source.fleet = fleet.clone().into();
+    source.narrow = AtomicBool::new(true);
+    assert_eq!(read_at(&source, &fleet, NOW, 577).await, all_known(2));
     assert_eq!(server.queries().len(), 12);
 
-    server.answer(
-        move |query| match query.is_for_cpu() && asks_for(query, 500) {
-            true => status(503, "one store is down"),
-            false => machines(query, 501),
-        },
-    );
-    let found = read_at(&source, &fleet, NOW + 300, 26).await;
-    assert_eq!(found[""], 500);
+    let is_of_all = |query: &Query| query.narrowed_to().is_none();
+    server.answer(move |query| match query.is_for_cpu() && is_of_all(query) {
+        true => status(503, "one store is down"),
+        false => machines(query, 2),
+    });
+    let found = read_at(&source, &fleet, NOW + 300, 577).await;
+    assert_eq!((found[""], found.len()), (1, 2));
     let queries = server.queries();
     let seconds = |query: &Query| query.end - query.start;
     assert!(queries.iter().all(|query| seconds(query) <= 3_900));
 
-    server.answer(|query| machines(query, 501));
+    server.answer(|query| machines(query, 2));
     // Between two points, so that the present comes beside the grid.
-    let found = read_at(&source, &fleet, NOW + 700, 27).await;
-    assert_eq!(found, all_known(501));
+    let found = read_at(&source, &fleet, NOW + 700, 578).await;
+    assert_eq!(found, all_known(2));
     let queries = server.queries();
     let (present, past): (Vec<_>, Vec<_>) =
         queries.iter().partition(|query| query.start == NOW + 700);
     assert_eq!((present.len(), past.len()), (12, 12));
     for query in past.iter().filter(|query| query.is_for_cpu()) {
-        let missing = if asks_for(query, 500) { 600 } else { 300 };
+        let missing = if is_of_all(query) { 600 } else { 300 };
         assert_eq!((seconds(query), query.end), (3_600 + missing, NOW + 600));
     }
 
     // A tick over one target needs its chunk only, and finds its past there.
-    let found = read_at(&source, &fleet[500..], NOW + 900, 26).await;
+    let found = read_at(&source, &fleet[..1], NOW + 900, 577).await;
     assert_eq!(found, all_known(1));
     let queries = server.queries();
     assert_eq!(queries.len(), 6);
-    assert!(
-        queries
-            .iter()
-            .all(|query| asks_for(query, 500) && seconds(query) <= 3_900)
-    );
+    let small = |query: &Query| !is_of_all(query) && seconds(query) <= 3_900;
+    assert!(queries.iter().all(small));
 }
 
 #[tokio::test]
