@@ -1,5 +1,7 @@
 //! Present and past of a machine's use.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 use sizing::past::Past;
 
@@ -43,7 +45,11 @@ pub struct Evidence {
     pub observed_seconds: u32,
 }
 
-/// History for a forecast. All vectors of samples have the same length.
+/// So much of a history goes into a forecast, seconds: with eight days models are scored, and seven are what their features
+/// look at.
+const ASKED_SECONDS: i64 = 8 * 86_400;
+
+/// History of CPU. Both vectors have the same length.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {
     /// Seconds since the Unix epoch, strictly increasing.
@@ -54,12 +60,19 @@ pub struct Series {
     pub vcpus: Option<f64>,
     /// The largest value that `cpu_percent` could take in the window.
     pub capacity_percent: f64,
-    /// Percent; NaN where unknown.
-    pub memory_percent: Vec<f64>,
-    /// Bytes per second; NaN where unknown.
-    pub disk_bytes_per_second: Vec<f64>,
     /// Whether there may be more of it, which is not read yet.
     pub is_part: bool,
     /// The predictor's state for an earlier part of it; empty when there is none.
     pub calibration_state: Vec<u8>,
+}
+
+impl Series {
+    /// The samples that go into a forecast.
+    pub fn asked(&self) -> Range<usize> {
+        let end = self.timestamps.last().copied().unwrap_or_default();
+        let first = self
+            .timestamps
+            .partition_point(|at| *at < end - ASKED_SECONDS);
+        first..self.timestamps.len()
+    }
 }

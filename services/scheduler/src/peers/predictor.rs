@@ -55,13 +55,12 @@ impl Predictor for PredictorClient {
 }
 
 fn series(target_id: &str, series: &Series) -> message::Series {
+    let asked = series.asked();
     message::Series {
         series_id: target_id.to_owned(),
-        timestamps_seconds: series.timestamps.clone(),
-        cpu: series.cpu_percent.clone(),
+        timestamps_seconds: series.timestamps[asked.clone()].to_vec(),
+        cpu: series.cpu_percent[asked].to_vec(),
         capacity: series.capacity_percent,
-        memory_percent: series.memory_percent.clone(),
-        disk_bytes_per_second: series.disk_bytes_per_second.clone(),
         calibration_state: series.calibration_state.clone(),
         ..Default::default()
     }
@@ -107,4 +106,26 @@ fn issued(forecast: &message::SeriesForecast) -> Option<Issued> {
             })
             .collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_eight_days_are_sent_and_nothing_but_cpu() {
+        let timestamps: Vec<i64> = (0..4_033).map(|step| step * 300).collect();
+        let all = Series {
+            cpu_percent: timestamps.iter().map(|at| *at as f64).collect(),
+            timestamps,
+            capacity_percent: 200.0,
+            ..Series::default()
+        };
+        let sent = series("web", &all);
+        assert_eq!(sent.timestamps_seconds, all.timestamps[4_032 - 2_304..]);
+        assert_eq!(sent.cpu, all.cpu_percent[4_032 - 2_304..]);
+        assert_eq!(sent.capacity, 200.0);
+        assert!(sent.encoded_len() / sent.cpu.len() < 14);
+        assert!(series("new", &Series::default()).cpu.is_empty());
+    }
 }

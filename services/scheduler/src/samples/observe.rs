@@ -111,20 +111,14 @@ pub fn observe(
 
     let rescaled = demand::in_percent_of_current(&kept, &vcpus, vcpus_now);
     let last = kept.len() - 1;
-    let align = |samples: &[Sample]| -> Vec<f64> {
-        kept.iter()
-            .map(|sample| value_at(samples, sample.at).unwrap_or(f64::NAN))
-            .collect()
-    };
-    let memory_percent = align(&memory);
-    let disk_bytes_per_second = align(&disk);
-    let known = |value: f64| value.is_finite().then_some(value);
+    let newest = |samples| value_at(samples, kept[last].at).filter(|value| value.is_finite());
+    let memory_percent = newest(&memory);
     let in_use = memory_in_use_mib(&memory, &memory_total, rules, current);
     let memory_peak_mib = in_use
         .iter()
         .map(|sample| sample.value)
         .max_by(f64::total_cmp);
-    if memory_peak_mib.is_none() || !memory_percent[last].is_finite() {
+    if memory_peak_mib.is_none() || memory_percent.is_none() {
         notes.push("memory is unknown; check the memory expression and the exporter".to_owned());
     }
     let observation = Observation {
@@ -135,9 +129,9 @@ pub fn observe(
         })?,
         // On a smaller type than the sample's the percentage can exceed what the machine has.
         cpu_percent: rescaled.percent[last].min(100.0),
-        memory_percent: known(memory_percent[last]),
+        memory_percent,
         memory_peak_mib,
-        disk_bytes_per_second: known(disk_bytes_per_second[last]),
+        disk_bytes_per_second: newest(&disk),
         samples: kept.len() as u32,
         saturated_seconds: saturated_seconds(&kept, &restarts, rules),
         cpu_evidence: evidence(&kept, rules),
@@ -152,8 +146,6 @@ pub fn observe(
         cpu_percent: rescaled.percent,
         vcpus: vcpus_now.filter(|vcpus| *vcpus >= 1.0),
         capacity_percent: rescaled.capacity_percent,
-        memory_percent,
-        disk_bytes_per_second,
         is_part: false,
         calibration_state: Vec::new(),
     };

