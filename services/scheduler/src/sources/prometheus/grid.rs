@@ -56,10 +56,11 @@ impl Grid {
         let since_last = (end - self.phase).rem_euclid(step);
         let last = end - since_last;
         let window = self.range(last, i64::from(seconds) / step);
-        // A clock that was set back leaves points in the future behind.
-        let known = until.filter(|until| last - until <= i64::from(seconds) / 2);
         let late = LATE_SECONDS.max(LATE_STEPS.saturating_mul(self.step_seconds));
         let overlap = i64::from(late.div_ceil(self.step_seconds)) * step;
+        // What was read while the clock was wrong is no past.
+        let usual = -overlap..=i64::from(seconds) / 2;
+        let known = until.filter(|until| usual.contains(&(last - until)));
         let missing = known.map_or(window, |until| Range {
             start: (until.min(last) - overlap).max(window.start),
             ..window
@@ -119,6 +120,11 @@ mod tests {
         );
         assert_eq!(plan(Some(0), 86_400), (-3_600, 86_400, None));
         assert_eq!(plan(Some(0), 86_700), (86_700 - 172_800, 86_700, None));
+        assert_eq!(
+            plan(Some(9_000), 300),
+            (300 - 172_800, 300, None),
+            "a clock that was wrong"
+        );
         assert_eq!(
             plan(Some(600), 300),
             (300 - 3_600, 300, None),
