@@ -57,8 +57,11 @@ pub enum Command {
     },
     /// Explains one decision: what was seen, forecast, checked and done
     Explain {
-        /// The decision's id
-        id: String,
+        /// The decision's id, or a target, whose newest decision is meant
+        decision: String,
+        /// With a target: the decision that was the newest then, such as 2026-03-01T12:00:00Z
+        #[arg(long)]
+        at: Option<jiff::Timestamp>,
     },
     /// Forbids actions, for one target or for all; a target has one pause, and the next replaces it
     Pause {

@@ -64,7 +64,7 @@ pub fn main() -> ExitCode {
                     limit,
                     actions,
                 } => client.decisions(target, limit, actions).await,
-                Command::Explain { id } => client.explain(id).await,
+                Command::Explain { decision, at } => client.explain(decision, at).await,
                 Command::Pause {
                     target,
                     reason,

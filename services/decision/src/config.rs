@@ -22,7 +22,7 @@ pub struct Config {
     pub database: PathBuf,
     /// Days that decisions to act are kept, and reviews that no longer decide, 1 to 3650.
     pub retention_days: u32,
-    /// Days that decisions to hold are kept, 1 to 3650: about 1 MB per target and day at a tick of five minutes.
+    /// Days that decisions to hold are kept, 1 to 3650.
     pub hold_retention_days: u32,
     /// Decisions of one caller that are stored in a minute at most, 20 to 1,000,000; without the lease a twentieth of it.
     pub decisions_per_minute: u32,
@@ -41,7 +41,7 @@ impl Default for Config {
             metrics_listen: Some(SocketAddr::from(([127, 0, 0, 1], 9102))),
             database: PathBuf::from("data/decision.db"),
             retention_days: 90,
-            hold_retention_days: 7,
+            hold_retention_days: 90,
             decisions_per_minute: 20_000,
             policy_is_pinned: false,
             strategy_naming: Naming::default(),

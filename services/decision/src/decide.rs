@@ -11,6 +11,7 @@ pub mod ladder;
 pub mod outlook;
 pub mod probability;
 pub mod record;
+pub mod run;
 pub mod sizes;
 pub mod strategy;
 pub mod verdict;

@@ -2,6 +2,7 @@
 
 mod actions;
 pub mod error;
+pub mod history;
 mod leases;
 pub mod metrics;
 pub mod pauses;
@@ -19,11 +20,10 @@ use common::clock::SharedClock;
 use jiff::Timestamp;
 
 use crate::{
-    decide::record::{Decision, Stored},
     fleet::quota::Quota,
     policy::document::Policy,
-    service::{error::ServiceError, metrics::Metrics, stopwatch::Stopwatches, waiting::Together},
-    store::{Filter, Page, SharedStore, error::StoreError},
+    service::{metrics::Metrics, stopwatch::Stopwatches, waiting::Together},
+    store::{SharedStore, error::StoreError},
 };
 
 /// The service without its wire.
@@ -89,43 +89,6 @@ impl Service {
     pub fn now(&self) -> Timestamp {
         let now = self.clock.now();
         Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
-    }
-
-    /// One decision.
-    ///
-    /// # Errors
-    /// The store, or there is none.
-    pub async fn get(&self, decision_id: &str) -> Result<Decision, ServiceError> {
-        let mut transaction = self.store.read().await?;
-        transaction
-            .decision(decision_id)
-            .await?
-            .ok_or_else(|| ServiceError::NotFound(decision_id.to_owned()))
-    }
-
-    /// One decision with all that it was made from, and when the review was made that is kept of its target.
-    ///
-    /// # Errors
-    /// The store, or there is none.
-    pub async fn get_stored(
-        &self,
-        decision_id: &str,
-    ) -> Result<(Stored, Option<Timestamp>), ServiceError> {
-        let mut transaction = self.store.read().await?;
-        let Some(stored) = transaction.stored(decision_id).await? else {
-            return Err(ServiceError::NotFound(decision_id.to_owned()));
-        };
-        let guide = transaction.guide(&stored.decision.target_id).await?;
-        Ok((stored, guide.map(|guide| guide.reviewed_at)))
-    }
-
-    /// Decisions, newest first.
-    ///
-    /// # Errors
-    /// The store.
-    pub async fn list(&self, filter: &Filter) -> Result<Page, ServiceError> {
-        let mut transaction = self.store.read().await?;
-        Ok(transaction.decisions(filter).await?)
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
         guide::Guide,
         input::PendingAction,
         record::{Decision, Stored},
+        run::Run,
     },
     fleet::{cooldown::Cooldowns, lease::Lease, outcome::End, pause::Pause},
     policy::document::{Policy, Strategy},
@@ -29,6 +30,10 @@ use crate::{
 pub const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
 /// Of the newest calls of ApplyPolicy.
 const APPLICATIONS_KEPT: i64 = 100;
+/// Runs of a target, the newest, in which a tick is looked for that may be asked about again.
+const RUNS_SEARCHED: u32 = 4;
+/// Holds of a run beyond which not all are kept whole.
+const HOLDS_KEPT_WHOLE: usize = 2;
 
 /// A store that several may hold.
 pub type SharedStore = Arc<dyn Store>;
@@ -55,20 +60,30 @@ pub trait Store: fmt::Debug + Send + Sync {
 /// Questions to one state of the store.
 #[async_trait]
 pub trait View: Send {
-    /// One decision.
+    /// One decision; of a hold that is not kept whole, what its run knows of it.
     async fn decision(&mut self, decision_id: &str) -> Result<Option<Decision>, StoreError>;
 
-    /// The decision of a tick for a target.
+    /// The decision of a tick for a target. A hold that is not kept whole is found in the target's last [`RUNS_SEARCHED`].
     async fn decision_of_tick(
         &mut self,
         tick_id: &str,
         target_id: &str,
     ) -> Result<Option<Decision>, StoreError>;
 
-    /// One decision with its inputs.
+    /// One decision with its inputs; `None` for a hold that is not kept whole.
     async fn stored(&mut self, decision_id: &str) -> Result<Option<Stored>, StoreError>;
 
-    /// A page of decisions, newest first: by the order in which they were made, not by their times.
+    /// The run that a hold is one of, and its newest hold.
+    async fn run_of(&mut self, decision_id: &str) -> Result<Option<(Run, Decision)>, StoreError>;
+
+    /// The run of a target whose newest hold is the target's newest decision, and that hold.
+    async fn open_run(&mut self, target_id: &str) -> Result<Option<(Run, Decision)>, StoreError>;
+
+    /// The id of the decision about a target that was the newest one at a time.
+    async fn id_at(&mut self, target_id: &str, at: Timestamp)
+    -> Result<Option<String>, StoreError>;
+
+    /// A page of the decisions that are kept whole, newest first: by the order in which they were made, not by their times.
     async fn decisions(&mut self, filter: &Filter) -> Result<Page, StoreError>;
 
     /// The newest decision of a target whose machine's type was known.
@@ -161,11 +176,14 @@ pub trait Transaction: View {
     /// Writes a new decision.
     async fn insert(&mut self, stored: &Stored) -> Result<(), StoreError>;
 
+    /// Writes a hold as the newest of its run. The one that was it before is kept no longer, unless it is the first.
+    async fn insert_hold(&mut self, stored: &Stored, run: &Run) -> Result<(), StoreError>;
+
     /// Records how an action ended.
     async fn end(&mut self, decision_id: &str, end: &End) -> Result<(), StoreError>;
 
-    /// Deletes at most `limit` ended decisions: those to hold from before `holds_before`, those to act from before
-    /// `actions_before`. Returns how many.
+    /// Deletes at most `limit` ended decisions that are kept whole: those to hold from before `holds_before`, a run as old as
+    /// its newest; those to act from before `actions_before`. Returns how many.
     async fn delete_old(
         &mut self,
         holds_before: Timestamp,

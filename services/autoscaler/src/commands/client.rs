@@ -7,7 +7,9 @@ use common::{
     grpc::{channel, local_url},
     health::{self, Health},
     metadata::outgoing,
+    time::to_proto,
 };
+use jiff::Timestamp;
 use owo_colors::OwoColorize as _;
 use proto::{
     actuator::v1::actuator_service_client::ActuatorServiceClient,
@@ -211,7 +213,7 @@ impl Client {
                     format!("{:.2}", decision.confidence),
                     outcome(&decision),
                     decision.decision_id.clone(),
-                    decision.reason,
+                    reason(decision),
                 ]
             }),
         );
@@ -238,11 +240,22 @@ impl Client {
         Ok(response.into_inner())
     }
 
-    /// One decision in words.
-    pub async fn explain(&self, decision_id: String) -> Answer {
+    /// One decision in words: the one with an id, or the one about a target that was the newest at a time.
+    pub async fn explain(&self, decision: String, at: Option<Timestamp>) -> Answer {
+        let mut request = ExplainDecisionRequest {
+            at: at.map(to_proto),
+            ..ExplainDecisionRequest::default()
+        };
+        if is_decision_id(&decision) {
+            request.decision_id = decision;
+        } else {
+            // One that was taken out of the configuration has a history all the same.
+            let found = self.find_target(&decision).await;
+            request.target_id = found.map_or(decision, |found| found.id);
+        }
         let response = self
             .decision()
-            .explain_decision(outgoing(ExplainDecisionRequest { decision_id }, TIMEOUT))
+            .explain_decision(outgoing(request, TIMEOUT))
             .await
             .map_err(self.decision_failure())?
             .into_inner();
@@ -296,6 +309,29 @@ impl Client {
             .get_status(outgoing(GetStatusRequest {}, TIMEOUT))
             .await;
         status.ok()?.into_inner().standing
+    }
+}
+
+/// A UUID; no target has such a name but on purpose.
+fn is_decision_id(text: &str) -> bool {
+    let groups: Vec<&str> = text.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups
+            .concat()
+            .chars()
+            .all(|digit| digit.is_ascii_hexdigit())
+}
+
+/// Why, and how many holds in a row had the same reason.
+fn reason(decision: Decision) -> String {
+    match decision.run {
+        Some(run) if run.newest_decision_id == decision.decision_id => format!(
+            "{} (the newest of {} holds for this reason since {})",
+            decision.reason,
+            run.holds,
+            time(run.since.as_ref())
+        ),
+        _ => decision.reason,
     }
 }
 

@@ -21,7 +21,6 @@ use tracing::Instrument as _;
 
 use crate::{
     api::convert::{self, fields},
-    decide::explain,
     fleet::lease::LeaseError,
     service::{Service, error::ServiceError, pauses::Paused},
     store::{self, Filter, error::StoreError},
@@ -101,7 +100,9 @@ fn refuse(service: &Service, error: &ServiceError) -> Status {
                 StoreError::Statement(_) => Status::internal(text),
             }
         }
-        ServiceError::NotFound(_) | ServiceError::UnknownTarget(_) => Status::not_found(text),
+        ServiceError::NotFound(_)
+        | ServiceError::NothingDecided(_)
+        | ServiceError::UnknownTarget(_) => Status::not_found(text),
         ServiceError::Outcome(_) => {
             status::failed_precondition("DECISION_ENDED", "decision", &text)
         }
@@ -240,9 +241,9 @@ impl DecisionService for Api {
                 let mut fields = Fields::default();
                 let id = fields::decision_id(&mut fields, &request.into_inner().decision_id);
                 let id = fields.finish(id).map_err(invalid)?;
-                let decision = self.read(self.service.get(&id)).await?;
+                let found = self.read(self.service.get(&id)).await?;
                 Ok(Response::new(message::GetDecisionResponse {
-                    decision: Some(convert::decision(&decision)),
+                    decision: Some(convert::told(&found)),
                 }))
             })
             .await
@@ -265,10 +266,10 @@ impl DecisionService for Api {
                     limit: fields::page_size(&mut fields, request.page_size),
                 };
                 let filter = fields.finish(filter).map_err(invalid)?;
-                let page = self.read(self.service.list(&filter)).await?;
+                let (decisions, next) = self.read(self.service.list(&filter)).await?;
                 Ok(Response::new(message::ListDecisionsResponse {
-                    decisions: page.decisions.iter().map(convert::decision).collect(),
-                    next_page_token: page.next.map(|place| place.to_string()).unwrap_or_default(),
+                    decisions: decisions.iter().map(convert::told).collect(),
+                    next_page_token: next.map(|place| place.to_string()).unwrap_or_default(),
                 }))
             })
             .await
@@ -281,14 +282,14 @@ impl DecisionService for Api {
         self.calls
             .observe("ExplainDecision", async {
                 let mut fields = Fields::default();
-                let id = fields::decision_id(&mut fields, &request.into_inner().decision_id);
-                let id = fields.finish(id).map_err(invalid)?;
-                let (stored, reviewed) = self.read(self.service.get_stored(&id)).await?;
+                let asked = fields::asked(&mut fields, request.into_inner());
+                let asked = fields.finish(asked).map_err(invalid)?;
+                let explained = self.read(self.service.explain(asked)).await?;
                 Ok(Response::new(message::ExplainDecisionResponse {
-                    text: explain::explain(&stored, reviewed),
-                    decision: Some(convert::decision(&stored.decision)),
-                    input: Some(convert::input(&stored.input)),
-                    policy: Some(convert::policy(&stored.policy)),
+                    text: explained.text,
+                    decision: Some(convert::told(&explained.told)),
+                    input: explained.input.as_ref().map(convert::input),
+                    policy: Some(convert::policy(&explained.policy)),
                 }))
             })
             .await

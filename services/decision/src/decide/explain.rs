@@ -8,6 +8,7 @@ use crate::{
         input::{Input, State},
         outlook::Outlook,
         record::{Decision, Stored},
+        run::Run,
         verdict::{Action, Verdict},
         walk,
     },
@@ -22,8 +23,9 @@ pub fn replay(policy: &Policy, input: &Input, state: &State, decided_at: Timesta
 
 /// A few lines for a person: what was seen, forecast, checked and done.
 ///
-/// `reviewed` is when the review was made that is kept with all its candidates.
-pub fn explain(stored: &Stored, reviewed: Option<Timestamp>) -> String {
+/// `run` is the run of holds that it is one of, and `reviewed` is when the review was made that is kept with all its
+/// candidates.
+pub fn explain(stored: &Stored, run: Option<&Run>, reviewed: Option<Timestamp>) -> String {
     let Stored {
         decision,
         input,
@@ -39,6 +41,7 @@ pub fn explain(stored: &Stored, reviewed: Option<Timestamp>) -> String {
         decision.tick_id,
         decision.policy_version
     ));
+    lines.extend(run.and_then(holds));
     lines.push(format!("Seen      {}", seen(input, decision.decided_at)));
     for (index, note) in input.notes.iter().enumerate() {
         let label = if index == 0 { "Notes" } else { "" };
@@ -82,6 +85,56 @@ pub fn explain(stored: &Stored, reviewed: Option<Timestamp>) -> String {
         )
     });
     lines.join("\n")
+}
+
+/// The same for a hold of which only its run is known: that, and its newest hold.
+pub fn explain_merged(
+    decision: &Decision,
+    run: &Run,
+    newest: &Stored,
+    reviewed: Option<Timestamp>,
+) -> String {
+    let mut lines = vec![headline(decision)];
+    lines.push(format!(
+        "Decided   {} as {}, by policy {}; not kept whole, for it held for the same reason as those around it",
+        text::time(decision.decided_at),
+        decision.decision_id,
+        decision.policy_version
+    ));
+    lines.extend(holds(run));
+    lines.push("\nThe newest of them:".to_owned());
+    lines.push(explain(newest, None, reviewed));
+    lines.join("\n")
+}
+
+/// A run of more than one hold.
+fn holds(run: &Run) -> Option<String> {
+    if run.count() < 2 {
+        return None;
+    }
+    let seen = &run.extremes;
+    let ranges = [
+        ("CPU", seen.cpu_percent),
+        ("memory", seen.memory_percent),
+        ("forecast peak", seen.forecast_peak_percent),
+    ];
+    let ranges = ranges.into_iter().filter_map(|(what, range)| {
+        let range = range?;
+        Some(format!("{what} {:.1} to {:.1} %", range.min, range.max))
+    });
+    let ranges: Vec<String> = ranges.collect();
+    let seen = match ranges.as_slice() {
+        [] => String::new(),
+        ranges => format!(": {}", ranges.join(", ")),
+    };
+    Some(format!(
+        "Run       {} holds in a row for this reason, from {} as {} to {} as {}{seen}",
+        run.count(),
+        text::time(run.since()),
+        run.first_id(),
+        text::time(run.until()),
+        run.newest_id()
+    ))
 }
 
 fn words(action: Action) -> &'static str {

@@ -22,7 +22,7 @@ pub struct Decision {
     pub target_id: String,
     /// The instance.
     pub instance_id: String,
-    /// When, to the microsecond.
+    /// When, to the millisecond.
     pub decided_at: Timestamp,
     /// The type at that time.
     pub from_instance_type: String,

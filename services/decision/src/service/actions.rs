@@ -8,6 +8,7 @@ use crate::{
     decide::{
         input::{Input, State},
         record::{self, Decision, Stored},
+        run::{self, Run},
         verdict::Action,
         walk,
     },
@@ -46,7 +47,8 @@ impl Service {
         mut input: Input,
         caller: Option<IpAddr>,
     ) -> Result<Decided, ServiceError> {
-        let now = self.now();
+        // As precise as an id, which is all that is left of some.
+        let now = run::time(self.now().as_millisecond());
         if let Some(decision) = transaction
             .decision_of_tick(&input.tick_id, &input.target_id)
             .await?
@@ -135,13 +137,26 @@ impl Service {
         transaction
             .remember_policy(&decision.policy_version, &policy, now)
             .await?;
-        let stored = Stored {
+        let mut stored = Stored {
             decision,
             input,
             state,
             policy,
         };
-        transaction.insert(&stored).await?;
+        let under_way = match stored.decision.verdict.action {
+            Action::Hold => transaction.open_run(&stored.decision.target_id).await?,
+            Action::ScaleUp | Action::ScaleDown => None,
+        };
+        let run = match under_way {
+            Some((run, newest)) if run.admits(&newest, &stored.decision) => {
+                Some(run.joined(&mut stored))
+            }
+            _ => Run::begin(&mut stored),
+        };
+        match run {
+            Some(run) => transaction.insert_hold(&stored, &run).await?,
+            None => transaction.insert(&stored).await?,
+        }
         Ok(Decided::Now {
             stored: Box::new(stored),
             started,

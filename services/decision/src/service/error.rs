@@ -72,6 +72,11 @@ pub enum ServiceError {
     /// No such decision; it may have been deleted for its age.
     #[error("there is no decision {0}; it may be older than the retention")]
     NotFound(String),
+    /// No decision about a target, or none that early.
+    #[error(
+        "nothing is kept that was decided about {0} by then; it may be older than the retention"
+    )]
+    NothingDecided(String),
     /// Reviews are for targets that are decided about.
     #[error("nothing was ever decided about {0}, so its past is not reviewed")]
     UnknownTarget(String),

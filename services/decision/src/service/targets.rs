@@ -6,7 +6,11 @@ use sizing::review::Review;
 use crate::{
     decide::{guide::Guide, record::Decision},
     fleet::{direction::Direction, pause::Pause},
-    service::{Service, error::ServiceError},
+    service::{
+        Service,
+        error::ServiceError,
+        history::{Told, told},
+    },
     store::Filter,
 };
 
@@ -22,7 +26,7 @@ pub struct TargetState {
     /// The action that has not ended.
     pub pending: Option<Decision>,
     /// The newest decision.
-    pub last: Option<Decision>,
+    pub last: Option<Told>,
     /// Ends of the last resizes, newest first, at most 10.
     pub recent_resizes: Vec<Timestamp>,
     /// What the newest review found.
@@ -68,7 +72,10 @@ impl Service {
                 .await?
                 .decisions
                 .pop(),
-            last,
+            last: match last {
+                Some(last) => Some(told(&mut *transaction, last).await?),
+                None => None,
+            },
             recent_resizes: transaction.recent_resizes(target_id).await?,
             reviewed: transaction
                 .guide(target_id)

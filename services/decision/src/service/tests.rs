@@ -7,9 +7,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    decide::input::{Basis, Forecast, Horizon, Input, InstanceType, Observation, Quantile},
+    decide::{
+        input::{Basis, Forecast, Horizon, Input, InstanceType, Observation, Quantile},
+        record::Decision,
+    },
     fleet::outcome::Outcome,
-    store::{memory::MemoryStore, sql::SqlStore},
+    service::error::ServiceError,
+    store::{Filter, memory::MemoryStore, sql::SqlStore},
 };
 
 pub const START: i64 = 1_800_000_000;
@@ -129,7 +133,8 @@ impl Bench {
             limit: 1_000,
             ..Filter::default()
         };
-        self.service.list(&filter).await.unwrap().decisions
+        let (all, _) = self.service.list(&filter).await.unwrap();
+        all.into_iter().map(|told| told.decision).collect()
     }
 }
 
@@ -362,11 +367,8 @@ async fn run(mut bench: Bench, steps: Vec<Step>) -> Vec<Decision> {
     }
     let all = bench.all().await;
     for decision in &all {
-        let (stored, _) = bench
-            .service
-            .get_stored(&decision.decision_id)
-            .await
-            .unwrap();
+        let mut view = bench.store.read().await.unwrap();
+        let stored = view.stored(&decision.decision_id).await.unwrap().unwrap();
         let replayed = crate::decide::explain::replay(
             &stored.policy,
             &stored.input,

@@ -10,6 +10,7 @@ use crate::{
         guide::Guide,
         input::{Input, State},
         record::{Decision, Stored},
+        run::Run,
         verdict::{Action, Check, CheckVerdict, ReasonCode, Verdict},
     },
     fleet::{
@@ -764,6 +765,152 @@ async fn an_old_review_goes_unless_its_target_is_decided_by_it() {
                 kept,
                 "{target}"
             );
+        }
+    })
+    .await;
+}
+
+/// A hold about `target`, which continues the run under way where it can; its id.
+async fn held(store: &SharedStore, id: u128, target: &str, second: i64) -> String {
+    let id = uuid::Builder::from_u128(id).with_version(uuid::Version::SortRand);
+    let id = id.into_uuid().to_string();
+    let mut stored = made(&id, target, second, Action::Hold);
+    stored.decision.tick_id = format!("tick-{second}");
+    stored.input.tick_id.clone_from(&stored.decision.tick_id);
+    let mut transaction = store.write().await.unwrap();
+    let version = stored.policy.version();
+    let remembered = transaction.remember_policy(&version, &stored.policy, at(0));
+    remembered.await.unwrap();
+    let run = match transaction.open_run(target).await.unwrap() {
+        Some((run, newest)) if run.admits(&newest, &stored.decision) => run.joined(&mut stored),
+        _ => Run::begin(&mut stored).unwrap(),
+    };
+    transaction.insert_hold(&stored, &run).await.unwrap();
+    transaction.commit().await.unwrap();
+    stored.decision.decision_id
+}
+
+#[tokio::test]
+async fn holds_in_a_row_are_a_run_that_answers_for_each_of_them() {
+    each(|store| async move {
+        let mut held_ids = Vec::new();
+        for number in 0..5_u8 {
+            held_ids.push(held(&store, number.into(), "web", 300 * i64::from(number)).await);
+            held(
+                &store,
+                100 + u128::from(number),
+                "api",
+                300 * i64::from(number),
+            )
+            .await;
+        }
+        fill(
+            &store,
+            &[(&made("action", "web", 1_500, Action::ScaleUp), None)],
+        )
+        .await;
+        let after = held(&store, 9, "web", 1_800).await;
+        let of = |target: &str| Filter {
+            target_id: Some(target.to_owned()),
+            ..all()
+        };
+        let (found, _) = ids(&store, of("web")).await;
+        assert_eq!(
+            found,
+            [after.as_str(), "action", &held_ids[4], &held_ids[0]]
+        );
+        let mut view = store.read().await.unwrap();
+        for (number, id) in held_ids.iter().enumerate() {
+            let second = 300 * number as i64;
+            let whole = [0, 4].contains(&number);
+            let decision = view.decision(id).await.unwrap().unwrap();
+            assert_eq!(
+                (&decision.decision_id, decision.decided_at),
+                (id, at(second))
+            );
+            assert_eq!(decision.verdict.checks.is_empty(), !whole);
+            assert_eq!(view.stored(id).await.unwrap().is_some(), whole);
+            let (run, newest) = view.run_of(id).await.unwrap().unwrap();
+            assert_eq!((run.count(), run.first_id()), (5, held_ids[0].clone()));
+            assert_eq!(newest.decision_id, held_ids[4]);
+            // The same question has the same answer.
+            let tick = format!("tick-{second}");
+            let again = view.decision_of_tick(&tick, "web").await.unwrap().unwrap();
+            assert_eq!((&again.decision_id, &again.tick_id), (id, &tick));
+            for later in [0, 299] {
+                let then = view.id_at("web", at(second + later)).await.unwrap();
+                assert_eq!(then.as_ref(), Some(id));
+            }
+        }
+        assert_eq!(view.decision_of_tick("tick-1", "web").await.unwrap(), None);
+        assert_eq!(view.id_at("web", at(-1)).await.unwrap(), None);
+        for (second, id) in [
+            (1_500, "action"),
+            (1_799, "action"),
+            (1_800, &after),
+            (9_000, &after),
+        ] {
+            assert_eq!(
+                view.id_at("web", at(second)).await.unwrap().as_deref(),
+                Some(id)
+            );
+        }
+        assert_eq!(
+            view.seen_last("web").await.unwrap().unwrap().decision_id,
+            after
+        );
+        let (run, newest) = view.open_run("web").await.unwrap().unwrap();
+        assert_eq!((run.count(), newest.decision_id), (1, after));
+        assert_eq!(view.open_run("api").await.unwrap().unwrap().0.count(), 5);
+        assert!(view.open_run("db").await.unwrap().is_none());
+        let other = made("action", "web", 0, Action::ScaleUp)
+            .decision
+            .decision_id;
+        assert!(view.run_of(&other).await.unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_run_is_as_old_as_its_newest_hold_and_one_that_was_not_committed_is_as_before() {
+    each(|store| async move {
+        let mut ids_of_run = Vec::new();
+        for number in 0..4_u8 {
+            ids_of_run.push(held(&store, number.into(), "web", 300 * i64::from(number)).await);
+        }
+        // Dropped: nothing of it stays.
+        let mut transaction = store.write().await.unwrap();
+        let (run, _) = transaction.open_run("web").await.unwrap().unwrap();
+        let mut next = made(&ids_of_run[3], "web", 1_200, Action::Hold);
+        next.decision.tick_id = "tick-1200".to_owned();
+        let longer = run.clone().joined(&mut next);
+        transaction.insert_hold(&next, &longer).await.unwrap();
+        assert_eq!(
+            transaction
+                .open_run("web")
+                .await
+                .unwrap()
+                .unwrap()
+                .0
+                .count(),
+            5
+        );
+        drop(transaction);
+        let kept = [ids_of_run[3].clone(), ids_of_run[0].clone()];
+        assert_eq!(ids(&store, all()).await.0, kept);
+        let mut view = store.read().await.unwrap();
+        assert_eq!(view.open_run("web").await.unwrap().unwrap().0, run);
+        drop(view);
+        for (before, limit, deleted, left) in [(900, 9, 0, 2), (901, 1, 1, 1), (901, 9, 1, 0)] {
+            let mut transaction = store.write().await.unwrap();
+            let gone = transaction.delete_old(at(before), at(0), limit).await;
+            assert_eq!(gone.unwrap(), deleted, "{before}");
+            transaction.commit().await.unwrap();
+            assert_eq!(ids(&store, all()).await.0.len(), left);
+            // What was merged is known as long as the run is whole.
+            let mut view = store.read().await.unwrap();
+            let merged = view.decision(&ids_of_run[1]).await.unwrap();
+            assert_eq!(merged.is_some(), left == 2);
         }
     })
     .await;

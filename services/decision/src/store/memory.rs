@@ -1,5 +1,6 @@
 //! The store in memory, for simulations and tests: it is forgotten with the process.
 
+mod runs;
 mod tables;
 mod transaction;
 mod view;

@@ -8,6 +8,7 @@
 mod connection;
 mod error;
 mod rows;
+mod runs;
 mod transaction;
 mod view;
 

@@ -12,6 +12,7 @@ use crate::{
         pause::{PauseDirection, PauseEnd},
     },
     policy::document::{Policy, Strategy},
+    service::history::Asked,
 };
 
 const MAX_SENTENCE_CHARS: usize = 1_000;
@@ -29,6 +30,27 @@ pub fn decision_id(fields: &mut Fields, value: &str) -> String {
             fields.bad("decision_id", "is not a decision id, which is a UUID");
             String::new()
         }
+    }
+}
+
+/// The decision that is to be explained: by its id, or by its target and a time.
+pub fn asked(fields: &mut Fields, request: proto_decision::ExplainDecisionRequest) -> Asked {
+    let at = fields.time("at", request.at);
+    if request.target_id.is_empty() {
+        if at.is_some() {
+            fields.bad("at", "is a time, but target_id names no target");
+        }
+        return Asked::Id(decision_id(fields, &request.decision_id));
+    }
+    if !request.decision_id.is_empty() {
+        fields.bad(
+            "target_id",
+            "is given beside decision_id; one of them is asked for",
+        );
+    }
+    Asked::Target {
+        target_id: fields.id("target_id", request.target_id),
+        at,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     decide::{
         input::Input,
         record::Decision,
+        run::{Range, Run},
         verdict::{Action, CheckVerdict, ReasonCode},
     },
     fleet::{
@@ -17,7 +18,7 @@ use crate::{
         pause::{Pause, PauseDirection},
     },
     policy::document::{Policy, Strategy},
-    service::targets::TargetState,
+    service::{history::Told, targets::TargetState},
 };
 
 pub(super) fn timestamp(time: Timestamp) -> prost_types::Timestamp {
@@ -116,6 +117,35 @@ pub fn decision(decision: &Decision) -> message::Decision {
         outcome_at: end.map(|end| timestamp(end.at)),
         pending: decision.pending,
         lease_epoch: decision.lease_epoch,
+        run: None,
+    }
+}
+
+/// A stored decision, with the run of holds that it is one of.
+pub fn told(told: &Told) -> message::Decision {
+    let run = told.run.as_ref().filter(|run| run.count() > 1);
+    message::Decision {
+        run: run.map(hold_run),
+        ..decision(&told.decision)
+    }
+}
+
+fn hold_run(run: &Run) -> message::HoldRun {
+    let range = |range: Option<Range>| {
+        range.map(|range| message::Range {
+            min: range.min,
+            max: range.max,
+        })
+    };
+    message::HoldRun {
+        holds: u32::try_from(run.count()).unwrap_or(u32::MAX),
+        first_decision_id: run.first_id(),
+        newest_decision_id: run.newest_id(),
+        since: Some(timestamp(run.since())),
+        until: Some(timestamp(run.until())),
+        cpu_percent: range(run.extremes.cpu_percent),
+        memory_percent: range(run.extremes.memory_percent),
+        forecast_peak_percent: range(run.extremes.forecast_peak_percent),
     }
 }
 
@@ -236,7 +266,7 @@ pub fn target_state(target_id: String, state: &TargetState) -> message::GetTarge
         cooldown_down_until: state.cooldown_down_until.map(timestamp),
         pauses: state.pauses.iter().map(pause).collect(),
         pending: state.pending.as_ref().map(decision),
-        last_decision: state.last.as_ref().map(decision),
+        last_decision: state.last.as_ref().map(told),
         recent_resizes: state
             .recent_resizes
             .iter()

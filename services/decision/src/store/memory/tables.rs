@@ -13,6 +13,7 @@ use crate::{
         guide::Guide,
         input::{Input, State},
         record::Decision,
+        run::{Run, Tail},
     },
     fleet::{cooldown::Cooldowns, lease::Lease, pause::Pause},
     policy::document::Policy,
@@ -30,6 +31,14 @@ pub struct Row {
     pub state: State,
 }
 
+/// A run, and the places of the holds of it that are kept whole.
+#[derive(Clone)]
+pub struct KeptRun {
+    pub run: Run,
+    pub first: i64,
+    pub newest: i64,
+}
+
 /// Everything, by its key. Decisions are in the order in which they were made.
 #[derive(Default)]
 pub struct Tables {
@@ -39,6 +48,10 @@ pub struct Tables {
     by_target: HashMap<String, BTreeSet<i64>>,
     pending: BTreeSet<i64>,
     last_place: i64,
+    /// By the places of their holds that are kept whole.
+    pub runs: BTreeMap<i64, KeptRun>,
+    /// The places of their first holds, by what their ids have in common.
+    pub by_tail: BTreeMap<Tail, BTreeSet<i64>>,
     pub policies: BTreeMap<String, Policy>,
     /// Version and time, in the order in which they were applied.
     pub applications: BTreeMap<i64, (String, Timestamp)>,
@@ -86,6 +99,11 @@ impl Tables {
         places.filter_map(|place| Some((*place, self.decisions.get(place)?)))
     }
 
+    /// The decision of a place.
+    pub fn at(&self, place: i64) -> Option<&Row> {
+        self.decisions.get(&place)
+    }
+
     /// The place and row of a decision.
     pub fn find(&self, decision_id: &str) -> Option<(i64, &Row)> {
         let place = *self.by_id.get(decision_id)?;
@@ -98,10 +116,11 @@ impl Tables {
         self.decisions.get(self.by_tick.get(&key)?)
     }
 
-    /// Adds a decision after all others.
-    pub fn append(&mut self, row: Row) {
+    /// Adds a decision after all others; its place.
+    pub fn append(&mut self, row: Row) -> i64 {
         self.last_place += 1;
         self.set_row(self.last_place, Some(row));
+        self.last_place
     }
 
     /// Replaces a decision, or with `None` removes it.

@@ -12,7 +12,7 @@ use tokio::sync::OwnedRwLockWriteGuard;
 
 use super::tables::{Row, Tables};
 use crate::{
-    decide::{guide::Guide, record::Stored, verdict::Action},
+    decide::{guide::Guide, record::Stored, run::Run, verdict::Action},
     fleet::{
         cooldown::Cooldowns,
         direction::Direction,
@@ -47,18 +47,13 @@ impl DerefMut for Writing {
     }
 }
 
-fn refused(why: &str) -> Result<(), StoreError> {
+fn refused<T>(why: &str) -> Result<T, StoreError> {
     Err(StoreError::Statement(why.into()))
 }
 
-#[async_trait]
-impl Transaction for Writing {
-    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
-        self.keep();
-        Ok(())
-    }
-
-    async fn insert(&mut self, stored: &Stored) -> Result<(), StoreError> {
+impl Writing {
+    /// Writes a decision after all others; its place.
+    fn add(&mut self, stored: &Stored) -> Result<i64, StoreError> {
         let Stored {
             decision,
             input,
@@ -82,12 +77,31 @@ impl Transaction for Writing {
         if !self.policies.contains_key(&decision.policy_version) {
             return refused("the policy of a decision must be remembered first");
         }
-        self.append(Row {
+        Ok(self.append(Row {
             decision,
             input,
             state,
-        });
+        }))
+    }
+}
+
+#[async_trait]
+impl Transaction for Writing {
+    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        self.keep();
         Ok(())
+    }
+
+    async fn insert(&mut self, stored: &Stored) -> Result<(), StoreError> {
+        self.add(stored).map(|_| ())
+    }
+
+    async fn insert_hold(&mut self, stored: &Stored, run: &Run) -> Result<(), StoreError> {
+        let place = self.add(stored)?;
+        match self.keep_run(run, place) {
+            Some(()) => Ok(()),
+            None => refused("a run has lost its first hold"),
+        }
     }
 
     async fn end(&mut self, decision_id: &str, end: &End) -> Result<(), StoreError> {
@@ -110,20 +124,20 @@ impl Transaction for Writing {
         limit: u32,
     ) -> Result<u64, StoreError> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let old = |row: &Row| {
+        let old = |place: i64, row: &Row| {
             let decision = &row.decision;
             !decision.pending
-                && decision.decided_at < holds_before
+                && self.ended_so_far(place, row) < holds_before
                 && (decision.verdict.action == Action::Hold || decision.decided_at < actions_before)
         };
         let old: Vec<i64> = self
             .rows()
-            .filter(|(_, row)| old(row))
+            .filter(|(place, row)| old(*place, row))
             .map(|(place, _)| place)
             .take(limit)
             .collect();
         for place in &old {
-            self.set_row(*place, None);
+            self.remove(*place);
         }
         Ok(old.len() as u64)
     }

@@ -12,6 +12,7 @@ use crate::{
         guide::Guide,
         input::PendingAction,
         record::{Decision, Stored},
+        run::Run,
         verdict::Action,
     },
     fleet::{
@@ -37,8 +38,11 @@ fn count(number: usize) -> i64 {
 #[async_trait]
 impl<G: Deref<Target = Tables> + Send> View for G {
     async fn decision(&mut self, decision_id: &str) -> Result<Option<Decision>, StoreError> {
-        let found = self.find(decision_id);
-        Ok(found.map(|(_, row)| row.decision.clone()))
+        if let Some((_, row)) = self.find(decision_id) {
+            return Ok(Some(row.decision.clone()));
+        }
+        let run = self.run_with(decision_id);
+        Ok(run.and_then(|(run, newest)| run.merged(decision_id, newest)))
     }
 
     async fn decision_of_tick(
@@ -46,8 +50,9 @@ impl<G: Deref<Target = Tables> + Send> View for G {
         tick_id: &str,
         target_id: &str,
     ) -> Result<Option<Decision>, StoreError> {
-        let found = self.of_tick(tick_id, target_id);
-        Ok(found.map(|row| row.decision.clone()))
+        let whole = self.of_tick(tick_id, target_id);
+        let whole = whole.map(|row| row.decision.clone());
+        Ok(whole.or_else(|| self.merged_of_tick(tick_id, target_id)))
     }
 
     async fn stored(&mut self, decision_id: &str) -> Result<Option<Stored>, StoreError> {
@@ -71,6 +76,24 @@ impl<G: Deref<Target = Tables> + Send> View for G {
             state,
             policy: policy.clone(),
         }))
+    }
+
+    async fn run_of(&mut self, decision_id: &str) -> Result<Option<(Run, Decision)>, StoreError> {
+        let found = self.run_with(decision_id);
+        Ok(found.map(|(run, newest)| (run.clone(), newest.clone())))
+    }
+
+    async fn open_run(&mut self, target_id: &str) -> Result<Option<(Run, Decision)>, StoreError> {
+        let found = self.run_under_way(target_id);
+        Ok(found.map(|(run, newest)| (run.clone(), newest.clone())))
+    }
+
+    async fn id_at(
+        &mut self,
+        target_id: &str,
+        at: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
+        Ok(self.newest_id_at(target_id, at))
     }
 
     async fn decisions(&mut self, filter: &Filter) -> Result<Page, StoreError> {

@@ -6,7 +6,7 @@ use sizing::review::Review;
 use sqlx::Row as _;
 
 use crate::{
-    decide::{guide::Guide, record::Stored},
+    decide::{guide::Guide, record::Stored, run::Run},
     fleet::{
         cooldown::Cooldowns,
         direction::Direction,
@@ -22,21 +22,16 @@ use crate::{
     },
 };
 
-#[async_trait]
-impl Transaction for Connection {
-    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
-        sqlx::query("COMMIT").execute(&mut *self.0).await?;
-        Ok(())
-    }
-
-    async fn insert(&mut self, stored: &Stored) -> Result<(), StoreError> {
+impl Connection {
+    /// Writes a decision after all others; its place.
+    async fn append(&mut self, stored: &Stored) -> Result<i64, StoreError> {
         let Stored {
             decision,
             input,
             state,
             policy: _,
         } = stored;
-        sqlx::query(
+        let done = sqlx::query(
             "INSERT INTO decisions (decision_id, tick_id, target_id, instance_id, decided_at, action, from_instance_type,
                  verdict, dry_run, policy_version, input_digest, lease_epoch, input, state, pending)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
@@ -58,9 +53,25 @@ impl Transaction for Connection {
         .bind(decision.pending)
         .execute(&mut *self.0)
         .await?;
+        Ok(done.last_insert_rowid())
+    }
+}
+
+#[async_trait]
+impl Transaction for Connection {
+    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        sqlx::query("COMMIT").execute(&mut *self.0).await?;
         Ok(())
     }
 
+    async fn insert(&mut self, stored: &Stored) -> Result<(), StoreError> {
+        self.append(stored).await.map(|_| ())
+    }
+
+    async fn insert_hold(&mut self, stored: &Stored, run: &Run) -> Result<(), StoreError> {
+        let place = self.append(stored).await?;
+        self.keep_run(run, &stored.decision.target_id, place).await
+    }
     async fn end(&mut self, decision_id: &str, end: &End) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE decisions SET pending = 0, outcome = ?2, outcome_instance_type = ?3, outcome_detail = ?4,
@@ -87,6 +98,9 @@ impl Transaction for Connection {
             "DELETE FROM decisions WHERE sequence IN (
                  SELECT sequence FROM decisions
                  WHERE pending = 0 AND decided_at < ?1 AND (action = 'hold' OR decided_at < ?2)
+                   AND NOT EXISTS (
+                       SELECT 1 FROM runs JOIN decisions AS last ON last.sequence = newest
+                       WHERE first = decisions.sequence AND last.decided_at >= ?1)
                  LIMIT ?3)",
         )
         .bind(holds_before.as_microsecond())

@@ -10,6 +10,7 @@ use crate::{
         guide::Guide,
         input::PendingAction,
         record::{Decision, Stored},
+        run::Run,
         verdict::Verdict,
     },
     fleet::{
@@ -32,15 +33,11 @@ use crate::{
 #[async_trait]
 impl View for Connection {
     async fn decision(&mut self, decision_id: &str) -> Result<Option<Decision>, StoreError> {
-        let row = sqlx::query(concat!(
-            "SELECT ",
-            decision_columns!(),
-            " FROM decisions WHERE decision_id = ?1"
-        ))
-        .bind(decision_id)
-        .fetch_optional(&mut *self.0)
-        .await?;
-        row.as_ref().map(rows::decision).transpose()
+        if let Some(whole) = self.whole(decision_id).await? {
+            return Ok(Some(whole));
+        }
+        let run = self.run_with(decision_id).await?;
+        Ok(run.and_then(|(run, newest)| run.merged(decision_id, &newest)))
     }
 
     async fn decision_of_tick(
@@ -57,11 +54,14 @@ impl View for Connection {
         .bind(target_id)
         .fetch_optional(&mut *self.0)
         .await?;
-        row.as_ref().map(rows::decision).transpose()
+        match row {
+            Some(row) => Ok(Some(rows::decision(&row)?)),
+            None => self.merged_of_tick(tick_id, target_id).await,
+        }
     }
 
     async fn stored(&mut self, decision_id: &str) -> Result<Option<Stored>, StoreError> {
-        let Some(decision) = self.decision(decision_id).await? else {
+        let Some(decision) = self.whole(decision_id).await? else {
             return Ok(None);
         };
         let row = sqlx::query(
@@ -78,6 +78,22 @@ impl View for Connection {
             state: rows::document(&row.try_get::<String, _>("state")?)?,
             policy: rows::document(&row.try_get::<String, _>("document")?)?,
         }))
+    }
+
+    async fn run_of(&mut self, decision_id: &str) -> Result<Option<(Run, Decision)>, StoreError> {
+        self.run_with(decision_id).await
+    }
+
+    async fn open_run(&mut self, target_id: &str) -> Result<Option<(Run, Decision)>, StoreError> {
+        self.run_under_way(target_id).await
+    }
+
+    async fn id_at(
+        &mut self,
+        target_id: &str,
+        at: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
+        self.newest_id_at(target_id, at).await
     }
 
     async fn decisions(&mut self, filter: &Filter) -> Result<Page, StoreError> {

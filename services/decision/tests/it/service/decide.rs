@@ -199,7 +199,8 @@ async fn the_audit_lists_newest_first_in_pages() {
         request.target_id = format!("web-{}", tick % 2);
         request.instance_id = format!("i-{}", tick % 2);
         server.decide(request).await.unwrap();
-        world.pass(1);
+        // So long that no two holds are a run.
+        world.pass(3_601);
     }
     let ticks = |request: ListDecisionsRequest| async {
         let response = server.list(request).await.unwrap();

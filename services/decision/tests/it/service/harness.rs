@@ -317,7 +317,15 @@ impl Server {
     pub async fn explain(&self, decision_id: &str) -> Result<ExplainDecisionResponse, Status> {
         let request = ExplainDecisionRequest {
             decision_id: decision_id.into(),
+            ..ExplainDecisionRequest::default()
         };
+        self.explain_as(request).await
+    }
+
+    pub async fn explain_as(
+        &self,
+        request: ExplainDecisionRequest,
+    ) -> Result<ExplainDecisionResponse, Status> {
         let response = self
             .client
             .clone()

@@ -100,6 +100,7 @@ async fn a_past_is_reviewed_and_the_next_decision_follows_its_rule_after_a_resta
     assert_eq!(decided.reason_code(), ReasonCode::QuietFitsSmaller);
     let request = ExplainDecisionRequest {
         decision_id: decided.decision_id,
+        ..ExplainDecisionRequest::default()
     };
     let explained = client
         .explain_decision(outgoing(request, TIMEOUT))

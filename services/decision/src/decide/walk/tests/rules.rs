@@ -313,7 +313,7 @@ fn the_rule_and_its_review_are_explained() {
         state: scene.state,
         policy: scene.policy,
     };
-    let text = explain(&stored, reviewed);
+    let text = explain(&stored, None, reviewed);
     assert!(
         text.contains("Rule      up when the demand is above 90 %"),
         "{text}"
@@ -326,7 +326,7 @@ fn the_rule_and_its_review_are_explained() {
     let gone = "\n          its other candidates are not kept any more\n";
     assert!(!text.contains(gone), "{text}");
     for other in [None, Some(at(NOW))] {
-        let text = explain(&stored, other);
+        let text = explain(&stored, None, other);
         assert!(text.contains(gone), "{text}");
     }
 }
