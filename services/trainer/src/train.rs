@@ -50,7 +50,7 @@ pub struct TrainArgs {
     #[arg(long, default_value_t = 2)]
     pub threads: u32,
     /// Rows to draw from the data
-    #[arg(long, default_value_t = 750_000)]
+    #[arg(long, default_value_t = 500_000)]
     pub rows: usize,
     /// Trees for each quantile
     #[arg(long, default_value_t = 400)]

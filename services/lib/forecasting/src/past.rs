@@ -153,7 +153,7 @@ fn misses(
             .map(|(judged, said)| judged.came[output] - said[index])
             .collect();
         all.sort_unstable_by(f64::total_cmp);
-        let outwards = quantile::of_sample(&all, *q) * (q - 0.5).signum();
+        let outwards = quantile::of_sorted(&all, *q) * (q - 0.5).signum();
         match outwards > 0.0 && *q != 0.5 {
             true => outwards * (q - 0.5).signum(),
             false => 0.0,

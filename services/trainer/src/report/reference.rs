@@ -241,13 +241,16 @@ mod tests {
         let model = model("m", &[("a", 900, 1.0)]);
         let met = Comparison::new(&model, &reference(0.5));
         assert!(met.figures.iter().all(|figure| figure.reached), "{met:?}");
-        assert!((met.mean_difference - 0.2 / 3.0).abs() < 1e-9);
+        assert!(met.mean_more.abs() < 1e-9);
+        assert_eq!(met.not_met(), 0);
         assert!(!met.text().contains("NOT MET"), "{}", met.text());
 
-        let missed = Comparison::new(&model, &reference(0.51)).text();
+        let missed = Comparison::new(&model, &reference(0.51));
+        assert_eq!(missed.not_met(), 1);
+        let missed = missed.text();
         for expected in [
-            "NOT MET at or above the reference: 2 of 3",
-            "a at 15 min: MAE skill 0.500, reference 0.510",
+            "at or above the reference: 2 of 3 figures",
+            "NOT MET the mean MAE skill is -0.010 above the reference's, at least +0.000",
             "-0.010<",
             "met     no source worse",
         ] {
@@ -260,6 +263,16 @@ mod tests {
         let none = Comparison::new(&model("m", &[("b", 900, 1.0)]), &reference(0.5));
         assert!(none.figures.iter().all(|figure| !figure.reached));
         assert!(none.text().contains("0 of 3"));
+        assert_eq!(none.not_met(), 1);
+    }
+
+    #[test]
+    fn their_grid_is_compared_with_ours_on_the_same() {
+        let mut reference = reference(0.5);
+        reference.rows[0].step_seconds = Some(300);
+        let of = |source: &str| Comparison::new(&model("m", &[(source, 900, 1.0)]), &reference);
+        assert!(!of("a").figures[0].reached);
+        assert!(of("a at 300 s").figures[0].reached);
     }
 
     #[test]

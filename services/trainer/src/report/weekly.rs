@@ -147,17 +147,17 @@ mod tests {
                 quantile_loss: [1.0, 1.0],
             });
         }
-        rows[2].weekly.as_mut().unwrap().over_median[1] = -0.2;
+        rows[2].weekly.as_mut().unwrap().over_median[1] = -0.4;
         let text = text(&rows).unwrap();
         for expected in [
             "a                      180       7 |   0.200   0.200 |   0.200   0.000",
-            "mean of the lines      180         |   0.300   0.000 |   0.300   0.000",
+            "mean of the lines      180         |   0.300  -0.100 |   0.300   0.000",
         ] {
             assert!(text.contains(expected), "{text}");
         }
         assert_eq!(
             short_of_the_week(&rows),
-            ["at 180 min: skill 0.000 of the peak's q85 over the median of the last seven days"]
+            ["at 180 min: skill -0.100 of the peak's q85 over the median of the last seven days"]
         );
     }
 }

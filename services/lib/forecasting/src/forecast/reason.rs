@@ -51,8 +51,9 @@ pub fn explain(horizons: &[HorizonForecast], trusts: &[Trust], unit: f64) -> (Ba
     };
     if let Some(gap) = trusts
         .iter()
-        .min_by(|left, right| left.seen().total_cmp(&right.seen()))
-        .filter(|trust| trust.missing > 0)
+        .filter(|trust| trust.seen < 1.0)
+        .min_by(|left, right| left.seen.total_cmp(&right.seen))
+        .map(|trust| trust.window)
     {
         reason += &format!(
             "; {} of {} samples of the last {} min are missing, so it is widened to what this series did before",
