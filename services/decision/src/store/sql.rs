@@ -7,6 +7,7 @@
 
 mod connection;
 mod error;
+mod packing;
 mod rows;
 mod runs;
 mod transaction;

@@ -1,20 +1,24 @@
 //! Values as the tables keep them.
 
 use jiff::Timestamp;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::{Row as _, sqlite::SqliteRow};
 
 use crate::{
-    decide::record::Decision,
+    decide::{
+        input::{Input, State},
+        record::Decision,
+        verdict::Verdict,
+    },
     fleet::{outcome::End, pause::Pause},
-    store::error::StoreError,
+    store::{error::StoreError, sql::packing},
 };
 
 /// The columns of [`decision`], for every query that reads one.
 macro_rules! decision_columns {
     () => {
         "sequence, decision_id, tick_id, target_id, instance_id, decided_at, from_instance_type, verdict, dry_run, \
-         policy_version, input_digest, lease_epoch, pending, outcome, outcome_instance_type, outcome_detail, outcome_at"
+         policy_version, input_digest, lease_epoch, packed, pending, outcome, outcome_instance_type, outcome_detail, outcome_at"
     };
 }
 pub(super) use decision_columns;
@@ -37,7 +41,7 @@ pub(super) fn decision(row: &SqliteRow) -> Result<Decision, StoreError> {
         instance_id: row.try_get("instance_id")?,
         decided_at: time(row.try_get("decided_at")?)?,
         from_instance_type: row.try_get("from_instance_type")?,
-        verdict: document(&row.try_get::<String, _>("verdict")?)?,
+        verdict: verdict(row)?,
         dry_run: row.try_get("dry_run")?,
         policy_version: row.try_get("policy_version")?,
         input_digest: row.try_get("input_digest")?,
@@ -45,6 +49,34 @@ pub(super) fn decision(row: &SqliteRow) -> Result<Decision, StoreError> {
         pending: row.try_get("pending")?,
         end,
     })
+}
+
+/// The columns `verdict` and `packed`.
+pub(super) fn verdict(row: &SqliteRow) -> Result<Verdict, StoreError> {
+    #[derive(Deserialize)]
+    struct Said {
+        verdict: Verdict,
+    }
+    match packing::unpack::<Said>(row)? {
+        Some(said) => Ok(said.verdict),
+        None => document(&row.try_get::<String, _>("verdict")?),
+    }
+}
+
+/// The columns `input`, `state` and `packed`.
+pub(super) fn made_from(row: &SqliteRow) -> Result<(Input, State), StoreError> {
+    #[derive(Deserialize)]
+    struct MadeFrom {
+        input: Input,
+        state: State,
+    }
+    match packing::unpack::<MadeFrom>(row)? {
+        Some(made_from) => Ok((made_from.input, made_from.state)),
+        None => Ok((
+            document(&row.try_get::<String, _>("input")?)?,
+            document(&row.try_get::<String, _>("state")?)?,
+        )),
+    }
 }
 
 pub(super) fn pause(row: &SqliteRow) -> Result<Pause, StoreError> {

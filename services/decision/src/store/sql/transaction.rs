@@ -18,23 +18,18 @@ use crate::{
     store::{
         APPLICATIONS_KEPT, Transaction,
         error::StoreError,
-        sql::{connection::Connection, rows},
+        sql::{connection::Connection, packing, rows},
     },
 };
 
 impl Connection {
     /// Writes a decision after all others; its place.
     async fn append(&mut self, stored: &Stored) -> Result<i64, StoreError> {
-        let Stored {
-            decision,
-            input,
-            state,
-            policy: _,
-        } = stored;
+        let decision = &stored.decision;
         let done = sqlx::query(
             "INSERT INTO decisions (decision_id, tick_id, target_id, instance_id, decided_at, action, from_instance_type,
-                 verdict, dry_run, policy_version, input_digest, lease_epoch, input, state, pending)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                 verdict, dry_run, policy_version, input_digest, lease_epoch, input, state, packed, pending)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, '', ?8, ?9, ?10, ?11, '', '', ?12, ?13)",
         )
         .bind(&decision.decision_id)
         .bind(&decision.tick_id)
@@ -43,13 +38,11 @@ impl Connection {
         .bind(decision.decided_at.as_microsecond())
         .bind(decision.verdict.action.name())
         .bind(&decision.from_instance_type)
-        .bind(rows::json(&decision.verdict)?)
         .bind(decision.dry_run)
         .bind(&decision.policy_version)
         .bind(&decision.input_digest)
         .bind(rows::signed(decision.lease_epoch))
-        .bind(rows::json(input)?)
-        .bind(rows::json(state)?)
+        .bind(packing::pack(stored)?)
         .bind(decision.pending)
         .execute(&mut *self.0)
         .await?;

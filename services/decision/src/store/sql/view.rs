@@ -11,7 +11,6 @@ use crate::{
         input::PendingAction,
         record::{Decision, Stored},
         run::Run,
-        verdict::Verdict,
     },
     fleet::{
         cooldown::{Cooldowns, LastEnd},
@@ -65,17 +64,18 @@ impl View for Connection {
             return Ok(None);
         };
         let row = sqlx::query(
-            "SELECT input, state, document
+            "SELECT packed, input, state, document
              FROM decisions JOIN policies ON policies.version = decisions.policy_version
              WHERE decision_id = ?1",
         )
         .bind(decision_id)
         .fetch_one(&mut *self.0)
         .await?;
+        let (input, state) = rows::made_from(&row)?;
         Ok(Some(Stored {
             decision,
-            input: rows::document(&row.try_get::<String, _>("input")?)?,
-            state: rows::document(&row.try_get::<String, _>("state")?)?,
+            input,
+            state,
             policy: rows::document(&row.try_get::<String, _>("document")?)?,
         }))
     }
@@ -178,7 +178,7 @@ impl View for Connection {
         instance_id: &str,
     ) -> Result<Option<PendingAction>, StoreError> {
         let row = sqlx::query(
-            "SELECT decision_id, target_id, from_instance_type, verdict, decided_at FROM decisions
+            "SELECT decision_id, target_id, from_instance_type, verdict, packed, decided_at FROM decisions
              WHERE pending = 1 AND (target_id = ?1 OR instance_id = ?2)
              ORDER BY target_id = ?1 DESC, sequence LIMIT 1",
         )
@@ -187,7 +187,7 @@ impl View for Connection {
         .fetch_optional(&mut *self.0)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let verdict: Verdict = rows::document(&row.try_get::<String, _>("verdict")?)?;
+        let verdict = rows::verdict(&row)?;
         Ok(Some(PendingAction {
             decision_id: row.try_get("decision_id")?,
             target_id: row.try_get("target_id")?,
