@@ -18,3 +18,4 @@ mod reviews;
 mod standing;
 mod support;
 mod ticks;
+mod warming;

@@ -150,6 +150,12 @@ impl Drop for Scheduler {
 
 impl Scheduler {
     pub async fn start(config: Config, clock: SharedClock) -> Self {
+        let deps = Deps::connect(&config, clock).unwrap();
+        Self::start_with(config, deps).await
+    }
+
+    /// One with another source, say.
+    pub async fn start_with(config: Config, deps: Deps) -> Self {
         let grpc = listener().await;
         let http = listener().await;
         let address = format!("http://{}", grpc.local_addr().unwrap());
@@ -162,7 +168,6 @@ impl Scheduler {
             },
             http,
         };
-        let deps = Deps::connect(&config, clock).unwrap();
         let serving = tokio::spawn(scheduler::serve(config, deps, listeners, shutdown.clone()));
         Self {
             grpc: SchedulerServiceClient::new(channel(&address).unwrap()),
