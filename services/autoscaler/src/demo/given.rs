@@ -26,6 +26,17 @@ const HEEDED: [&str; 14] = [
     "scheduler.prometheus.step_seconds",
 ];
 
+/// What the demo runs with where nothing else is heeded.
+fn below() -> serde_json::Value {
+    serde_json::json!({
+        // A day begins without a past that could be reviewed.
+        "policy": {"strategy": "threshold"},
+        // The day is over in two minutes; what the loop would do is what is to be seen.
+        "actuator": {"limits": {"instance_per_day": 0, "fleet_per_day": 0}},
+        "scheduler": {"prometheus": {"window_seconds": 172_800}},
+    })
+}
+
 /// A configuration, as far as it is heeded.
 pub struct Given {
     heeded: Settings,
@@ -41,7 +52,9 @@ impl Given {
     pub fn of(settings: &Settings) -> Result<Self, ConfigError> {
         Configuration::read(settings)?;
         let (heeded, left_out) = settings.at_or_below(&HEEDED)?;
-        let base = Configuration::read(&heeded)?;
+        // JSON is YAML.
+        let below = Settings::from_yaml_text(&below().to_string())?;
+        let base = Configuration::read(&below.overlaid(heeded.clone()))?;
         Ok(Self {
             heeded,
             left_out,
@@ -65,12 +78,6 @@ impl Given {
         prometheus_url: &str,
         folder: &Path,
     ) -> Result<Configuration, ConfigError> {
-        let below = serde_json::json!({
-            // A day begins without a past that could be reviewed.
-            "policy": {"strategy": "threshold"},
-            // The day is over in two minutes; what the loop would do is what is to be seen.
-            "actuator": {"limits": {"instance_per_day": 0, "fleet_per_day": 0}},
-        });
         let targets: Vec<_> = machines
             .iter()
             .map(|machine| {
@@ -97,8 +104,7 @@ impl Given {
                 "targets": targets,
             },
         });
-        // JSON is YAML.
-        let settings = Settings::from_yaml_text(&below.to_string())?
+        let settings = Settings::from_yaml_text(&below().to_string())?
             .overlaid(self.heeded.clone())
             .overlaid(Settings::from_yaml_text(&above.to_string())?);
         Configuration::read(&settings)

@@ -168,7 +168,12 @@ impl Config {
     /// # Errors
     /// The first key that is wrong.
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
-        let config: Self = settings.section("scheduler")?;
+        let mut config: Self = settings.section("scheduler")?;
+        if !settings.sets("scheduler.prometheus.window_seconds") {
+            let step_seconds = config.prometheus.step_seconds;
+            config.prometheus.window_seconds =
+                PrometheusConfig::default_window_seconds(step_seconds);
+        }
         config.validate().map_err(|error| settings.placed(error))?;
         Ok(config)
     }

@@ -64,7 +64,8 @@ pub struct PrometheusConfig {
     /// Seconds between scrapes of the exporters, at most: `$range` is the longer of a step and a scrape, and of four
     /// scrapes. Default 60.
     pub scrape_interval_seconds: u32,
-    /// Seconds of history to read. Default 172800, two days; at most 90,000 steps.
+    /// Seconds of history to read. Default 1209600, 14 days; at a step shorter than 300 s as many steps as that, two days at
+    /// the least. At most 90,000 steps.
     pub window_seconds: u32,
     /// Fewer CPU samples than this are no basis for anything. Default 3.
     pub min_samples: u32,
@@ -77,6 +78,11 @@ pub struct PrometheusConfig {
     /// Queries in flight; at one central Prometheus 8 at most. Default 32.
     pub concurrency: u32,
 }
+
+/// What reviews rest on.
+const DEFAULT_WINDOW_SECONDS: u32 = 14 * 86_400;
+/// What forecasts want.
+const LEAST_DEFAULT_WINDOW_SECONDS: u32 = 2 * 86_400;
 
 impl Default for PrometheusConfig {
     fn default() -> Self {
@@ -100,7 +106,7 @@ impl Default for PrometheusConfig {
             memory_total_query: expressions::MEMORY_TOTAL_BYTES.to_owned(),
             step_seconds: 300,
             scrape_interval_seconds: 60,
-            window_seconds: 172_800,
+            window_seconds: DEFAULT_WINDOW_SECONDS,
             min_samples: 3,
             warm_up_seconds: 120,
             timeout_seconds: 10,
@@ -141,6 +147,15 @@ pub enum Address {
 }
 
 impl PrometheusConfig {
+    /// The history that is read where nobody says how much: what two weeks have at 300 s is kept at a shorter step, too.
+    pub fn default_window_seconds(step_seconds: u32) -> u32 {
+        let as_many = step_seconds.saturating_mul(DEFAULT_WINDOW_SECONDS / 300);
+        let most = step_seconds.saturating_mul(MOST_POINTS - 1);
+        as_many
+            .clamp(LEAST_DEFAULT_WINDOW_SECONDS, DEFAULT_WINDOW_SECONDS)
+            .min(most)
+    }
+
     /// One of the expressions as it is asked for, but for the targets.
     pub fn in_range(&self, expression: &str) -> String {
         let range = expressions::range_seconds(self.step_seconds, self.scrape_interval_seconds);

@@ -117,7 +117,12 @@ impl World {
             .collect();
         let section = format!("{}\n{lines}", section.join("\n"));
         let yaml = format!("scheduler:\n  {}\n", section.trim().replace('\n', "\n  "));
-        Config::read(&Settings::from_yaml_text(&yaml).unwrap()).unwrap()
+        let mut config = Config::read(&Settings::from_yaml_text(&yaml).unwrap()).unwrap();
+        if !lines.contains("window_seconds") {
+            // A fortnight of samples would slow every test, and show no more.
+            config.prometheus.window_seconds = 172_800;
+        }
+        config
     }
 
     /// Whether the actuator says that it serves.
