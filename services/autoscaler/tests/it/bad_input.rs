@@ -396,6 +396,7 @@ async fn what_is_wrong_around_it_is_named_and_nothing_is_scaled() {
             ("scheduler", section),
             ("predictor", predictor),
             ("actuator", "dry_run: false\nallow_public_ip_change: true"),
+            ("policy", "strategy: threshold"),
         ];
         Autoscaler::configure(folder, name, &sections).with_aws(&moto.url)
     };

@@ -188,8 +188,10 @@ async fn two_clients_call_every_method_by_reflection() {
             // `buf curl` exits with the code shifted left by three.
             let exit = match *code {
                 "OK" => 0,
+                "NOT_FOUND" => 5 << 3,
+                "FAILED_PRECONDITION" => 9 << 3,
                 "ABORTED" => 10 << 3,
-                _ => 5 << 3,
+                other => panic!("the code {other} has no number here"),
             };
             buf_curl(&servers, &["--data", &data, &url], exit);
         }

@@ -6,6 +6,7 @@
 //! Invariant: SQL stands in this file and below it, nowhere else.
 
 mod connection;
+mod documents;
 mod error;
 mod packing;
 mod rows;

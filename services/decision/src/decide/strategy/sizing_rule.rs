@@ -191,7 +191,7 @@ impl Seen<'_> {
             None => "unknown".to_owned(),
         };
         format!(
-            "CPU {:.1} % on {} ({} vCPU): {} is {}, {} is {}, the last resize is {} ago",
+            "CPU {:.1} % on {} ({} vCPU): {} is {}, {} is {}, {}",
             self.observation.cpu_percent,
             self.case.input.instance_type,
             self.capacity,
@@ -200,8 +200,11 @@ impl Seen<'_> {
             fit.down.words(),
             number(fit.down.of(self.past)),
             match steps_since_resize(self.case) {
-                u32::MAX => "not known to be".to_owned(),
-                steps => text::duration(u64::from(steps) * u64::from(step::SECONDS)),
+                u32::MAX => "no resize is known".to_owned(),
+                steps => format!(
+                    "the last resize is {} ago",
+                    text::duration(u64::from(steps) * u64::from(step::SECONDS))
+                ),
             }
         )
     }

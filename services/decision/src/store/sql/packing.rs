@@ -8,7 +8,7 @@ use sqlx::{Row as _, sqlite::SqliteRow};
 
 use crate::{
     decide::record::Stored,
-    store::{error::StoreError, sql::rows},
+    store::{error::StoreError, sql::documents},
 };
 
 /// No document is longer, whatever a damaged one claims, bytes.
@@ -23,7 +23,7 @@ struct Document<V, I, S> {
 
 /// The column `packed`.
 pub(super) fn pack(stored: &Stored) -> Result<Vec<u8>, StoreError> {
-    let json = rows::json(&Document {
+    let json = documents::write(&Document {
         verdict: &stored.decision.verdict,
         input: &stored.input,
         state: &stored.state,
@@ -47,5 +47,5 @@ pub(super) fn unpack<T: DeserializeOwned>(row: &SqliteRow) -> Result<Option<T>, 
         .map_err(|error| {
             StoreError::Damaged(format!("a stored document can't be unpacked: {error}"))
         })?;
-    rows::document(&json).map(Some)
+    documents::read(&json).map(Some)
 }

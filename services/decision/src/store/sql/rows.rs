@@ -1,7 +1,7 @@
 //! Values as the tables keep them.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, de::DeserializeOwned};
 use sqlx::{Row as _, sqlite::SqliteRow};
 
 use crate::{
@@ -11,7 +11,10 @@ use crate::{
         verdict::Verdict,
     },
     fleet::{outcome::End, pause::Pause},
-    store::{error::StoreError, sql::packing},
+    store::{
+        error::StoreError,
+        sql::{documents, packing},
+    },
 };
 
 /// The columns of [`decision`], for every query that reads one.
@@ -59,7 +62,7 @@ pub(super) fn verdict(row: &SqliteRow) -> Result<Verdict, StoreError> {
     }
     match packing::unpack::<Said>(row)? {
         Some(said) => Ok(said.verdict),
-        None => document(&row.try_get::<String, _>("verdict")?),
+        None => documents::read(&row.try_get::<String, _>("verdict")?),
     }
 }
 
@@ -73,8 +76,8 @@ pub(super) fn made_from(row: &SqliteRow) -> Result<(Input, State), StoreError> {
     match packing::unpack::<MadeFrom>(row)? {
         Some(made_from) => Ok((made_from.input, made_from.state)),
         None => Ok((
-            document(&row.try_get::<String, _>("input")?)?,
-            document(&row.try_get::<String, _>("state")?)?,
+            documents::read(&row.try_get::<String, _>("input")?)?,
+            documents::read(&row.try_get::<String, _>("state")?)?,
         )),
     }
 }
@@ -109,16 +112,6 @@ pub(super) fn unsigned<T: TryFrom<i64>>(value: i64) -> Result<T, StoreError> {
 /// Epochs fit: requests with larger ones are refused.
 pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-pub(super) fn document<T: DeserializeOwned>(json: &str) -> Result<T, StoreError> {
-    serde_json::from_str(json)
-        .map_err(|error| StoreError::Damaged(format!("a stored document can't be read: {error}")))
-}
-
-pub(super) fn json(value: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value)
-        .map_err(|error| StoreError::Damaged(format!("a document can't be written: {error}")))
 }
 
 /// An enum by its stored name.

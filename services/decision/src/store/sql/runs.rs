@@ -13,6 +13,7 @@ use crate::{
         error::StoreError,
         sql::{
             connection::Connection,
+            documents,
             rows::{self, decision_columns},
         },
     },
@@ -175,7 +176,7 @@ impl Connection {
         .bind(target_id)
         .bind(run.tail.as_slice())
         .bind(run.count() as i64)
-        .bind(rows::json(&run.extremes)?)
+        .bind(documents::write(&run.extremes)?)
         .bind(run.packed())
         .execute(&mut *self.0)
         .await?;
@@ -198,7 +199,7 @@ fn run(row: &SqliteRow) -> Result<Run, StoreError> {
     let damaged = || StoreError::Damaged("a run of holds can't be read".to_owned());
     let tail: Vec<u8> = row.try_get("tail")?;
     let tail = Tail::try_from(tail).map_err(|_| damaged())?;
-    let extremes = rows::document(&row.try_get::<String, _>("extremes")?)?;
+    let extremes = documents::read(&row.try_get::<String, _>("extremes")?)?;
     let moments: Vec<u8> = row.try_get("moments")?;
     Run::unpacked(tail, extremes, &moments).ok_or_else(damaged)
 }

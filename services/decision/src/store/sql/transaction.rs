@@ -18,7 +18,7 @@ use crate::{
     store::{
         APPLICATIONS_KEPT, Transaction,
         error::StoreError,
-        sql::{connection::Connection, packing, rows},
+        sql::{connection::Connection, documents, packing, rows},
     },
 };
 
@@ -141,8 +141,8 @@ impl Transaction for Connection {
         )
         .bind(target_id)
         .bind(guide.reviewed_at.as_microsecond())
-        .bind(rows::json(guide)?)
-        .bind(rows::json(review)?)
+        .bind(documents::write(guide)?)
+        .bind(documents::write(review)?)
         .execute(&mut *self.0)
         .await?;
         Ok(())
@@ -181,7 +181,7 @@ impl Transaction for Connection {
             "INSERT INTO policies (version, document, first_used) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
         )
         .bind(version)
-        .bind(rows::json(policy)?)
+        .bind(documents::write(policy)?)
         .bind(now.as_microsecond())
         .execute(&mut *self.0)
         .await?;

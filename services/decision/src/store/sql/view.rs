@@ -24,6 +24,7 @@ use crate::{
         error::StoreError,
         sql::{
             connection::Connection,
+            documents,
             rows::{self, decision_columns},
         },
     },
@@ -76,7 +77,7 @@ impl View for Connection {
             decision,
             input,
             state,
-            policy: rows::document(&row.try_get::<String, _>("document")?)?,
+            policy: documents::read(&row.try_get::<String, _>("document")?)?,
         }))
     }
 
@@ -253,7 +254,7 @@ impl View for Connection {
             .bind(target_id)
             .fetch_optional(&mut *self.0)
             .await?;
-        row.map(|row| rows::document(&row.try_get::<String, _>(0)?))
+        row.map(|row| documents::read(&row.try_get::<String, _>(0)?))
             .transpose()
     }
 
@@ -262,7 +263,7 @@ impl View for Connection {
             .bind(target_id)
             .fetch_optional(&mut *self.0)
             .await?;
-        row.map(|row| rows::document(&row.try_get::<String, _>(0)?))
+        row.map(|row| documents::read(&row.try_get::<String, _>(0)?))
             .transpose()
     }
 
@@ -294,7 +295,7 @@ impl View for Connection {
         let Some(row) = row else { return Ok(None) };
         Ok(Some(Applied {
             version: row.try_get("version")?,
-            policy: rows::document(&row.try_get::<String, _>("document")?)?,
+            policy: documents::read(&row.try_get::<String, _>("document")?)?,
             at: rows::time(row.try_get("applied_at")?)?,
         }))
     }
