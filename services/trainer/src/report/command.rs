@@ -111,7 +111,7 @@ pub fn run(args: &EvaluateArgs, folders: &[PathBuf]) -> anyhow::Result<Evaluated
         }
         model.comparison = reference
             .as_ref()
-            .map(|reference| Comparison::new(&model, reference));
+            .map(|reference| Comparison::new(&model.rows, &model.pooled, &model.stated, reference));
         models.push(model);
     }
     let report = Report { models };

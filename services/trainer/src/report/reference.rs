@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     bounds,
-    model::ModelReport,
-    reliability,
+    reliability::{self, Stated},
     rows::{Row, find},
     weekly,
 };
@@ -83,9 +82,8 @@ impl ReferenceRow {
 }
 
 impl Comparison {
-    /// `model` against `reference`.
-    pub fn new(model: &ModelReport, reference: &Reference) -> Self {
-        let rows = &model.rows;
+    /// A model's `rows`, those of all sources together, and the probabilities that it stated, against `reference`.
+    pub fn new(rows: &[Row], pooled: &[Row], stated: &[Stated], reference: &Reference) -> Self {
         let mut figures = Vec::new();
         for wanted in &reference.rows {
             let source = wanted.scored_as();
@@ -130,8 +128,8 @@ impl Comparison {
             mean_more: known.iter().sum::<f64>() / known.len() as f64,
             figures,
             worse_than_naive: bounds::worse_than_naive(rows),
-            coverage_outside: bounds::coverage_outside(&model.pooled),
-            unreliable: reliability::unreliable(&model.stated),
+            coverage_outside: bounds::coverage_outside(pooled),
+            unreliable: reliability::unreliable(stated),
             short_of_the_week: weekly::short_of_the_week(rows),
         }
     }
@@ -224,7 +222,11 @@ impl Comparison {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::testing::model;
+    use crate::report::{model::ModelReport, testing::model};
+
+    fn compared(model: &ModelReport, reference: &Reference) -> Comparison {
+        Comparison::new(&model.rows, &model.pooled, &model.stated, reference)
+    }
 
     fn reference(mae_skill: f64) -> Reference {
         let text = format!(
@@ -239,13 +241,13 @@ mod tests {
     fn each_figure_is_compared_and_each_demand_judged() {
         // Skills of 0.5 everywhere.
         let model = model("m", &[("a", 900, 1.0)]);
-        let met = Comparison::new(&model, &reference(0.5));
+        let met = compared(&model, &reference(0.5));
         assert!(met.figures.iter().all(|figure| figure.reached), "{met:?}");
         assert!(met.mean_more.abs() < 1e-9);
         assert_eq!(met.not_met(), 0);
         assert!(!met.text().contains("NOT MET"), "{}", met.text());
 
-        let missed = Comparison::new(&model, &reference(0.51));
+        let missed = compared(&model, &reference(0.51));
         assert_eq!(missed.not_met(), 1);
         let missed = missed.text();
         for expected in [
@@ -260,7 +262,7 @@ mod tests {
 
     #[test]
     fn what_the_data_lacks_is_not_reached() {
-        let none = Comparison::new(&model("m", &[("b", 900, 1.0)]), &reference(0.5));
+        let none = compared(&model("m", &[("b", 900, 1.0)]), &reference(0.5));
         assert!(none.figures.iter().all(|figure| !figure.reached));
         assert!(none.text().contains("0 of 3"));
         assert_eq!(none.not_met(), 1);
@@ -270,7 +272,7 @@ mod tests {
     fn their_grid_is_compared_with_ours_on_the_same() {
         let mut reference = reference(0.5);
         reference.rows[0].step_seconds = Some(300);
-        let of = |source: &str| Comparison::new(&model("m", &[(source, 900, 1.0)]), &reference);
+        let of = |source: &str| compared(&model("m", &[(source, 900, 1.0)]), &reference);
         assert!(!of("a").figures[0].reached);
         assert!(of("a at 300 s").figures[0].reached);
     }

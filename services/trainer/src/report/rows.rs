@@ -3,8 +3,9 @@
 use forecasting::naive::Naive;
 use serde::Serialize;
 
-use super::weekly::WeeklyRow;
-use crate::score::{self, OutputScore, Score, SeriesScore, reliability::Tenth};
+use crate::score::{
+    self, OutputScore, Score, SeriesScore, reliability::Tenth, weekly::WeeklyScore,
+};
 
 /// One source at one horizon. Errors, losses and widths are means, in percent of capacity. Skill is 1 - loss over that
 /// of the reference named; null when the reference made no error.
@@ -86,6 +87,28 @@ pub struct QuantileRow {
     pub skill_model_alone: f64,
     /// Share of outcomes at or below it.
     pub coverage: f64,
+}
+
+/// Skills at q50 and q85: 1 - pinball loss over that of the reference named.
+#[derive(Clone, Debug, Serialize)]
+pub struct WeeklyRow {
+    pub forecasts: u64,
+    /// Against the median of the week, whichever the quantile.
+    pub over_median: [f64; 2],
+    /// Against the same quantile of the week.
+    pub over_quantile: [f64; 2],
+}
+
+impl WeeklyRow {
+    /// `None` when nothing was scored.
+    pub fn new(score: &WeeklyScore) -> Option<Self> {
+        let skill = |losses: [f64; 2]| [0, 1].map(|at| Score::skill(score.loss[at], losses[at]));
+        (score.count > 0).then(|| Self {
+            forecasts: score.count,
+            over_median: skill(score.median_loss),
+            over_quantile: skill(score.quantile_loss),
+        })
+    }
 }
 
 /// One series at one horizon.

@@ -1,37 +1,10 @@
-//! Peaks over hours against the last week, as rows and as text.
+//! Peaks over hours against the last week, as text, and judged.
 
-use serde::Serialize;
-
-use super::rows::Row;
-use crate::score::{
-    Score,
-    weekly::{QUANTILES, WeeklyScore},
-};
+use super::rows::{Row, WeeklyRow};
+use crate::score::weekly::QUANTILES;
 
 /// The skill that peaks over hours must have over the median of the week, averaged over sources.
 pub const LEAST_SKILL: f64 = 0.05;
-
-/// Skills at q50 and q85: 1 - pinball loss over that of the reference named.
-#[derive(Clone, Debug, Serialize)]
-pub struct WeeklyRow {
-    pub forecasts: u64,
-    /// Against the median of the week, whichever the quantile.
-    pub over_median: [f64; 2],
-    /// Against the same quantile of the week.
-    pub over_quantile: [f64; 2],
-}
-
-impl WeeklyRow {
-    /// `None` when nothing was scored.
-    pub fn new(score: &WeeklyScore) -> Option<Self> {
-        let skill = |losses: [f64; 2]| [0, 1].map(|at| Score::skill(score.loss[at], losses[at]));
-        (score.count > 0).then(|| Self {
-            forecasts: score.count,
-            over_median: skill(score.median_loss),
-            over_quantile: skill(score.quantile_loss),
-        })
-    }
-}
 
 /// Means over sources, by horizon.
 struct Mean {
@@ -128,7 +101,7 @@ pub fn text(rows: &[Row]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::testing::model;
+    use crate::{report::testing::model, score::weekly::WeeklyScore};
 
     #[test]
     fn skills_over_the_week_are_shown_and_judged() {
