@@ -163,17 +163,16 @@ impl Score {
         for (sum, naive) in self.naive_errors.iter_mut().zip(scored.naive) {
             *sum += (level - naive).abs();
         }
-        self.level
-            .add(level, served.level, model.level, reference.level);
-        self.peak.add(peak, served.peak, model.peak, reference.peak);
-        for (output, row, actual) in [
-            (&mut self.level, served.level, level),
-            (&mut self.peak, served.peak, peak),
-        ] {
-            let quantiles: Vec<f64> = output.quantiles.iter().map(|sums| sums.quantile).collect();
-            let thresholds = scored.thresholds;
-            output.reliability.add(&quantiles, row, thresholds, actual);
-        }
+        let thresholds = scored.thresholds;
+        self.level.add(
+            level,
+            served.level,
+            model.level,
+            reference.level,
+            thresholds,
+        );
+        self.peak
+            .add(peak, served.peak, model.peak, reference.peak, thresholds);
     }
 
     /// Adds the forecasts of `other`.
@@ -253,7 +252,16 @@ impl Score {
 }
 
 impl OutputScore {
-    fn add(&mut self, actual: f64, served: &[f64], model: &[f64], reference: &[f64]) {
+    fn add(
+        &mut self,
+        actual: f64,
+        served: &[f64],
+        model: &[f64],
+        reference: &[f64],
+        thresholds: &[f64],
+    ) {
+        let quantiles: Vec<f64> = self.quantiles.iter().map(|sums| sums.quantile).collect();
+        self.reliability.add(&quantiles, served, thresholds, actual);
         let width = |row: &[f64]| {
             let [low, high] = INTERVAL.map(|q| {
                 let above = self

@@ -246,7 +246,8 @@ impl Client {
             at: at.map(to_proto),
             ..ExplainDecisionRequest::default()
         };
-        if is_decision_id(&decision) {
+        // No target has such a name but on purpose.
+        if decision.parse::<uuid::fmt::Hyphenated>().is_ok() {
             request.decision_id = decision;
         } else {
             // One that was taken out of the configuration has a history all the same.
@@ -310,16 +311,6 @@ impl Client {
             .await;
         status.ok()?.into_inner().standing
     }
-}
-
-/// A UUID; no target has such a name but on purpose.
-fn is_decision_id(text: &str) -> bool {
-    let groups: Vec<&str> = text.split('-').collect();
-    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && groups
-            .concat()
-            .chars()
-            .all(|digit| digit.is_ascii_hexdigit())
 }
 
 /// Why, and how many holds in a row had the same reason.

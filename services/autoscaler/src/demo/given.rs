@@ -39,6 +39,7 @@ fn below() -> serde_json::Value {
 
 /// A configuration, as far as it is heeded.
 pub struct Given {
+    /// Over what the demo runs with where nothing else is.
     heeded: Settings,
     /// Keys that are set and mean nothing here.
     pub left_out: Vec<String>,
@@ -53,8 +54,8 @@ impl Given {
         Configuration::read(settings)?;
         let (heeded, left_out) = settings.at_or_below(&HEEDED)?;
         // JSON is YAML.
-        let below = Settings::from_yaml_text(&below().to_string())?;
-        let base = Configuration::read(&below.overlaid(heeded.clone()))?;
+        let heeded = Settings::from_yaml_text(&below().to_string())?.overlaid(heeded);
+        let base = Configuration::read(&heeded)?;
         Ok(Self {
             heeded,
             left_out,
@@ -104,10 +105,8 @@ impl Given {
                 "targets": targets,
             },
         });
-        let settings = Settings::from_yaml_text(&below().to_string())?
-            .overlaid(self.heeded.clone())
-            .overlaid(Settings::from_yaml_text(&above.to_string())?);
-        Configuration::read(&settings)
+        let above = Settings::from_yaml_text(&above.to_string())?;
+        Configuration::read(&self.heeded.clone().overlaid(above))
     }
 }
 

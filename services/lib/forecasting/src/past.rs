@@ -153,11 +153,9 @@ fn misses(
             .map(|(judged, said)| judged.came[output] - said[index])
             .collect();
         all.sort_unstable_by(f64::total_cmp);
-        let outwards = quantile::of_sorted(&all, *q) * (q - 0.5).signum();
-        match outwards > 0.0 && *q != 0.5 {
-            true => outwards * (q - 0.5).signum(),
-            false => 0.0,
-        }
+        let missed = quantile::of_sorted(&all, *q);
+        let is_outwards = missed * (q - 0.5) > 0.0;
+        if is_outwards { missed } else { 0.0 }
     };
     quantiles.iter().enumerate().map(miss).collect()
 }

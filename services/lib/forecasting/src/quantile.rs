@@ -34,41 +34,44 @@ pub struct Weighted<'a> {
 /// contradict each other the mixture is wide, which a mean of their quantiles would not be.
 pub fn pool(levels: &[f64], rows: &[Weighted<'_>]) -> Vec<f64> {
     let sum: f64 = rows.iter().map(|row| row.weight).sum();
-    let all = || rows.iter().flat_map(|row| row.row.iter().copied());
-    let lowest = all().fold(f64::INFINITY, f64::min);
-    let highest = all().fold(f64::NEG_INFINITY, f64::max);
-    let below = |value: f64| -> f64 {
+    let mixed = |passed: fn(&f64, f64) -> bool, value: f64| -> f64 {
         let weighted = rows
             .iter()
-            .map(|row| row.weight * probability(levels, row.row, value));
+            .map(|row| row.weight * probability(levels, row.row, value, passed));
         weighted.sum::<f64>() / sum
     };
+    // Between the values of the rows the mixture's distribution function is a straight line; at them it may jump.
+    let mut knots: Vec<f64> = rows.iter().flat_map(|row| row.row).copied().collect();
+    knots.sort_unstable_by(f64::total_cmp);
+    knots.dedup();
+    let at_or_below: Vec<f64> = knots
+        .iter()
+        .map(|value| mixed(|known, value| *known <= value, *value))
+        .collect();
     let quantile = |q: &f64| {
         // Rounding of the sum must not push an exact quantile up.
         let q = q - 1e-9;
-        let (mut low, mut high) = (lowest, highest);
-        if below(low) >= q {
-            return low;
+        let reached = at_or_below.partition_point(|probability| *probability < q);
+        let Some(high) = knots.get(reached).or(knots.last()).copied() else {
+            return f64::NAN;
+        };
+        let Some(before) = reached.checked_sub(1) else {
+            return high;
+        };
+        let (low, from) = (knots[before], at_or_below[before]);
+        let to = mixed(|known, value| *known < value, high);
+        match to > q {
+            true => (low + (high - low) * (q - from) / (to - from)).min(high),
+            false => high,
         }
-        for _ in 0..BISECTIONS {
-            let middle = f64::midpoint(low, high);
-            match below(middle) >= q {
-                true => high = middle,
-                false => low = middle,
-            }
-        }
-        high
     };
     levels.iter().map(quantile).collect()
 }
 
-/// Halvings of the range that a pooled quantile is searched in: to a billionth of it.
-const BISECTIONS: u32 = 30;
-
-/// The probability of a value at or below `value` where `values` are the quantiles at `levels`; what lies beyond the
-/// outermost ones is taken to lie at them.
-fn probability(levels: &[f64], values: &[f64], value: f64) -> f64 {
-    let above = values.partition_point(|known| *known <= value);
+/// The probability of the values that `passed` says lie before `value`, where `values` are the quantiles at `levels`;
+/// what lies beyond the outermost ones is taken to lie at them.
+fn probability(levels: &[f64], values: &[f64], value: f64, passed: fn(&f64, f64) -> bool) -> f64 {
+    let above = values.partition_point(|known| passed(known, value));
     match (above.checked_sub(1), values.get(above)) {
         (None, _) => 0.0,
         (Some(_), None) => 1.0,
@@ -177,7 +180,37 @@ mod tests {
         assert!((pinball(0.9, 20.0, 10.0) - 1.0).abs() < 1e-12);
     }
 
+    fn row() -> impl Strategy<Value = Vec<f64>> {
+        // Some are equal: there the distribution jumps.
+        prop::collection::vec((0..40_u8).prop_map(f64::from), 5).prop_map(|mut row| {
+            row.sort_unstable_by(f64::total_cmp);
+            row
+        })
+    }
+
     proptest! {
+        #[test]
+        fn a_pooled_quantile_is_the_least_value_that_so_much_lies_at_or_below(
+            rows in prop::collection::vec((0.01..1.0_f64, row()), 1..6),
+        ) {
+            let levels = [0.05, 0.25, 0.5, 0.75, 0.95];
+            let weighted: Vec<Weighted<'_>> = rows
+                .iter()
+                .map(|(weight, row)| Weighted { weight: *weight, row })
+                .collect();
+            let pooled = pool(&levels, &weighted);
+            prop_assert!(pooled.is_sorted());
+            let sum: f64 = rows.iter().map(|(weight, _)| weight).sum();
+            let below = |value: f64| -> f64 {
+                let of = |row: &[f64]| probability(&levels, row, value, |known, value| *known <= value);
+                rows.iter().map(|(weight, row)| weight * of(row)).sum::<f64>() / sum
+            };
+            for (level, value) in levels.iter().zip(pooled) {
+                prop_assert!(below(value + 1e-6) >= level - 1e-6, "{level} at {value}");
+                prop_assert!(below(value - 1e-6) <= level + 1e-6, "{level} at {value}");
+            }
+        }
+
         #[test]
         fn repaired_rows_are_valid(mut values in prop::collection::vec(-1e9..1e9_f64, 0..12), capacity in 0.1..1e6_f64) {
             repair(&mut values, capacity);

@@ -34,8 +34,8 @@ pub struct Bounds {
     pub timeout_seconds: u32,
     /// Of an answer, after decompression.
     pub max_body_bytes: u64,
-    /// Queries at the same time. The answers of all of them take no more than [`SMALL_BODY`] each, and [`LARGE_BODIES`] of
-    /// them `max_body_bytes`, until they are read.
+    /// Queries at the same time. Until they are read, the answers of all of them take no more than 8 MiB each, and those of
+    /// two of them `max_body_bytes`.
     pub in_flight: usize,
 }
 

@@ -16,7 +16,8 @@ use common::{
 use serde::{Deserialize, Serialize};
 
 use crate::sources::{
-    cloudwatch::settings::CloudWatchConfig, prometheus::settings::PrometheusConfig,
+    cloudwatch::settings::CloudWatchConfig,
+    prometheus::settings::{DEFAULT_WINDOW_SECONDS, PrometheusConfig},
 };
 use check::{base_url, seconds, within};
 
@@ -24,8 +25,6 @@ const MOST_ID_CHARACTERS: usize = 256;
 const DAY_SECONDS: u32 = 86_400;
 /// A week, and a day before it in which each rule finds its place.
 const LEAST_REVIEWED_SECONDS: u32 = 8 * DAY_SECONDS;
-/// What the figures of `docs/SIZING.md` rest on.
-const ADVISED_SECONDS: u32 = 14 * DAY_SECONDS;
 
 /// Section `scheduler`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -128,7 +127,7 @@ impl Window {
             self.key,
             format!(
                 "{} is little for the strategy `adaptive`, which chooses by what {} days of a machine's past would have cost: \
-                 write {ADVISED_SECONDS} (14 days), where the source of metrics keeps them, or at least {LEAST_REVIEWED_SECONDS}",
+                 write {DEFAULT_WINDOW_SECONDS} (14 days), where the source of metrics keeps them, or at least {LEAST_REVIEWED_SECONDS}",
                 self.seconds,
                 LEAST_REVIEWED_SECONDS / DAY_SECONDS
             ),
@@ -322,6 +321,23 @@ mod tests {
         assert_eq!(config.prometheus.address, Address::Public);
         assert_eq!(config.targets[0].ladder.len(), 2);
         assert_eq!(read("run_clock: true").unwrap().tick_interval_seconds, 300);
+    }
+
+    #[test]
+    fn two_weeks_are_read_or_as_many_steps_and_never_more_than_may_be() {
+        for (step, expected) in [
+            (1, 89_999),
+            (2, 172_800),
+            (15, 172_800),
+            (60, 241_920),
+            (300, 1_209_600),
+            (600, 1_209_600),
+        ] {
+            let read = read(&format!("prometheus: {{step_seconds: {step}}}")).unwrap();
+            assert_eq!(read.prometheus.window_seconds, expected, "{step}");
+        }
+        let own = read("prometheus: {step_seconds: 60, window_seconds: 7200}").unwrap();
+        assert_eq!(own.prometheus.window_seconds, 7_200);
     }
 
     #[test]

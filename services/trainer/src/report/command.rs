@@ -111,7 +111,7 @@ pub fn run(args: &EvaluateArgs, folders: &[PathBuf]) -> anyhow::Result<Evaluated
         }
         model.comparison = reference
             .as_ref()
-            .map(|reference| Comparison::new(&model.rows, &model.pooled, &model.stated, reference));
+            .map(|reference| Comparison::new(&model.rows, &model.pooled, reference));
         models.push(model);
     }
     let report = Report { models };
@@ -127,7 +127,7 @@ pub fn run(args: &EvaluateArgs, folders: &[PathBuf]) -> anyhow::Result<Evaluated
             1 => String::new(),
             _ => format!("{} ", letter(index)),
         };
-        parts.push(format!("{which}{}", reliability::text(&model.stated)));
+        parts.push(format!("{which}{}", reliability::text(&model.pooled)));
         if let Some(weekly) = weekly::text(&model.rows) {
             parts.push(format!("{which}{weekly}"));
         }

@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use super::{
     reference::Comparison,
-    reliability::Stated,
     rows::{Row, SeriesRow, pooled, rows},
 };
 use crate::{
@@ -42,9 +41,6 @@ pub struct ModelReport {
     pub series: Vec<SeriesRow>,
     /// All sources together, by horizon.
     pub pooled: Vec<Row>,
-    /// Probabilities stated, of all sources, by horizon.
-    #[serde(skip)]
-    pub stated: Vec<Stated>,
     /// Against the reference, when there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
@@ -65,7 +61,6 @@ impl ModelReport {
                 .map(SeriesRow::new)
                 .collect(),
             pooled: pooled(scores),
-            stated: Stated::new(scores),
             comparison: None,
         }
     }

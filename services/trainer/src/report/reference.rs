@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    bounds,
-    reliability::{self, Stated},
+    bounds, reliability,
     rows::{Row, find},
     weekly,
 };
@@ -82,8 +81,8 @@ impl ReferenceRow {
 }
 
 impl Comparison {
-    /// A model's `rows`, those of all sources together, and the probabilities that it stated, against `reference`.
-    pub fn new(rows: &[Row], pooled: &[Row], stated: &[Stated], reference: &Reference) -> Self {
+    /// A model's `rows`, and those of all sources together, against `reference`.
+    pub fn new(rows: &[Row], pooled: &[Row], reference: &Reference) -> Self {
         let mut figures = Vec::new();
         for wanted in &reference.rows {
             let source = wanted.scored_as();
@@ -129,7 +128,7 @@ impl Comparison {
             figures,
             worse_than_naive: bounds::worse_than_naive(rows),
             coverage_outside: bounds::coverage_outside(pooled),
-            unreliable: reliability::unreliable(stated),
+            unreliable: reliability::unreliable(pooled),
             short_of_the_week: weekly::short_of_the_week(rows),
         }
     }
@@ -225,7 +224,7 @@ mod tests {
     use crate::report::{model::ModelReport, testing::model};
 
     fn compared(model: &ModelReport, reference: &Reference) -> Comparison {
-        Comparison::new(&model.rows, &model.pooled, &model.stated, reference)
+        Comparison::new(&model.rows, &model.pooled, reference)
     }
 
     fn reference(mae_skill: f64) -> Reference {

@@ -1,56 +1,20 @@
 //! Stated probabilities against outcomes, as text: all sources together, by horizon.
 
-use crate::score::{SeriesScore, reliability::Reliability};
+use super::{bounds::outputs, rows::Row};
 
 /// As much may what was stated differ from what came, on average over all statements.
 pub const LARGEST_ERROR: f64 = 0.03;
 
-/// Of all sources at one horizon.
-#[derive(Clone, Debug)]
-pub struct Stated {
-    horizon_seconds: u32,
-    level: Reliability,
-    peak: Reliability,
-}
-
-impl Stated {
-    /// By horizon, ascending.
-    pub fn new(scores: &[SeriesScore]) -> Vec<Self> {
-        let mut horizons: Vec<u32> = scores.iter().map(|found| found.horizon_seconds).collect();
-        horizons.sort_unstable();
-        horizons.dedup();
-        let of = |horizon_seconds: u32| {
-            let mut all = Self {
-                horizon_seconds,
-                level: Reliability::default(),
-                peak: Reliability::default(),
-            };
-            for found in scores {
-                if found.horizon_seconds == horizon_seconds {
-                    all.level.merge(&found.score.level.reliability);
-                    all.peak.merge(&found.score.peak.reliability);
-                }
-            }
-            all
-        };
-        horizons.into_iter().map(of).collect()
-    }
-
-    fn outputs(&self) -> [(&'static str, &Reliability); 2] {
-        [("level", &self.level), ("peak", &self.peak)]
-    }
-}
-
-/// Where the mean distance is above [`LARGEST_ERROR`], line by line.
-pub fn unreliable(stated: &[Stated]) -> Vec<String> {
+/// Where the mean distance is above [`LARGEST_ERROR`] in `pooled`, the rows of all sources together, line by line.
+pub fn unreliable(pooled: &[Row]) -> Vec<String> {
     let mut lines = Vec::new();
-    for horizon in stated {
-        for (name, reliability) in horizon.outputs() {
-            let error = reliability.error();
+    for row in pooled {
+        for (name, output) in outputs(row) {
+            let error = output.reliability_error;
             if error > LARGEST_ERROR {
                 lines.push(format!(
                     "{name} at {} min: what was stated is off by {error:.3} on average",
-                    horizon.horizon_seconds / 60
+                    row.minutes()
                 ));
             }
         }
@@ -58,8 +22,8 @@ pub fn unreliable(stated: &[Stated]) -> Vec<String> {
     lines
 }
 
-/// As text: in each tenth of the stated probability, how often it came so.
-pub fn text(stated: &[Stated]) -> String {
+/// The same rows as text: in each tenth of the stated probability, how often it came so.
+pub fn text(pooled: &[Row]) -> String {
     let mut heading = format!("{:<5} {:>3}", "", "min");
     for tenth in 0..10 {
         heading.push_str(&format!(
@@ -73,17 +37,17 @@ pub fn text(stated: &[Stated]) -> String {
             .to_owned(),
         format!("{heading} |    off"),
     ];
-    for horizon in stated {
-        for (name, reliability) in horizon.outputs() {
-            let mut line = format!("{name:<5} {:>3}", horizon.horizon_seconds / 60);
-            for tenth in &reliability.0 {
-                let cell = match tenth.count {
+    for row in pooled {
+        for (name, output) in outputs(row) {
+            let mut line = format!("{name:<5} {:>3}", row.minutes());
+            for tenth in &output.reliability {
+                let cell = match tenth.statements {
                     0 => "-".to_owned(),
-                    count => format!("{:.1}", 100.0 * tenth.came as f64 / count as f64),
+                    _ => format!("{:.1}", 100.0 * tenth.came),
                 };
                 line.push_str(&format!(" {cell:>6}"));
             }
-            lines.push(format!("{line} | {:>6.3}", reliability.error()));
+            lines.push(format!("{line} | {:>6.3}", output.reliability_error));
         }
     }
     lines.join("\n")
@@ -92,7 +56,10 @@ pub fn text(stated: &[Stated]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{report::testing, score::reliability::Tenth};
+    use crate::{
+        report::{rows::pooled, testing},
+        score::{SeriesScore, reliability::Tenth},
+    };
 
     #[test]
     fn tenths_of_all_sources_are_summed_and_judged() {
@@ -108,11 +75,11 @@ mod tests {
             horizon_seconds: 900,
             score: score.clone(),
         };
-        let stated = Stated::new(&[found("a"), found("b")]);
-        let text = text(&stated);
+        let pooled = pooled(&[found("a"), found("b")]);
+        let text = text(&pooled);
         assert!(text.contains("40.0") && text.contains("|  0.150"), "{text}");
         assert_eq!(
-            unreliable(&stated),
+            unreliable(&pooled),
             ["peak at 15 min: what was stated is off by 0.150 on average"]
         );
     }

@@ -54,6 +54,8 @@ pub struct OutputRow {
     pub naive_width: f64,
     /// By tenth of the stated probability.
     pub reliability: Vec<TenthRow>,
+    /// The mean distance of what was stated from what came; null when nothing was stated.
+    pub reliability_error: f64,
     pub quantiles: Vec<QuantileRow>,
 }
 
@@ -191,6 +193,7 @@ impl OutputRow {
             width: output.width / n,
             naive_width: output.naive_width / n,
             reliability: output.reliability.0.iter().map(TenthRow::new).collect(),
+            reliability_error: output.reliability.error(),
             quantiles: output
                 .quantiles
                 .iter()

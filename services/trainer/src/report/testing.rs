@@ -2,7 +2,6 @@
 
 use super::{
     model::ModelReport,
-    reliability::Stated,
     rows::{SeriesRow, pooled, rows},
 };
 use crate::score::{
@@ -60,7 +59,6 @@ pub fn model(path: &str, cells: &[(&str, u32, f64)]) -> ModelReport {
         rows: rows(&scores),
         series: scores.iter().map(SeriesRow::new).collect(),
         pooled: pooled(&scores),
-        stated: Stated::new(&scores),
         comparison: None,
     }
 }

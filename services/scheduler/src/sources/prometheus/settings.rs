@@ -79,8 +79,8 @@ pub struct PrometheusConfig {
     pub concurrency: u32,
 }
 
-/// What reviews rest on.
-const DEFAULT_WINDOW_SECONDS: u32 = 14 * 86_400;
+/// What the figures of `docs/SIZING.md` rest on, seconds.
+pub const DEFAULT_WINDOW_SECONDS: u32 = 14 * 86_400;
 /// What forecasts want.
 const LEAST_DEFAULT_WINDOW_SECONDS: u32 = 2 * 86_400;
 
