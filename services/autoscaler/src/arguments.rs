@@ -63,6 +63,17 @@ pub enum Command {
         #[arg(long)]
         at: Option<jiff::Timestamp>,
     },
+    /// Decides again what was decided, from what was stored with it, by the same policy or by another one
+    #[command(
+        after_help = "Exit codes: 0 decided, 1 without --policy when this version of the program decides otherwise than was decided."
+    )]
+    Replay {
+        /// The decision's id
+        decision: String,
+        /// Configuration whose section `policy` decides, in place of the policy that was in force; read as --config is
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+    },
     /// Forbids actions, for one target or for all; a target has one pause, and the next replaces it
     Pause {
         /// The target, by its name or its instance's id [default: all]

@@ -65,6 +65,7 @@ pub fn main() -> ExitCode {
                     actions,
                 } => client.decisions(target, limit, actions).await,
                 Command::Explain { decision, at } => client.explain(decision, at).await,
+                Command::Replay { decision, policy } => client.replay(decision, policy).await,
                 Command::Pause {
                     target,
                     reason,

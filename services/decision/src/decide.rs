@@ -1,6 +1,7 @@
 //! The decision about one target: from what is known of it to an action, with every check on the way there. Pure; time is
 //! an argument.
 
+pub mod alternatives;
 pub mod case;
 pub mod checks;
 pub mod explain;
@@ -11,6 +12,7 @@ pub mod ladder;
 pub mod outlook;
 pub mod probability;
 pub mod record;
+pub mod replay;
 pub mod run;
 pub mod sizes;
 pub mod strategy;

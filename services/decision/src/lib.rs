@@ -44,6 +44,11 @@ use crate::{
     store::{Store as _, memory::MemoryStore, sql::SqlStore},
 };
 
+/// Values as the messages that stand for them, for who calls the service.
+pub mod messages {
+    pub use crate::api::convert::policy;
+}
+
 /// The pure decision and its values, for who plays recorded days: no service, no store.
 pub mod offline {
     pub use crate::{

@@ -7,6 +7,7 @@ mod limits;
 pub mod publish_document;
 mod recover;
 mod refusals;
+mod replay;
 pub mod resize;
 pub mod resizes;
 pub mod run;

@@ -17,5 +17,6 @@ mod publish_document;
 mod readme;
 mod real_parts;
 mod reflection;
+mod scraped_fleet;
 mod siege;
 mod support;

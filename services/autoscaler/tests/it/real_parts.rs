@@ -246,5 +246,22 @@ async fn a_busy_machine_grows_once_and_a_dry_run_changes_nothing() {
         text.contains("t2.small") && text.contains("t2.medium"),
         "{text}"
     );
+    // It comes out the same again; by a policy that asks for more it does not.
+    let replayed = real.output(&["replay", id]).await;
+    let text = String::from_utf8(replayed.stdout).unwrap();
+    assert!(replayed.status.success(), "{text}");
+    assert!(text.contains("the same, to the letter"), "{text}");
+    let careful = folder.join("careful.yaml");
+    std::fs::write(
+        &careful,
+        "policy: {scale_up_cpu: 100, saturation_seconds: 0}\n",
+    )
+    .unwrap();
+    let replayed = real
+        .output(&["replay", id, "--policy", careful.to_str().unwrap()])
+        .await;
+    let text = String::from_utf8(replayed.stdout).unwrap();
+    assert!(replayed.status.success(), "{text}");
+    assert!(text.contains("hold on t2.small"), "{text}");
     assert_eq!(running.terminate().await, Some(0));
 }

@@ -11,7 +11,9 @@ use proto::{decision::v1 as proto_decision, predictor::v1::SeriesForecast};
 
 use self::fields::one_line;
 pub use self::{
-    from_domain::{decision, input, lease, pause, policy, policy_violations, target_state, told},
+    from_domain::{
+        alternatives, decision, input, lease, pause, policy, policy_violations, target_state, told,
+    },
     sizing::reviewed,
 };
 use crate::{

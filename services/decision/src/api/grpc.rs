@@ -118,6 +118,9 @@ fn refuse(service: &Service, error: &ServiceError) -> Status {
         ServiceError::FutureEpoch { .. } => {
             status::invalid_argument(&[FieldViolation::new("lease_epoch", text)])
         }
+        ServiceError::NotKeptWhole { decision_id, .. } => {
+            status::failed_precondition("NOT_KEPT_WHOLE", decision_id, &text)
+        }
         ServiceError::PolicyOfTheFile => {
             status::failed_precondition("POLICY_SOURCE", "policy.source", &text)
         }
@@ -290,6 +293,29 @@ impl DecisionService for Api {
                     decision: Some(convert::told(&explained.told)),
                     input: explained.input.as_ref().map(convert::input),
                     policy: Some(convert::policy(&explained.policy)),
+                    alternatives: convert::alternatives(&explained.alternatives),
+                }))
+            })
+            .await
+    }
+
+    async fn replay_decision(
+        &self,
+        request: Request<message::ReplayDecisionRequest>,
+    ) -> Result<Response<message::ReplayDecisionResponse>, Status> {
+        self.calls
+            .observe("ReplayDecision", async {
+                let request = request.into_inner();
+                let mut fields = Fields::default();
+                let id = fields::decision_id(&mut fields, &request.decision_id);
+                let other = request.policy.is_some();
+                let policy = other.then(|| fields::policy(&mut fields, request.policy));
+                let (id, policy) = fields.finish((id, policy)).map_err(invalid)?;
+                let replayed = self.read(self.service.replay(&id, policy.as_ref())).await?;
+                Ok(Response::new(message::ReplayDecisionResponse {
+                    made: Some(convert::decision(&replayed.made)),
+                    again: Some(convert::decision(&replayed.again)),
+                    same: replayed.made.verdict == replayed.again.verdict,
                 }))
             })
             .await

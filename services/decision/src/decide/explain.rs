@@ -5,27 +5,28 @@ use sizing::pool;
 
 use crate::{
     decide::{
+        alternatives::{Alternative, Way},
         input::{Input, State},
         outlook::Outlook,
         record::{Decision, Stored},
+        replay,
         run::Run,
-        verdict::{Action, Verdict},
-        walk,
+        verdict::Action,
     },
     policy::document::{Policy, Strategy},
     text,
 };
 
-/// Decides again from what was stored.
-pub fn replay(policy: &Policy, input: &Input, state: &State, decided_at: Timestamp) -> Verdict {
-    walk::decide(policy, input, state, decided_at)
-}
-
 /// A few lines for a person: what was seen, forecast, checked and done.
 ///
 /// `run` is the run of holds that it is one of, and `reviewed` is when the review was made that is kept with all its
 /// candidates.
-pub fn explain(stored: &Stored, run: Option<&Run>, reviewed: Option<Timestamp>) -> String {
+pub fn explain(
+    stored: &Stored,
+    alternatives: &[Alternative],
+    run: Option<&Run>,
+    reviewed: Option<Timestamp>,
+) -> String {
     let Stored {
         decision,
         input,
@@ -73,8 +74,9 @@ pub fn explain(stored: &Stored, run: Option<&Run>, reviewed: Option<Timestamp>) 
             check.detail
         ));
     }
+    lines.extend(others(alternatives));
     lines.push(format!("Done      {}", done(decision)));
-    let replayed = replay(policy, input, state, decision.decided_at);
+    let replayed = replay::again(stored).verdict;
     lines.push(if replayed == decision.verdict {
         "Replay    the stored input gives the same decision again".to_owned()
     } else {
@@ -92,6 +94,7 @@ pub fn explain_merged(
     decision: &Decision,
     run: &Run,
     newest: &Stored,
+    alternatives: &[Alternative],
     reviewed: Option<Timestamp>,
 ) -> String {
     let mut lines = vec![headline(decision)];
@@ -103,7 +106,7 @@ pub fn explain_merged(
     ));
     lines.extend(holds(run));
     lines.push("\nThe newest of them:".to_owned());
-    lines.push(explain(newest, None, reviewed));
+    lines.push(explain(newest, alternatives, None, reviewed));
     lines.join("\n")
 }
 
@@ -135,6 +138,41 @@ fn holds(run: &Run) -> Option<String> {
         text::time(run.until()),
         run.newest_id()
     ))
+}
+
+/// What would have led to each other type.
+fn others(alternatives: &[Alternative]) -> Vec<String> {
+    let width = alternatives.iter().map(|other| other.instance_type.len());
+    let width = width.max().unwrap_or_default();
+    let mut lines = Vec::new();
+    for (index, other) in alternatives.iter().enumerate() {
+        let label = if index == 0 { "Otherwise" } else { "" };
+        let way = match &other.way {
+            Way::LoadAtMost(load) => format!("at {:.2} times this load, or less", floor(*load)),
+            Way::LoadAtLeast(load) => format!("at {:.2} times this load, or more", ceil(*load)),
+            Way::Never(why) => format!("at no load: {why}"),
+        };
+        lines.push(format!("{label:<9} {:<width$}  {way}", other.instance_type));
+    }
+    if alternatives
+        .iter()
+        .any(|other| !matches!(other.way, Way::Never(_)))
+    {
+        lines.push(format!(
+            "{:<9} (load: what is used, was used, and is forecast, all alike)",
+            ""
+        ));
+    }
+    lines
+}
+
+/// To two digits, so that what is said leads there.
+fn floor(load: f64) -> f64 {
+    (load * 100.0).floor() / 100.0
+}
+
+fn ceil(load: f64) -> f64 {
+    (load * 100.0).ceil() / 100.0
 }
 
 fn words(action: Action) -> &'static str {

@@ -151,4 +151,4 @@ impl Trail {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

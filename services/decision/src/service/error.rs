@@ -72,6 +72,19 @@ pub enum ServiceError {
     /// No such decision; it may have been deleted for its age.
     #[error("there is no decision {0}; it may be older than the retention")]
     NotFound(String),
+    /// A hold among others for the same reason.
+    #[error(
+        "decision {decision_id} held for the same reason as those around it, and is not kept whole: the first of them, \
+         {first_id}, and the newest, {newest_id}, can be replayed"
+    )]
+    NotKeptWhole {
+        /// Which decision.
+        decision_id: String,
+        /// The first of its run.
+        first_id: String,
+        /// The newest of its run.
+        newest_id: String,
+    },
     /// No decision about a target, or none that early.
     #[error(
         "nothing is kept that was decided about {0} by then; it may be older than the retention"

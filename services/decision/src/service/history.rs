@@ -3,7 +3,15 @@
 use jiff::Timestamp;
 
 use crate::{
-    decide::{explain, input::Input, record::Decision, run::Run, verdict::Action},
+    decide::{
+        alternatives::{self, Alternative},
+        explain,
+        input::Input,
+        record::{Decision, Stored},
+        replay,
+        run::Run,
+        verdict::Action,
+    },
     policy::document::Policy,
     service::{Service, error::ServiceError},
     store::{Filter, View, error::StoreError},
@@ -43,6 +51,17 @@ pub struct Explained {
     pub input: Option<Input>,
     /// Under which it was decided.
     pub policy: Policy,
+    /// What would have led to each other type.
+    pub alternatives: Vec<Alternative>,
+}
+
+/// A decision, made again.
+#[derive(Clone, Debug)]
+pub struct Replayed {
+    /// As it is stored.
+    pub made: Decision,
+    /// As it comes out now.
+    pub again: Decision,
 }
 
 impl Service {
@@ -93,11 +112,13 @@ impl Service {
         let guide = view.guide(&told.decision.target_id).await?;
         let reviewed = guide.map(|guide| guide.reviewed_at);
         if let Some(stored) = view.stored(&id).await? {
+            let alternatives = alternatives::of(&stored);
             return Ok(Explained {
-                text: explain::explain(&stored, told.run.as_ref(), reviewed),
+                text: explain::explain(&stored, &alternatives, told.run.as_ref(), reviewed),
                 told,
                 input: Some(stored.input),
                 policy: stored.policy,
+                alternatives,
             });
         }
         let newest = match &told.run {
@@ -107,11 +128,44 @@ impl Service {
         let (Some(newest), Some(run)) = (newest, &told.run) else {
             return Err(ServiceError::NotFound(id));
         };
+        let alternatives = alternatives::of(&newest);
         Ok(Explained {
-            text: explain::explain_merged(&told.decision, run, &newest, reviewed),
+            text: explain::explain_merged(&told.decision, run, &newest, &alternatives, reviewed),
             told,
             input: None,
             policy: newest.policy,
+            alternatives,
+        })
+    }
+
+    /// Decides again what was decided, by `policy` or by the one that was in force; nothing is stored.
+    ///
+    /// # Errors
+    /// The store, there is none, or it is not kept whole.
+    pub async fn replay(
+        &self,
+        decision_id: &str,
+        policy: Option<&Policy>,
+    ) -> Result<Replayed, ServiceError> {
+        let mut view = self.store.read().await?;
+        let Some(stored) = view.stored(decision_id).await? else {
+            return Err(match view.run_of(decision_id).await? {
+                Some((run, _)) => ServiceError::NotKeptWhole {
+                    decision_id: decision_id.to_owned(),
+                    first_id: run.first_id(),
+                    newest_id: run.newest_id(),
+                },
+                None => ServiceError::NotFound(decision_id.to_owned()),
+            });
+        };
+        let again = match policy {
+            Some(policy) => replay::by(&stored, policy),
+            None => replay::again(&stored),
+        };
+        let Stored { decision, .. } = stored;
+        Ok(Replayed {
+            made: decision,
+            again,
         })
     }
 }

@@ -369,13 +369,7 @@ async fn run(mut bench: Bench, steps: Vec<Step>) -> Vec<Decision> {
     for decision in &all {
         let mut view = bench.store.read().await.unwrap();
         let stored = view.stored(&decision.decision_id).await.unwrap().unwrap();
-        let replayed = crate::decide::explain::replay(
-            &stored.policy,
-            &stored.input,
-            &stored.state,
-            decision.decided_at,
-        );
-        assert_eq!(replayed, decision.verdict);
+        assert_eq!(&crate::decide::replay::again(&stored), decision);
     }
     all
 }

@@ -8,6 +8,7 @@ mod figures;
 mod harness;
 mod operate;
 mod recorded;
+mod replay;
 mod restart;
 mod reviews;
 mod runs;

@@ -35,6 +35,29 @@ pub struct Past {
     pub served: Served,
 }
 
+impl Past {
+    /// As if there had been, and were forecast to be, as many times the demand.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Self {
+        let scaled = |demand: Option<f32>| demand.map(|demand| (f64::from(demand) * factor) as f32);
+        Self {
+            now: scaled(self.now),
+            peak_1h: scaled(self.peak_1h),
+            peak_3h: scaled(self.peak_3h),
+            peak_6h: scaled(self.peak_6h),
+            peak_24h: scaled(self.peak_24h),
+            peak_168h: scaled(self.peak_168h),
+            profile_6h: scaled(self.profile_6h),
+            profile_12h: scaled(self.profile_12h),
+            served: Served {
+                peak_60m: scaled(self.served.peak_60m),
+                peak_3h: scaled(self.served.peak_3h),
+                peak_6h: scaled(self.served.peak_6h),
+            },
+        }
+    }
+}
+
 /// Medians that were forecast for the peak of the time to come, in vCPU.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Served {

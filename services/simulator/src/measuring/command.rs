@@ -33,7 +33,7 @@ pub struct Cli {
     /// Which part of a folder that has parts
     #[arg(long, value_enum, default_value = "public")]
     part: Part,
-    /// File with the series to play, <source>/<series> a line
+    /// File with the series to play, SOURCE/SERIES a line
     #[arg(long, value_name = "FILE")]
     series: Option<PathBuf>,
     /// Writes the rung of every scored step of one row as JSON

@@ -85,14 +85,24 @@ pub fn checks(candidate: &ModelReport, served: Option<&ModelReport>) -> Vec<Chec
     match served {
         Some(served) => {
             let pairs = common_rows(candidate, served);
-            let unscored = candidate.rows.len().max(served.rows.len()) - pairs.len();
+            let lacking = served.rows.len() - pairs.len();
             checks.push(Check::new(
-                unscored == 0 && !pairs.is_empty(),
+                lacking == 0 && !pairs.is_empty(),
                 format!(
-                    "both forecast the same sources and horizons: {} in common, {unscored} not",
+                    "the candidate forecasts the sources and horizons that are served: {} in common, {lacking} lacking",
                     pairs.len()
                 ),
             ));
+            let new: Vec<Row> = rows_beyond(candidate, served).cloned().collect();
+            if !new.is_empty() {
+                checks.push(Check::listing(
+                    format!(
+                        "of {} that are not served: nowhere worse than the naive forecasts by more than 2 %",
+                        new.len()
+                    ),
+                    bounds::worse_than_naive(&new),
+                ));
+            }
             for loss in &LOSSES {
                 checks.push(better(loss, &pairs));
                 checks.push(no_source_worse(loss, &pairs));
@@ -111,16 +121,24 @@ pub fn checks(candidate: &ModelReport, served: Option<&ModelReport>) -> Vec<Chec
 }
 
 fn common_rows<'a>(candidate: &'a ModelReport, served: &'a ModelReport) -> Vec<(&'a Row, &'a Row)> {
-    candidate
-        .rows
-        .iter()
-        .filter_map(|row| {
-            let same = served.rows.iter().find(|other| {
-                (&other.source, other.horizon_seconds) == (&row.source, row.horizon_seconds)
-            });
-            Some((row, same?))
-        })
+    let rows = candidate.rows.iter();
+    rows.filter_map(|row| Some((row, same_row(served, row)?)))
         .collect()
+}
+
+/// What `candidate` forecasts and `served` does not.
+fn rows_beyond<'a>(
+    candidate: &'a ModelReport,
+    served: &'a ModelReport,
+) -> impl Iterator<Item = &'a Row> {
+    let rows = candidate.rows.iter();
+    rows.filter(|row| same_row(served, row).is_none())
+}
+
+/// The row of the same source and horizon.
+fn same_row<'a>(report: &'a ModelReport, row: &Row) -> Option<&'a Row> {
+    let mut rows = report.rows.iter();
+    rows.find(|other| (&other.source, other.horizon_seconds) == (&row.source, row.horizon_seconds))
 }
 
 /// Sources differ in how much there is to lose, so each loss is divided by that of the forecast without a model; then
@@ -251,7 +269,12 @@ mod tests {
                     "MAE: no source",
                 ],
             ),
-            (&[("a", 900, 0.5)], &["1 in common, 1 not"]),
+            (&[("a", 900, 0.5)], &["1 in common, 1 lacking"]),
+            (&[("a", 900, 0.9), ("b", 900, 0.9), ("b", 3_600, 0.9)], &[]),
+            (
+                &[("a", 900, 0.9), ("b", 900, 0.9), ("b", 3_600, 1.1)],
+                &["of 1 that are not served"],
+            ),
         ] {
             let lines = against(&named("new", cells), &served);
             assert_eq!(lines.len(), expected.len(), "{lines:?}");

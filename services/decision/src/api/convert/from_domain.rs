@@ -7,6 +7,7 @@ use proto::decision::v1 as message;
 use super::{forecast, sizing};
 use crate::{
     decide::{
+        alternatives::{Alternative, Way},
         input::Input,
         record::Decision,
         run::{Range, Run},
@@ -128,6 +129,20 @@ pub fn told(told: &Told) -> message::Decision {
         run: run.map(hold_run),
         ..decision(&told.decision)
     }
+}
+
+/// What would have led to each other type.
+pub fn alternatives(alternatives: &[Alternative]) -> Vec<message::Alternative> {
+    use message::alternative::Way as Message;
+    let message = |other: &Alternative| message::Alternative {
+        instance_type: other.instance_type.clone(),
+        way: Some(match &other.way {
+            Way::LoadAtMost(load) => Message::LoadAtMost(*load),
+            Way::LoadAtLeast(load) => Message::LoadAtLeast(*load),
+            Way::Never(why) => Message::Never(why.clone()),
+        }),
+    };
+    alternatives.iter().map(message).collect()
 }
 
 fn hold_run(run: &Run) -> message::HoldRun {

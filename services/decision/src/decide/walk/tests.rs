@@ -3,9 +3,12 @@ mod rules;
 
 use super::*;
 use crate::{
-    decide::input::{
-        Basis, Evidence, Forecast, Horizon, InstanceType, Observation, PendingAction, Quantile,
-        Unknown,
+    decide::{
+        input::{
+            Basis, Evidence, Forecast, Horizon, InstanceType, Observation, PendingAction, Quantile,
+            Unknown,
+        },
+        record::{Decision, Stored},
     },
     fleet::{
         cooldown::Cooldowns,
@@ -52,14 +55,14 @@ fn horizon(seconds: u32, median: f64) -> Horizon {
 
 /// One case: a t2.medium at rest in the middle, everything known; each test changes what it is about.
 #[derive(Clone, Debug)]
-struct Scene {
-    policy: Policy,
-    input: Input,
-    state: State,
+pub(crate) struct Scene {
+    pub(crate) policy: Policy,
+    pub(crate) input: Input,
+    pub(crate) state: State,
     now: Timestamp,
 }
 
-fn scene(forecast_cpu: f64) -> Scene {
+pub(crate) fn scene(forecast_cpu: f64) -> Scene {
     let sizes = [
         ("t2.small", 1, 2_048),
         ("t2.medium", 2, 4_096),
@@ -123,7 +126,7 @@ fn scene(forecast_cpu: f64) -> Scene {
 }
 
 impl Scene {
-    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self
     }
@@ -177,6 +180,30 @@ impl Scene {
 
     fn decide(&self) -> Verdict {
         decide(&self.policy, &self.input, &self.state, self.now)
+    }
+
+    /// As the store keeps it.
+    pub(crate) fn stored(&self) -> Stored {
+        Stored {
+            decision: Decision {
+                decision_id: "019ac000-0000-7000-8000-000000000001".into(),
+                tick_id: self.input.tick_id.clone(),
+                target_id: self.input.target_id.clone(),
+                instance_id: self.input.instance_id.clone(),
+                decided_at: self.now,
+                from_instance_type: self.input.instance_type.clone(),
+                verdict: self.decide(),
+                dry_run: self.input.dry_run,
+                policy_version: self.policy.version(),
+                input_digest: self.input.digest(),
+                lease_epoch: self.input.lease_epoch,
+                pending: false,
+                end: None,
+            },
+            input: self.input.clone(),
+            state: self.state.clone(),
+            policy: self.policy.clone(),
+        }
     }
 
     /// Decides and compares action, type, code and a part of the sentence.

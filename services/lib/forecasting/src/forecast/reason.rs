@@ -71,14 +71,14 @@ pub fn explain(horizons: &[HorizonForecast], trusts: &[Trust], unit: f64) -> (Ba
     (basis, reason)
 }
 
-/// The best skill of `horizons`; `None` while too few outcomes are known to tell.
+/// The best skill of those of `horizons` of which enough outcomes are known to tell; `None` while there are none.
 pub fn skill(horizons: &[HorizonForecast], trusts: &[Trust]) -> Option<f64> {
     horizons
         .iter()
         .zip(trusts)
-        .map(|(horizon, trust)| Some(horizon.trailing.filter(|_| trust.is_judged())?.skill))
-        .try_fold(f64::NEG_INFINITY, |best, skill| Some(best.max(skill?)))
-        .filter(|best| best.is_finite())
+        .filter(|(_, trust)| trust.is_judged())
+        .filter_map(|(horizon, _)| Some(horizon.trailing?.skill))
+        .max_by(f64::total_cmp)
 }
 
 struct Errors(Trailing, f64);

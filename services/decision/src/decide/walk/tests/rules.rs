@@ -9,7 +9,7 @@ use sizing::{
 
 use super::*;
 use crate::{
-    decide::{explain::explain, guide::Guide},
+    decide::{alternatives, explain::explain, guide::Guide},
     policy::document::Strategy,
 };
 
@@ -290,30 +290,10 @@ fn by_default_a_saturated_machine_goes_up_before_anything_is_known_of_its_past()
 #[test]
 fn the_rule_and_its_review_are_explained() {
     let scene = guided(sized(16, 0.5, 1.2), Rule::Fit(RULE));
-    let verdict = scene.decide();
-    let decision = crate::decide::record::Decision {
-        decision_id: "1".into(),
-        tick_id: scene.input.tick_id.clone(),
-        target_id: scene.input.target_id.clone(),
-        instance_id: scene.input.instance_id.clone(),
-        decided_at: scene.now,
-        from_instance_type: scene.input.instance_type.clone(),
-        verdict,
-        dry_run: false,
-        policy_version: scene.policy.version(),
-        input_digest: scene.input.digest(),
-        lease_epoch: 1,
-        pending: true,
-        end: None,
-    };
     let reviewed = scene.state.guide.as_ref().map(|guide| guide.reviewed_at);
-    let stored = crate::decide::record::Stored {
-        decision,
-        input: scene.input,
-        state: scene.state,
-        policy: scene.policy,
-    };
-    let text = explain(&stored, None, reviewed);
+    let stored = scene.stored();
+    let others = alternatives::of(&stored);
+    let text = explain(&stored, &others, None, reviewed);
     assert!(
         text.contains("Rule      up when the demand is above 90 %"),
         "{text}"
@@ -323,10 +303,12 @@ fn the_rule_and_its_review_are_explained() {
         "{text}"
     );
     assert!(text.contains("gives the same decision again"), "{text}");
+    assert!(text.contains("\nOtherwise "), "{text}");
+    assert!(text.contains(" times this load, or more\n"), "{text}");
     let gone = "\n          its other candidates are not kept any more\n";
     assert!(!text.contains(gone), "{text}");
     for other in [None, Some(at(NOW))] {
-        let text = explain(&stored, None, other);
+        let text = explain(&stored, &others, None, other);
         assert!(text.contains(gone), "{text}");
     }
 }
