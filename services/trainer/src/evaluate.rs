@@ -1,6 +1,7 @@
 //! Rolling-origin evaluation on recorded series: the last part of each, history up to the origin only.
 
 pub mod origins;
+pub mod peers;
 mod scorer;
 
 use forecasting::{
@@ -57,16 +58,7 @@ pub fn evaluate(
     stride: usize,
     caller: Caller,
 ) -> Result<Vec<SeriesScore>, BoosterError> {
-    let series: Vec<(&str, &str, &History)> = sources
-        .iter()
-        .flat_map(|source| {
-            source
-                .series
-                .iter()
-                .map(|(id, history)| (source.name.as_str(), id.as_str(), history))
-        })
-        .filter(|(_, _, history)| moves(history))
-        .collect();
+    let series = moving(sources);
     let progress = progress::bar(series.len() as u64, "evaluating series");
     let scores: Vec<Vec<SeriesScore>> = series
         .par_iter()
@@ -86,6 +78,15 @@ pub fn evaluate(
         .collect::<Result<_, _>>()?;
     progress.finish_and_clear();
     Ok(scores.into_iter().flatten().collect())
+}
+
+/// Source, name and history of those series that move enough to be scored.
+fn moving(sources: &[Source]) -> Vec<(&str, &str, &History)> {
+    let all = sources.iter().flat_map(|source| {
+        let series = source.series.iter();
+        series.map(|(id, history)| (source.name.as_str(), id.as_str(), history))
+    });
+    all.filter(|(_, _, history)| moves(history)).collect()
 }
 
 /// One score for each horizon.

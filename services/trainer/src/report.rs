@@ -5,6 +5,7 @@ pub mod command;
 pub mod examples;
 pub mod html;
 pub mod model;
+pub mod peers;
 pub mod reference;
 pub mod reliability;
 pub mod rows;

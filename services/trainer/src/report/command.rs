@@ -10,6 +10,7 @@ use traces::DataArgs;
 use super::{
     examples, html,
     model::{Report, score},
+    peers::{self as others, PeerReport},
     reference::{Comparison, Reference},
     reliability,
     table::{letter, table},
@@ -17,7 +18,10 @@ use super::{
 };
 use crate::{
     data::{self, Source},
-    evaluate::Caller,
+    evaluate::{
+        Caller,
+        peers::{self, Peer},
+    },
     package,
 };
 
@@ -36,6 +40,9 @@ pub struct EvaluateArgs {
     /// sends the state back; much slower, so give a --stride too
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=15))]
     stateless: Option<u32>,
+    /// Score these too, which need no training, and show them beside the first model; may be given several times
+    #[arg(long, value_name = "NAME", value_enum)]
+    peer: Vec<Peer>,
     /// Show the model alone too, before each series' own past has a say
     #[arg(long)]
     alone: bool,
@@ -99,6 +106,7 @@ pub fn run(args: &EvaluateArgs, folders: &[PathBuf]) -> anyhow::Result<Evaluated
         false => args.model.iter().cloned().map(Location::Folder).collect(),
     };
     let mut models = Vec::new();
+    let mut peers = Vec::new();
     let mut shown = Vec::new();
     for location in &locations {
         let (mut model, forecaster, scores) =
@@ -109,12 +117,20 @@ pub fn run(args: &EvaluateArgs, folders: &[PathBuf]) -> anyhow::Result<Evaluated
         if args.html.is_some() && models.is_empty() {
             shown = examples::examples(&forecaster, &sources, examples::MOST_POINTS)?;
         }
+        if models.is_empty() {
+            let manifest = &forecaster.artifact().manifest;
+            let asked = (&manifest.horizons_seconds[..], &manifest.quantiles[..]);
+            let stride = args.stride as usize;
+            peers.extend(args.peer.iter().map(|peer| {
+                PeerReport::new(*peer, &peers::evaluate(*peer, &sources, asked, stride))
+            }));
+        }
         model.comparison = reference
             .as_ref()
             .map(|reference| Comparison::new(&model.rows, &model.pooled, reference));
         models.push(model);
     }
-    let report = Report { models };
+    let report = Report { models, peers };
     if let Some(file) = &args.json {
         write(file, &serde_json::to_string_pretty(&report)?)?;
     }
@@ -122,6 +138,9 @@ pub fn run(args: &EvaluateArgs, folders: &[PathBuf]) -> anyhow::Result<Evaluated
         write(file, &html::page(&report, &shown)?)?;
     }
     let mut parts = vec![table(&report.models, args.alone)];
+    if let (Some(model), false) = (report.models.first(), report.peers.is_empty()) {
+        parts.push(others::text(&model.rows, &report.peers));
+    }
     for (index, model) in report.models.iter().enumerate() {
         let which = match report.models.len() {
             1 => String::new(),

@@ -153,6 +153,7 @@ mod tests {
 
     fn report() -> Report {
         Report {
+            peers: Vec::new(),
             models: vec![
                 model(
                     "good<script>",

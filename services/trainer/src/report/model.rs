@@ -8,6 +8,7 @@ use forecasting::{
 use serde::Serialize;
 
 use super::{
+    peers::PeerReport,
     reference::Comparison,
     rows::{Row, SeriesRow, pooled, rows},
 };
@@ -22,6 +23,9 @@ use crate::{
 pub struct Report {
     /// In the order they were named.
     pub models: Vec<ModelReport>,
+    /// Those that need no training, where they were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<PeerReport>,
 }
 
 /// The scores of one model.

@@ -21,9 +21,9 @@ use proto::{
         GetTargetStateRequest, GetTargetStateResponse, Lease, ListDecisionsRequest,
         ListDecisionsResponse, ListPausesRequest, ListPausesResponse, Observation, Outcome,
         PauseRequest, PauseResponse, ReleaseLeaseRequest, ReleaseLeaseResponse, RenewLeaseRequest,
-        RenewLeaseResponse, ReportOutcomeRequest, ReportOutcomeResponse, ResumeRequest,
-        ResumeResponse, ReviewTargetRequest, ReviewTargetResponse, Strategy, ValidatePolicyRequest,
-        ValidatePolicyResponse,
+        RenewLeaseResponse, ReplayDecisionRequest, ReplayDecisionResponse, ReportOutcomeRequest,
+        ReportOutcomeResponse, ResumeRequest, ResumeResponse, ReviewTargetRequest,
+        ReviewTargetResponse, Strategy, ValidatePolicyRequest, ValidatePolicyResponse,
         decision_service_server::{DecisionService, DecisionServiceServer},
     },
     predictor::v1::Series,
@@ -368,6 +368,13 @@ impl DecisionService for WatchedDecision {
         request: Request<ExplainDecisionRequest>,
     ) -> Result<Response<ExplainDecisionResponse>, Status> {
         self.api.explain_decision(request).await
+    }
+
+    async fn replay_decision(
+        &self,
+        request: Request<ReplayDecisionRequest>,
+    ) -> Result<Response<ReplayDecisionResponse>, Status> {
+        self.api.replay_decision(request).await
     }
 
     async fn apply_policy(
