@@ -40,7 +40,7 @@ evaluate: ## Scores the embedded model on TRACES against the reference; ARGS="--
 	@test -d $(TRACES)/public_test_series || { echo "there are no recorded series in $(TRACES); name a folder that holds public_test_series and public_test_source: make evaluate TRACES=DIR"; exit 1; }
 	@$(MAKE) --no-print-directory prerequisites
 	cargo run --locked --profile $(PROFILE) --package trainer -- evaluate --data $(TRACES)/public_test_series \
-		--data $(TRACES)/public_test_source --reference artifacts/reference.json $(ARGS)
+		--data $(TRACES)/public_test_source --reference artifacts/reference.json --peer flair --peer seasonal $(ARGS)
 
 closed-loop: ## Plays recorded CPU in TRACES through ways of choosing sizes and an oracle; ARGS="--json FILE" writes every rung
 	@test -d $(TRACES) || { echo "there is no folder $(TRACES); name one with files of columns series,timestamp,cpu: make closed-loop TRACES=DIR"; exit 1; }
