@@ -5,7 +5,7 @@ PROFILE ?= release
 TRACES ?= ../shared/traces
 # The predecessor's model with what it answers; not in this repository either.
 SEED ?= ../shared/seed
-.PHONY: help run test test-seed test-compose test-monitoring measure evaluate closed-loop bench lint prerequisites
+.PHONY: help run test test-seed test-compose test-monitoring measure evaluate closed-loop bench properties lint prerequisites
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,11 @@ closed-loop: ## Plays recorded CPU in TRACES through ways of choosing sizes and 
 	@test -d $(TRACES) || { echo "there is no folder $(TRACES); name one with files of columns series,timestamp,cpu: make closed-loop TRACES=DIR"; exit 1; }
 	@$(MAKE) --no-print-directory prerequisites
 	cargo run --locked --profile $(PROFILE) --package simulator --bin closed-loop -- $(TRACES) $(ARGS)
+
+properties: prerequisites ## Looks at 10,000 cases of each property of a decision
+	.ci/tools nextest
+	PROPTEST_CASES=10000 cargo nextest run --locked --package decision --lib \
+		-E 'test(/^decide::walk::tests::(guarding|properties|rules::more)/)'
 
 bench: prerequisites ## Prints what a forecast costs beside XGBoost's own predict, through gRPC, and from start to ready
 	cargo bench --locked --package predictor --bench forecast

@@ -103,7 +103,7 @@ impl Policy {
     /// Section `policy`, validated. A strategy that it does not name is that of a new store.
     ///
     /// # Errors
-    /// Names the first key that is wrong.
+    /// Names every key that is wrong.
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
         // Whose policy decides is no part of it.
         let policy = Self {
@@ -111,13 +111,19 @@ impl Policy {
             ..settings.section("policy")?
         };
         let policy = Naming::of(settings).settle(policy, Strategy::default());
-        match policy.violations().into_iter().next() {
-            Some(violation) => Err(settings.placed(invalid(
-                &format!("policy.{}", violation.field),
-                violation.description,
-            ))),
-            None => Ok(policy),
+        let violations = policy.violations();
+        let Some((first, more)) = violations.split_first() else {
+            return Ok(policy);
+        };
+        let mut message = first.description.clone();
+        for violation in more {
+            message += &format!(
+                "; and `policy.{}`: {}",
+                violation.field, violation.description
+            );
         }
+        let key = format!("policy.{}", first.field);
+        Err(settings.placed(invalid(&key, message)))
     }
 }
 
@@ -156,6 +162,21 @@ mod tests {
             (
                 "policy: {source: files}",
                 "configuration key `policy.source`: unknown variant",
+            ),
+            (
+                "policy: {zone: Europe/Berln, windows: {up: [{days: [mo], from: 8, to: \"18:00\"}]}}",
+                "configuration key `policy.windows.up",
+            ),
+            (
+                "policy: {zone: Europe/Berln, windows: {up: [{days: [mo], from: \"8\", to: \"18:00\"}]}}",
+                "configuration key `policy.zone`: \"Europe/Berln\" is no zone of the IANA database; write such as Europe/Berlin; \
+                 and `policy.windows.up[0].days[0]`: \"mo\" is no day; write mon, tue, wed, thu, fri, sat, sun; \
+                 and `policy.windows.up[0].from`: \"8\" is no time of day",
+            ),
+            (
+                "policy: {zone: Europe/Berlin, windows: {up: [{days: [mon], from: 08:00, to: 18:00}]}, \
+                 freeze: [{from: 2026-12-20, to: 2027-01-06}], schedule: [{from: 22:00, to: 06:00, type: t2.large}]}",
+                "",
             ),
             (
                 "decision: {decisions_per_minute: 0}",

@@ -2,6 +2,7 @@
 //! an argument.
 
 pub mod alternatives;
+pub mod bounds;
 pub mod case;
 pub mod checks;
 pub mod explain;
@@ -14,6 +15,7 @@ pub mod probability;
 pub mod record;
 pub mod replay;
 pub mod run;
+pub mod schedule;
 pub mod sizes;
 pub mod strategy;
 pub mod verdict;

@@ -7,3 +7,4 @@ pub mod lease;
 pub mod outcome;
 pub mod pause;
 pub mod quota;
+pub mod resizes;

@@ -46,7 +46,7 @@ use crate::{
 
 /// Values as the messages that stand for them, for who calls the service.
 pub mod messages {
-    pub use crate::api::convert::policy;
+    pub use crate::api::convert::policy::message as policy;
 }
 
 /// The pure decision and its values, for who plays recorded days: no service, no store.

@@ -22,7 +22,7 @@ use crate::{
         record::{Decision, Stored},
         run::Run,
     },
-    fleet::{cooldown::Cooldowns, lease::Lease, outcome::End, pause::Pause},
+    fleet::{cooldown::Cooldowns, lease::Lease, outcome::End, pause::Pause, resizes::Resize},
     policy::document::{Policy, Strategy},
 };
 
@@ -109,8 +109,8 @@ pub trait View: Send {
     /// When the newest decision was made.
     async fn newest_decision_at(&mut self) -> Result<Option<Timestamp>, StoreError>;
 
-    /// When the last actions of a target that touched the machine ended, newest first, at most 10.
-    async fn recent_resizes(&mut self, target_id: &str) -> Result<Vec<Timestamp>, StoreError>;
+    /// The last actions of a target that touched the machine, newest first.
+    async fn resizes(&mut self, target_id: &str, limit: u32) -> Result<Vec<Resize>, StoreError>;
 
     /// How the last resizes of a target ended.
     async fn cooldowns(&mut self, target_id: &str) -> Result<Cooldowns, StoreError>;

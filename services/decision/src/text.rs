@@ -1,6 +1,6 @@
 //! Numbers as people read them.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 
 /// `90 s`, `15 min`, `2 h`, `2 h 5 min`.
 pub fn duration(seconds: u64) -> String {
@@ -16,6 +16,12 @@ pub fn duration(seconds: u64) -> String {
 /// `2026-03-01T12:00:05Z`: whole seconds, UTC.
 pub fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// `Mon 2026-11-30 08:00 CET`: as the clocks of a zone show it.
+pub fn local_time(time: Timestamp, zone: &TimeZone) -> String {
+    let local = time.to_zoned_datetime(zone.clone());
+    local.strftime("%a %Y-%m-%d %H:%M %Z").to_string()
 }
 
 /// Whole seconds from `earlier` to `later`; 0 when it is the other way round.

@@ -3,7 +3,9 @@
 pub mod fields;
 mod forecast;
 mod from_domain;
+pub mod policy;
 mod sizing;
+mod times;
 
 use ::sizing::step;
 use common::{request::Fields, status::FieldViolation};
@@ -11,9 +13,7 @@ use proto::{decision::v1 as proto_decision, predictor::v1::SeriesForecast};
 
 use self::fields::one_line;
 pub use self::{
-    from_domain::{
-        alternatives, decision, input, lease, pause, policy, policy_violations, target_state, told,
-    },
+    from_domain::{alternatives, decision, input, lease, pause, target_state, told},
     sizing::reviewed,
 };
 use crate::{

@@ -292,7 +292,7 @@ impl DecisionService for Api {
                     text: explained.text,
                     decision: Some(convert::told(&explained.told)),
                     input: explained.input.as_ref().map(convert::input),
-                    policy: Some(convert::policy(&explained.policy)),
+                    policy: Some(convert::policy::message(&explained.policy)),
                     alternatives: convert::alternatives(&explained.alternatives),
                 }))
             })
@@ -309,13 +309,16 @@ impl DecisionService for Api {
                 let mut fields = Fields::default();
                 let id = fields::decision_id(&mut fields, &request.decision_id);
                 let other = request.policy.is_some();
-                let policy = other.then(|| fields::policy(&mut fields, request.policy));
+                let policy = other.then(|| convert::policy::read(&mut fields, request.policy));
                 let (id, policy) = fields.finish((id, policy)).map_err(invalid)?;
                 let replayed = self.read(self.service.replay(&id, policy.as_ref())).await?;
                 Ok(Response::new(message::ReplayDecisionResponse {
                     made: Some(convert::decision(&replayed.made)),
                     again: Some(convert::decision(&replayed.again)),
-                    same: replayed.made.verdict == replayed.again.verdict,
+                    same: replayed
+                        .made
+                        .verdict
+                        .is_made_again_by(&replayed.again.verdict),
                 }))
             })
             .await
@@ -333,7 +336,7 @@ impl DecisionService for Api {
                     None => "configuration",
                 };
                 Ok(Response::new(message::GetPolicyResponse {
-                    policy: Some(convert::policy(&in_force.policy)),
+                    policy: Some(convert::policy::message(&in_force.policy)),
                     version: in_force.version,
                     source: source.to_owned(),
                 }))
@@ -349,9 +352,9 @@ impl DecisionService for Api {
         self.calls
             .observe("ApplyPolicy", async {
                 let mut fields = Fields::default();
-                let policy = fields::policy(&mut fields, request.into_inner().policy);
+                let policy = convert::policy::read(&mut fields, request.into_inner().policy);
                 let policy = fields.finish(policy).map_err(invalid)?;
-                let applied = convert::policy(&policy);
+                let applied = convert::policy::message(&policy);
                 let version = self
                     .write(deadline, move |service| {
                         let policy = policy.clone();
@@ -378,10 +381,10 @@ impl DecisionService for Api {
                     return Err(invalid(vec![FieldViolation::new("policy", "is missing")]));
                 }
                 let mut fields = Fields::default();
-                let policy = fields::policy(&mut fields, request.policy);
+                let policy = convert::policy::read(&mut fields, request.policy);
                 let violations = fields.finish(policy).err().unwrap_or_default();
                 Ok(Response::new(message::ValidatePolicyResponse {
-                    violations: convert::policy_violations(violations),
+                    violations: convert::policy::violations(violations),
                 }))
             })
             .await

@@ -92,6 +92,11 @@ impl<'a> Case<'a> {
         floor > 0 && observation.saturated_seconds >= floor
     }
 
+    /// The place of a type on the ladder.
+    pub fn rung_of(&self, instance_type: &str) -> Option<usize> {
+        self.ladder.iter().position(|rung| rung == instance_type)
+    }
+
     /// The rungs beyond `rung` in a direction, nearest first.
     pub fn rungs_beyond(&self, rung: usize, direction: Direction) -> Vec<&'a String> {
         match direction {

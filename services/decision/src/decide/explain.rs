@@ -77,7 +77,7 @@ pub fn explain(
     lines.extend(others(alternatives));
     lines.push(format!("Done      {}", done(decision)));
     let replayed = replay::again(stored).verdict;
-    lines.push(if replayed == decision.verdict {
+    lines.push(if decision.verdict.is_made_again_by(&replayed) {
         "Replay    the stored input gives the same decision again".to_owned()
     } else {
         format!(

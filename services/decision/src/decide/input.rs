@@ -9,7 +9,7 @@ use crate::{
         guide::Guide,
         verdict::{Action, ReasonCode},
     },
-    fleet::{cooldown::Cooldowns, pause::Pause},
+    fleet::{cooldown::Cooldowns, pause::Pause, resizes::Resize},
     policy::version::digest,
 };
 
@@ -216,6 +216,9 @@ pub struct State {
     pub pauses: Vec<Pause>,
     /// How the last resizes ended.
     pub cooldowns: Cooldowns,
+    /// The last resizes, newest first, where the policy counts them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resizes: Vec<Resize>,
     /// What the newest review says, where the strategy asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guide: Option<Guide>,

@@ -11,6 +11,9 @@ use crate::{
     text,
 };
 
+/// Above so much of its CPU a machine is taken to be saturated, percent.
+pub const SATURATED_PERCENT: f64 = 90.0;
+
 /// The horizon that the policy looks at.
 #[derive(Clone, Copy, Debug)]
 pub struct Outlook<'a> {
@@ -101,6 +104,11 @@ impl<'a> Outlook<'a> {
             origin,
             forecast,
         })
+    }
+
+    /// Probability that CPU stays below so many percent of the present type until the horizon.
+    pub fn stays_below(&self, percent: f64) -> f64 {
+        self.peak.unwrap_or(self.distribution).below(percent)
     }
 
     /// `forecast 82.4 % in 15 min`.

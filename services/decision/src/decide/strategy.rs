@@ -11,6 +11,7 @@ use crate::{
         case::Known,
         want::{NoWant, Want},
     },
+    fleet::direction::Direction,
     policy::document::Strategy,
 };
 
@@ -19,9 +20,14 @@ use crate::{
 /// # Errors
 /// It asks for nothing, and says why.
 pub fn ask(known: &Known<'_>) -> Result<Want, NoWant> {
-    match known.case.policy.strategy {
+    let want = match known.case.policy.strategy {
         Strategy::Threshold => threshold::ask(known),
         Strategy::Headroom => headroom::ask(known),
         Strategy::Adaptive => adaptive::ask(known),
-    }
+    }?;
+    let saturated = known.case.saturated(known.observation);
+    Ok(Want {
+        saturated: saturated && want.direction == Direction::Up,
+        ..want
+    })
 }

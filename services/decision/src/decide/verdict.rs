@@ -90,6 +90,18 @@ pub enum ReasonCode {
     QuietFitsSmaller,
     /// A sizing rule asks for nothing.
     SizeFits,
+    /// The bounds leave no type in the wanted direction.
+    AtBound,
+    /// No window of the wanted direction is open.
+    OutsideWindow,
+    /// The policy's freeze.
+    Frozen,
+    /// The day's resizes are spent.
+    BudgetSpent,
+    /// The machine turned around a short while ago.
+    Flapping,
+    /// The policy's schedule asks for another size.
+    Scheduled,
 }
 
 impl ReasonCode {
@@ -149,4 +161,61 @@ pub struct Verdict {
     pub horizon_seconds: u32,
     /// In the order they ran.
     pub checks: Vec<Check>,
+}
+
+impl Verdict {
+    /// Whether `again`, made from the same input by this version of the program, is the same. Checks that there were not
+    /// then are no difference: what one of them forbids shows in the action.
+    pub fn is_made_again_by(&self, again: &Self) -> bool {
+        let known = |check: &&Check| self.checks.iter().any(|then| then.name == check.name);
+        let checks = again.checks.iter().filter(known).cloned().collect();
+        *self
+            == Self {
+                checks,
+                ..again.clone()
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(action: Action, names: &[&str]) -> Verdict {
+        let check = |name: &&str| Check {
+            name: (*name).to_owned(),
+            verdict: CheckVerdict::Pass,
+            detail: String::new(),
+        };
+        Verdict {
+            action,
+            to_instance_type: "t2.small".into(),
+            reason_code: ReasonCode::Saturated,
+            reason: String::new(),
+            confidence: 1.0,
+            predicted_cpu_percent: None,
+            horizon_seconds: 0,
+            checks: names.iter().map(check).collect(),
+        }
+    }
+
+    #[test]
+    fn checks_of_later_releases_are_no_difference_unless_they_change_the_action() {
+        let stored = verdict(Action::ScaleUp, &["inputs", "cooldown"]);
+        for (again, same) in [
+            (verdict(Action::ScaleUp, &["inputs", "cooldown"]), true),
+            (
+                verdict(Action::ScaleUp, &["inputs", "freeze", "cooldown"]),
+                true,
+            ),
+            (
+                verdict(Action::Hold, &["inputs", "freeze", "cooldown"]),
+                false,
+            ),
+            (verdict(Action::ScaleUp, &["inputs"]), false),
+            (verdict(Action::ScaleUp, &["cooldown", "inputs"]), false),
+        ] {
+            assert_eq!(stored.is_made_again_by(&again), same, "{again:?}");
+        }
+    }
 }

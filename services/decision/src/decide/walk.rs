@@ -6,14 +6,17 @@ use jiff::Timestamp;
 
 use crate::{
     decide::{
+        bounds::Bounds,
         case::{Case, Known},
         checks::{Finding, Found, Stop},
-        guards::{self, forecast, inputs, ladder, rung},
-        input::{Input, State},
+        guards::{self, bounds, forecast, inputs, ladder, rung, step},
+        input::{Input, Observation, State},
+        schedule::Schedule,
         strategy,
         verdict::{Action, Check, CheckVerdict, ReasonCode, Verdict},
-        want::Step,
+        want::{Ground, NoWant, Step, Want},
     },
+    fleet::direction::Direction,
     policy::document::Policy,
 };
 
@@ -56,12 +59,27 @@ struct Granted {
 }
 
 fn walk(case: &Case<'_>, trail: &mut Trail) -> Result<Granted, Stop> {
-    let known = Known {
-        case,
-        observation: trail.find(inputs::NAME, inputs::find(case))?,
-        rung: trail.find(ladder::NAME, ladder::find(case))?,
+    let schedule = Schedule::of(case);
+    let placed = ladder::find(case);
+    let scheduled = placed.as_ref().ok();
+    let scheduled = scheduled.and_then(|(rung, _)| schedule.want(case, *rung));
+    let seen = look(case, scheduled, trail)?;
+    let rung = trail.find(ladder::NAME, placed)?;
+    trail.judge(
+        guards::schedule::NAME,
+        guards::schedule::look(case, &schedule),
+    )?;
+    let (observation, asked) = match seen {
+        Seen::Nothing(scheduled) => (None, Ok(scheduled)),
+        Seen::Use(observation, scheduled) => {
+            let known = Known {
+                case,
+                observation,
+                rung,
+            };
+            (Some(observation), ask(&known, scheduled))
+        }
     };
-    let asked = strategy::ask(&known);
     trail.confidence = match &asked {
         Ok(want) => want.confidence,
         Err(none) => none.confidence,
@@ -70,27 +88,89 @@ fn walk(case: &Case<'_>, trail: &mut Trail) -> Result<Granted, Stop> {
         trail.judge(guard.name, (guard.check)(case, asked.as_ref().ok()))?;
     }
     let want = trail.find(forecast::NAME, forecast::find(asked))?;
+    let bounds = schedule.moves(Bounds::of_policy(case));
+    let reach = trail.find(bounds::NAME, bounds::find(case, rung, &want, &bounds))?;
+    let wished = trail.find(rung::NAME, rung::find(case, rung, &want, &reach))?;
     let step = Step {
         case,
-        observation: known.observation,
+        observation,
         want: &want,
-        to: trail.find(rung::NAME, rung::find(&known, &want))?,
+        to: trail.find(step::NAME, step::find(case, rung, &want, wished))?,
     };
     for guard in guards::STEP {
         trail.judge(guard.name, (guard.check)(&step))?;
     }
-    let probability = if want.measured {
-        String::new()
-    } else {
-        format!(", with probability {:.2}", want.confidence)
+    let probability = match want.ground {
+        Ground::Forecast => format!(", with probability {:.2}", want.confidence),
+        Ground::Measurement | Ground::Schedule => String::new(),
     };
     let from = &case.input.instance_type;
+    let mut cut = String::new();
+    if let Some(bound) = reach.bound.filter(|_| reach.cut) {
+        cut += &format!(", no further by {bound}");
+    }
+    if step.to != wished {
+        cut += &format!(", no further by policy.max_step ({})", case.policy.max_step);
+    }
     Ok(Granted {
         action: want.direction.into(),
         to_instance_type: step.to.to_owned(),
         code: want.code,
-        sentence: format!("{}{probability}; {from} to {}", want.sentence, step.to),
+        sentence: format!("{}{probability}; {from} to {}{cut}", want.sentence, step.to),
     })
+}
+
+/// What is known of a machine's use, with the resize that the schedule asks for.
+enum Seen<'a> {
+    Use(&'a Observation, Option<Want>),
+    /// Enough for a scheduled size upwards, which rests on the type alone.
+    Nothing(Want),
+}
+
+fn look<'a>(case: &Case<'a>, scheduled: Option<Want>, trail: &mut Trail) -> Result<Seen<'a>, Stop> {
+    let stop = match inputs::find(case) {
+        Ok((observation, detail)) => {
+            trail.push(inputs::NAME, CheckVerdict::Pass, detail);
+            return Ok(Seen::Use(observation, scheduled));
+        }
+        Err(stop) => stop,
+    };
+    // A machine that does not run, or that EC2 does not know, has no type to rely on.
+    let has_a_type = stop.code != ReasonCode::InstanceUnavailable;
+    match scheduled.filter(|want| has_a_type && want.direction == Direction::Up) {
+        Some(scheduled) => {
+            let detail = format!(
+                "{}; a scheduled size upwards needs no measurement",
+                stop.sentence
+            );
+            trail.push(inputs::NAME, CheckVerdict::Skip, detail);
+            Ok(Seen::Nothing(scheduled))
+        }
+        None => trail.stop(inputs::NAME, stop),
+    }
+}
+
+/// What the schedule asks for, or the strategy: the strategy too where it surely goes further up.
+fn ask(known: &Known<'_>, scheduled: Option<Want>) -> Result<Want, NoWant> {
+    let own = strategy::ask(known);
+    let Some(scheduled) = scheduled else {
+        return own;
+    };
+    let case = known.case;
+    let rises = scheduled.direction == Direction::Up;
+    let surely_further = |own: &Want| {
+        rises
+            && own.direction == Direction::Up
+            && own.rung > scheduled.rung
+            && (own.ground != Ground::Forecast || own.confidence >= case.policy.min_confidence)
+    };
+    match own {
+        Ok(own) if surely_further(&own) => Ok(own),
+        _ => Ok(Want {
+            saturated: rises && case.saturated(known.observation),
+            ..scheduled
+        }),
+    }
 }
 
 /// The record of a walk.

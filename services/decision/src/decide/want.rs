@@ -22,10 +22,12 @@ pub struct Want {
     pub doubt: Option<String>,
     /// The condition as the begin of a sentence, without the probability.
     pub sentence: String,
-    /// Measured, so that no forecast has to be confident.
-    pub measured: bool,
+    /// What it rests on.
+    pub ground: Ground,
     /// The rung of the ladder to go to; `None` for the next one.
     pub rung: Option<usize>,
+    /// Up, of a machine that is measured to be saturated.
+    pub saturated: bool,
     /// Percent of a smaller type's CPU that the present may fill.
     pub fills_percent: f64,
 }
@@ -39,10 +41,27 @@ impl Want {
         }
     }
 
+    /// That it was wanted, as the end of a sentence about what holds it back.
+    pub fn held_back(&self) -> String {
+        let direction = self.direction.name();
+        format!("; it holds back scaling {direction}: {}", self.sentence)
+    }
+
     /// The end of the walk for what was wanted, and the reason against it.
     pub fn but(&self, code: ReasonCode, why: impl Display) -> Stop {
         Stop::new(code, format!("{}, but {why}", self.sentence))
     }
+}
+
+/// What a wish rests on, which says what must be sure before it is granted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ground {
+    /// A forecast, which has to be confident.
+    Forecast,
+    /// What was measured.
+    Measurement,
+    /// The policy's schedule, which names the type.
+    Schedule,
 }
 
 /// The absence of a wish.
@@ -57,13 +76,19 @@ pub struct NoWant {
 /// One step on the ladder, as the guards see it.
 pub struct Step<'a> {
     pub case: &'a Case<'a>,
-    pub observation: &'a Observation,
+    /// Unknown only on the way up to a scheduled size.
+    pub observation: Option<&'a Observation>,
     pub want: &'a Want,
     /// The type to go to.
     pub to: &'a str,
 }
 
 impl Step<'_> {
+    /// The no of a guard that can't look without an observation.
+    pub fn unseen(&self) -> Finding {
+        self.block(ReasonCode::MetricsUnknown, "nothing is known of its use")
+    }
+
     /// The guard's no: what was wanted, and the reason against it.
     pub fn block(&self, code: ReasonCode, why: impl Display) -> Finding {
         Finding::Block(self.want.but(code, why))

@@ -44,6 +44,11 @@ impl Outcome {
         }
     }
 
+    /// Whether the machine has another type than before.
+    pub fn changed_the_type(self) -> bool {
+        matches!(self, Self::Succeeded | Self::FellBack)
+    }
+
     /// Whether the machine was stopped on the way.
     pub fn touched_the_machine(self) -> bool {
         matches!(self, Self::Succeeded | Self::RolledBack | Self::FellBack)

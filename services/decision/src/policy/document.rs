@@ -9,6 +9,17 @@ use sizing::{
 };
 use strum::IntoStaticStr;
 
+use crate::{
+    fleet::direction::Direction,
+    policy::{
+        times::{Freeze, Period, SaturationPasses, Windows},
+        zone,
+    },
+};
+
+/// A resize takes minutes; what is scheduled is done before its time.
+const LEAD_SECONDS: u32 = 600;
+
 /// Section `policy`, and the document that `ApplyPolicy` stores.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -55,11 +66,59 @@ pub struct Policy {
     /// In place of the appetite's: the price of a restart, in hours of the ladder's largest type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restart_price: Option<f64>,
+    /// The smallest type of the ladder that a resize may go to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_type: Option<String>,
+    /// The largest type of the ladder that a resize may go to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_type: Option<String>,
+    /// Rungs that one resize may go, those that are no step not counted. 0: as many as the strategy asks for.
+    #[serde(skip_serializing_if = "is_default")]
+    pub max_step: u32,
+    /// In place of `cooldown_seconds`, before a type becomes larger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cooldown_up_seconds: Option<u32>,
+    /// In place of `cooldown_seconds`, before a type becomes smaller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cooldown_down_seconds: Option<u32>,
+    /// The zone of the IANA database in which windows, freezes and schedule are meant.
+    #[serde(skip_serializing_if = "is_utc")]
+    pub zone: String,
+    /// When resizes may begin.
+    #[serde(skip_serializing_if = "is_default")]
+    pub windows: Windows,
+    /// When none may.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<Freeze>,
+    /// Sizes by the clock, over what is forecast.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub schedule: Vec<Period>,
+    /// So long before a period begins its type is gone up to: as long as a resize takes.
+    #[serde(skip_serializing_if = "is_default_lead")]
+    pub schedule_lead_seconds: u32,
+    /// Resizes of a target that may begin in 24 hours, failed ones counted. 0: any number.
+    #[serde(skip_serializing_if = "is_default")]
+    pub resizes_a_day: u32,
+    /// A target that turned around within this time may not turn around again for as long. 0: it may.
+    #[serde(skip_serializing_if = "is_default")]
+    pub flap_seconds: u32,
+    /// What a saturated machine need not wait for on its way up.
+    #[serde(skip_serializing_if = "is_default")]
+    pub saturation_passes: SaturationPasses,
 }
 
 /// What is as ever is left out, so that a document of before has the version that it had.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives references")]
+fn is_default_lead(seconds: &u32) -> bool {
+    *seconds == LEAD_SECONDS
+}
+
+fn is_utc(name: &String) -> bool {
+    name == zone::UTC
 }
 
 /// How a forecast becomes an action.
@@ -119,6 +178,19 @@ impl Default for Policy {
             appetite: Appetite::default(),
             saturated_hour_price: None,
             restart_price: None,
+            min_type: None,
+            max_type: None,
+            max_step: 0,
+            cooldown_up_seconds: None,
+            cooldown_down_seconds: None,
+            zone: zone::UTC.to_owned(),
+            windows: Windows::default(),
+            freeze: Vec::new(),
+            schedule: Vec::new(),
+            schedule_lead_seconds: LEAD_SECONDS,
+            resizes_a_day: 0,
+            flap_seconds: 0,
+            saturation_passes: SaturationPasses::default(),
         }
     }
 }
@@ -133,6 +205,20 @@ impl Policy {
                 .restart_price
                 .map_or(of_appetite.restart_steps, |hours| hours * step::HOUR as f64),
         }
+    }
+
+    /// After a resize ended, no further one in this direction for so long.
+    pub fn cooldown_seconds_of(&self, direction: Direction) -> u32 {
+        let own = match direction {
+            Direction::Up => self.cooldown_up_seconds,
+            Direction::Down => self.cooldown_down_seconds,
+        };
+        own.unwrap_or(self.cooldown_seconds)
+    }
+
+    /// Whether the last resizes of a target count for it.
+    pub fn counts_resizes(&self) -> bool {
+        self.resizes_a_day > 0 || self.flap_seconds > 0
     }
 
     /// Whether the strategy is made of sizing rules, which look at the past.

@@ -5,11 +5,16 @@ use std::collections::HashSet;
 use common::ec2::instance_type_problem;
 use sizing::step;
 
-use crate::policy::document::Policy;
+use crate::{
+    fleet::resizes::REMEMBERED,
+    policy::{document::Policy, hours::Problem},
+};
 
 /// Longest times that a policy may name, in seconds: a week of cooldown, a day of looking ahead.
 const MAX_COOLDOWN_SECONDS: u32 = 7 * 86_400;
 const MAX_LOOKAHEAD_SECONDS: u32 = 86_400;
+/// Longest rest after turning around: twice of it is a day, for which every store remembers resizes.
+const MAX_FLAP_SECONDS: u32 = 43_200;
 /// Longest history that may be asked for, in seconds: 38 days, what a Prometheus answers in steps of five minutes.
 const MAX_HISTORY_SECONDS: u32 = 38 * 86_400;
 /// Highest price of a saturated hour or a restart, in hours of the largest type: more is never.
@@ -27,7 +32,7 @@ pub struct Violation {
 }
 
 impl Violation {
-    fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
+    pub(super) fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
         Self {
             field: field.into(),
             description: description.into(),
@@ -59,6 +64,33 @@ impl Policy {
             0.0,
             MAX_COOLDOWN_SECONDS.into(),
         );
+        for (field, own) in [
+            ("cooldown_up_seconds", self.cooldown_up_seconds),
+            ("cooldown_down_seconds", self.cooldown_down_seconds),
+        ] {
+            if let Some(own) = own {
+                range(field, own.into(), 0.0, MAX_COOLDOWN_SECONDS.into());
+            }
+        }
+        range(
+            "schedule_lead_seconds",
+            self.schedule_lead_seconds.into(),
+            0.0,
+            MAX_LOOKAHEAD_SECONDS.into(),
+        );
+        range(
+            "resizes_a_day",
+            self.resizes_a_day.into(),
+            0.0,
+            REMEMBERED.into(),
+        );
+        range(
+            "flap_seconds",
+            self.flap_seconds.into(),
+            0.0,
+            MAX_FLAP_SECONDS.into(),
+        );
+        range("max_step", self.max_step.into(), 0.0, MAX_RUNGS as f64);
         range(
             "horizon_seconds",
             self.horizon_seconds.into(),
@@ -127,8 +159,47 @@ impl Policy {
             ));
         }
         found.extend(ladder_violations("ladder", &self.ladder));
+        found.extend(self.bound_violations());
+        found.extend(self.time_violations());
         found
     }
+
+    fn bound_violations(&self) -> Vec<Violation> {
+        let problems = bound_problems(&self.ladder, &self.min_type, &self.max_type).into_iter();
+        let violation = |(field, problem)| Violation::new(field, problem);
+        problems.map(violation).collect()
+    }
+}
+
+/// What is wrong with the fields `min_type` and `max_type`.
+pub(super) fn bound_problems(
+    ladder: &[String],
+    min_type: &Option<String>,
+    max_type: &Option<String>,
+) -> Vec<Problem> {
+    let mut found = Vec::new();
+    let mut place = |field: &str, name: &Option<String>| {
+        let place = on_ladder(ladder, name.as_ref()?);
+        place
+            .map_err(|problem| found.push((field.to_owned(), problem)))
+            .ok()
+    };
+    let lowest = place("min_type", min_type);
+    let highest = place("max_type", max_type);
+    if lowest
+        .zip(highest)
+        .is_some_and(|(lowest, highest)| lowest > highest)
+    {
+        let problem = "stands above max_type on the ladder".to_owned();
+        found.push(("min_type".to_owned(), problem));
+    }
+    found
+}
+
+/// The place of a type on a ladder.
+pub(super) fn on_ladder(ladder: &[String], name: &str) -> Result<usize, String> {
+    let place = ladder.iter().position(|rung| rung == name);
+    place.ok_or_else(|| format!("{name:?} is not on the ladder ({})", ladder.join(", ")))
 }
 
 /// What is wrong with a ladder that is not empty: names that no instance type has, names that come twice, too many.
@@ -232,6 +303,41 @@ mod tests {
         check(
             |policy| policy.ladder = (0..65).map(|n| format!("x{n}.large")).collect(),
             &["ladder: has 65 rungs"],
+        );
+    }
+
+    #[test]
+    fn fault_50_bounds_stand_on_the_ladder_the_lower_one_below() {
+        let bounds = |min: &str, max: &str, expected: &[&str]| {
+            check(
+                |policy| {
+                    policy.min_type = Some(min.to_owned());
+                    policy.max_type = Some(max.to_owned());
+                },
+                expected,
+            );
+        };
+        bounds("t2.small", "t2.small", &[]);
+        bounds("t2.large", "t2.small", &["min_type: stands above max_type"]);
+        bounds(
+            "m5.large",
+            "",
+            &[
+                "min_type: \"m5.large\" is not on the ladder (t2.small, t2.medium, t2.large)",
+                "max_type: \"\" is not on the ladder",
+            ],
+        );
+        check(
+            |policy| {
+                policy.max_step = 65;
+                policy.cooldown_up_seconds = Some(u32::MAX);
+                policy.cooldown_down_seconds = Some(u32::MAX);
+            },
+            &[
+                "cooldown_up_seconds",
+                "cooldown_down_seconds",
+                "max_step: 65 is not between 0 and 64",
+            ],
         );
     }
 

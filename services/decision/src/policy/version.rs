@@ -25,6 +25,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn keys_of_later_releases_change_no_version_before_they_are_set() {
+        let document = serde_json::to_value(Policy::default()).unwrap();
+        let mut keys: Vec<&String> = document.as_object().unwrap().keys().collect();
+        keys.sort_unstable();
+        let mut of_before = [
+            "strategy",
+            "scale_up_cpu",
+            "scale_down_cpu",
+            "min_confidence",
+            "cooldown_seconds",
+            "ladder",
+            "horizon_seconds",
+            "memory_margin_percent",
+            "saturation_seconds",
+            "max_sample_age_seconds",
+            "down_history_seconds",
+            "down_observed_seconds",
+        ];
+        of_before.sort_unstable();
+        assert_eq!(keys, of_before);
+    }
+
+    #[test]
     fn equal_policies_have_equal_versions() {
         let policy = Policy::default();
         let mut other = policy.clone();

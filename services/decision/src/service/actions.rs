@@ -18,6 +18,7 @@ use crate::{
         lease::{self, FLEET, Lease},
         outcome::{End, Outcome},
         quota::Caller,
+        resizes::{self, REMEMBERED},
     },
     policy::document::Strategy,
     service::{Service, error::ServiceError, micros, policies::PolicyInForce},
@@ -77,6 +78,13 @@ impl Service {
                 .pauses_in_force([target_id, instance_id], now)
                 .await?,
             cooldowns: transaction.cooldowns(target_id).await?,
+            resizes: match policy.counts_resizes() {
+                true => {
+                    let last = transaction.resizes(target_id, REMEMBERED).await?;
+                    resizes::that_count(last, now)
+                }
+                false => Vec::new(),
+            },
             guide: match policy.strategy {
                 Strategy::Adaptive => transaction.guide(target_id).await?,
                 Strategy::Threshold | Strategy::Headroom => None,

@@ -14,6 +14,9 @@ use crate::{
     store::Filter,
 };
 
+/// Ends of resizes that are shown of a target.
+const RESIZES_SHOWN: u32 = 10;
+
 /// What is known of one target.
 #[derive(Clone, Debug)]
 pub struct TargetState {
@@ -45,7 +48,7 @@ impl Service {
         let cooldowns = transaction.cooldowns(target_id).await?;
         let until = |direction| {
             let end = cooldowns.get(direction)?;
-            let remaining = end.remaining(policy.cooldown_seconds, now);
+            let remaining = end.remaining(policy.cooldown_seconds_of(direction), now);
             // From now: `ended_at` may lie ahead of a clock that was set back.
             (!remaining.is_zero()).then(|| now.saturating_add(remaining).unwrap_or(Timestamp::MAX))
         };
@@ -76,7 +79,12 @@ impl Service {
                 Some(last) => Some(told(&mut *transaction, last).await?),
                 None => None,
             },
-            recent_resizes: transaction.recent_resizes(target_id).await?,
+            recent_resizes: transaction
+                .resizes(target_id, RESIZES_SHOWN)
+                .await?
+                .into_iter()
+                .map(|resize| resize.ended_at)
+                .collect(),
             reviewed: transaction
                 .guide(target_id)
                 .await?

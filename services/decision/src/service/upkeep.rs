@@ -85,7 +85,7 @@ impl Service {
     ) {
         for direction in Direction::ALL {
             if let Some(end) = cooldowns.get(direction) {
-                let remaining = end.remaining(policy.cooldown_seconds, now);
+                let remaining = end.remaining(policy.cooldown_seconds_of(direction), now);
                 self.stopwatches.start(target_id, direction, remaining);
             }
         }

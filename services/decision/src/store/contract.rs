@@ -19,6 +19,7 @@ use crate::{
         lease::Lease,
         outcome::{End, Outcome},
         pause::{Pause, PauseDirection},
+        resizes::Resize,
     },
     policy::document::{Policy, Source, Strategy},
 };
@@ -457,7 +458,17 @@ async fn ends_of_a_target_are_found() {
         // Without the refusal, the newest decision first, at most ten.
         let recent: Vec<i64> = [11, 10, 9, 8, 7, 6, 5, 4, 2, 1].to_vec();
         let recent: Vec<_> = recent.iter().map(|number| at(100 - number)).collect();
-        assert_eq!(view.recent_resizes("web").await.unwrap(), recent);
+        let found = view.resizes("web", 10).await.unwrap();
+        let ends: Vec<_> = found.iter().map(|resize| resize.ended_at).collect();
+        assert_eq!(ends, recent);
+        let fallen = Resize {
+            direction: Direction::Up,
+            began_at: at(4),
+            ended_at: at(96),
+            outcome: Outcome::FellBack,
+        };
+        assert_eq!(found[7], fallen);
+        assert_eq!(view.resizes("web", 64).await.unwrap().len(), 11);
         let ended = view.ended_since("web", at(97)).await.unwrap();
         let ended: Vec<_> = ended
             .iter()
@@ -468,7 +479,7 @@ async fn ends_of_a_target_are_found() {
         assert_eq!(seen.decision_id, "d11");
         assert_eq!(view.seen_last("api").await.unwrap(), None);
         assert!(view.ended_since("api", at(0)).await.unwrap().is_empty());
-        assert!(view.recent_resizes("api").await.unwrap().is_empty());
+        assert!(view.resizes("api", 10).await.unwrap().is_empty());
     })
     .await;
 }

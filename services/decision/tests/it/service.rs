@@ -5,6 +5,7 @@ mod decide;
 mod epochs;
 mod faults;
 mod figures;
+mod guards;
 mod harness;
 mod operate;
 mod recorded;

@@ -50,6 +50,18 @@ pub enum ReasonCode {
     QuietFitsSmaller,
     /// A sizing rule asks for nothing.
     SizeFits,
+    /// The bounds of the policy leave no type in the wanted direction.
+    AtBound,
+    /// No window of the wanted direction is open.
+    OutsideWindow,
+    /// The policy's freeze.
+    Frozen,
+    /// The day's resizes are spent.
+    BudgetSpent,
+    /// The machine turned around a short while ago.
+    Flapping,
+    /// The policy's schedule asks for another size.
+    Scheduled,
     /// Another scheduler is the one actor.
     Standby,
     /// Nobody can tell who is the one actor.

@@ -399,6 +399,12 @@ fn reason_code(code: message::ReasonCode) -> ReasonCode {
         Message::NeedAboveTarget => ReasonCode::NeedAboveTarget,
         Message::QuietFitsSmaller => ReasonCode::QuietFitsSmaller,
         Message::SizeFits => ReasonCode::SizeFits,
+        Message::AtBound => ReasonCode::AtBound,
+        Message::OutsideWindow => ReasonCode::OutsideWindow,
+        Message::Frozen => ReasonCode::Frozen,
+        Message::BudgetSpent => ReasonCode::BudgetSpent,
+        Message::Flapping => ReasonCode::Flapping,
+        Message::Scheduled => ReasonCode::Scheduled,
     }
 }
 

@@ -5,13 +5,11 @@ use std::time::Duration;
 use common::{request::Fields, text::words};
 use proto::decision::v1 as proto_decision;
 
-use super::sizing;
 use crate::{
     fleet::{
         outcome::Outcome,
         pause::{PauseDirection, PauseEnd},
     },
-    policy::document::{Policy, Strategy},
     service::history::Asked,
 };
 
@@ -177,59 +175,6 @@ pub fn outcome(fields: &mut Fields, outcome: i32) -> Outcome {
             Outcome::NotStarted
         }
     }
-}
-
-/// A policy; violations are those of its fields.
-pub fn policy(fields: &mut Fields, message: Option<proto_decision::Policy>) -> Policy {
-    let Some(message) = message else {
-        fields.bad("policy", "is missing");
-        return Policy::default();
-    };
-    use proto_decision::Strategy as Message;
-    let strategy = match Message::try_from(message.strategy) {
-        Ok(Message::Threshold) => Strategy::Threshold,
-        Ok(Message::Headroom) => Strategy::Headroom,
-        Ok(Message::Adaptive) => Strategy::Adaptive,
-        Ok(Message::Unspecified) => {
-            fields.bad("policy.strategy", "is missing");
-            Strategy::default()
-        }
-        Err(_) => {
-            fields.bad(
-                "policy.strategy",
-                format!("{} is no Strategy", message.strategy),
-            );
-            Strategy::default()
-        }
-    };
-    let defaults = Policy::default();
-    let policy = Policy {
-        strategy,
-        scale_up_cpu: message.scale_up_cpu,
-        scale_down_cpu: message.scale_down_cpu,
-        min_confidence: message.min_confidence,
-        cooldown_seconds: message.cooldown_seconds,
-        ladder: message.ladder,
-        horizon_seconds: message.horizon_seconds,
-        memory_margin_percent: message.memory_margin_percent,
-        saturation_seconds: message.saturation_seconds,
-        max_sample_age_seconds: message.max_sample_age_seconds,
-        source: None,
-        down_history_seconds: message
-            .down_history_seconds
-            .unwrap_or(defaults.down_history_seconds),
-        down_observed_seconds: message
-            .down_observed_seconds
-            .unwrap_or(defaults.down_observed_seconds),
-        headroom: sizing::rule(fields, message.headroom),
-        appetite: sizing::appetite(fields, message.appetite),
-        saturated_hour_price: message.saturated_hour_price,
-        restart_price: message.restart_price,
-    };
-    for violation in policy.violations() {
-        fields.bad(format!("policy.{}", violation.field), violation.description);
-    }
-    policy
 }
 
 /// The token of the page of pauses after `name`, which is empty for the fleet.

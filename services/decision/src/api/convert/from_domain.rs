@@ -1,6 +1,6 @@
 //! Values to messages.
 
-use common::{status::FieldViolation, time};
+use common::time;
 use jiff::Timestamp;
 use proto::decision::v1 as message;
 
@@ -18,7 +18,6 @@ use crate::{
         outcome::Outcome,
         pause::{Pause, PauseDirection},
     },
-    policy::document::{Policy, Strategy},
     service::{history::Told, targets::TargetState},
 };
 
@@ -58,6 +57,12 @@ fn reason_code(code: ReasonCode) -> message::ReasonCode {
         ReasonCode::NeedAboveTarget => Message::NeedAboveTarget,
         ReasonCode::QuietFitsSmaller => Message::QuietFitsSmaller,
         ReasonCode::SizeFits => Message::SizeFits,
+        ReasonCode::AtBound => Message::AtBound,
+        ReasonCode::OutsideWindow => Message::OutsideWindow,
+        ReasonCode::Frozen => Message::Frozen,
+        ReasonCode::BudgetSpent => Message::BudgetSpent,
+        ReasonCode::Flapping => Message::Flapping,
+        ReasonCode::Scheduled => Message::Scheduled,
     }
 }
 
@@ -212,48 +217,6 @@ pub fn input(input: &Input) -> message::DecideRequest {
         ladder: input.ladder.clone(),
         notes: input.notes.clone(),
     }
-}
-
-/// A policy.
-pub fn policy(policy: &Policy) -> message::Policy {
-    message::Policy {
-        strategy: match policy.strategy {
-            Strategy::Threshold => message::Strategy::Threshold,
-            Strategy::Headroom => message::Strategy::Headroom,
-            Strategy::Adaptive => message::Strategy::Adaptive,
-        }
-        .into(),
-        scale_up_cpu: policy.scale_up_cpu,
-        scale_down_cpu: policy.scale_down_cpu,
-        min_confidence: policy.min_confidence,
-        cooldown_seconds: policy.cooldown_seconds,
-        ladder: policy.ladder.clone(),
-        horizon_seconds: policy.horizon_seconds,
-        memory_margin_percent: policy.memory_margin_percent,
-        saturation_seconds: policy.saturation_seconds,
-        max_sample_age_seconds: policy.max_sample_age_seconds,
-        down_history_seconds: Some(policy.down_history_seconds),
-        down_observed_seconds: Some(policy.down_observed_seconds),
-        headroom: Some(sizing::rule_message(&policy.headroom)),
-        appetite: sizing::appetite_message(policy.appetite).into(),
-        saturated_hour_price: policy.saturated_hour_price,
-        restart_price: policy.restart_price,
-    }
-}
-
-/// What is wrong with a policy, by the names of its own fields.
-pub fn policy_violations(violations: Vec<FieldViolation>) -> Vec<message::PolicyViolation> {
-    violations
-        .into_iter()
-        .map(|violation| message::PolicyViolation {
-            field: violation
-                .field
-                .strip_prefix("policy.")
-                .unwrap_or(&violation.field)
-                .to_owned(),
-            description: violation.description,
-        })
-        .collect()
 }
 
 /// A pause in force.

@@ -1,12 +1,20 @@
 //! Confidence: the condition holds surely enough.
 
-use crate::decide::{checks::Finding, verdict::ReasonCode, want::Step};
+use crate::decide::{
+    checks::Finding,
+    verdict::ReasonCode,
+    want::{Ground, Step},
+};
 
-/// The probability of the condition is at least `min_confidence`. What is measured needs none.
+/// The probability of the condition is at least `min_confidence`. What is measured or scheduled needs none.
 pub fn check(step: &Step<'_>) -> Finding {
     let want = step.want;
-    if want.measured {
-        return Finding::Skip("what is asked for rests on measurements, not on a forecast");
+    match want.ground {
+        Ground::Forecast => {}
+        Ground::Measurement => {
+            return Finding::Skip("what is asked for rests on measurements, not on a forecast");
+        }
+        Ground::Schedule => return Finding::Skip("the schedule asks for it, whatever is forecast"),
     }
     let (has, needs) = (want.confidence, step.case.policy.min_confidence);
     if has >= needs {

@@ -1,7 +1,12 @@
 //! Evidence: a machine is known by its days, not by its minutes, before it becomes smaller.
 
 use crate::{
-    decide::{checks::Finding, input::Evidence, verdict::ReasonCode, want::Step},
+    decide::{
+        checks::Finding,
+        input::Evidence,
+        verdict::ReasonCode,
+        want::{Ground, Step},
+    },
     fleet::direction::Direction,
     text,
 };
@@ -11,13 +16,19 @@ pub fn check(step: &Step<'_>) -> Finding {
     if step.want.direction == Direction::Up {
         return Finding::Skip("a larger type needs no history");
     }
+    if step.want.ground == Ground::Schedule {
+        return Finding::Skip("the schedule names the type, whatever was seen before");
+    }
+    let Some(observation) = step.observation else {
+        return step.unseen();
+    };
     let needed = Evidence {
         spanned_seconds: step.case.policy.down_history_seconds,
         observed_seconds: step.case.policy.down_observed_seconds,
     };
     let seen = [
-        ("CPU", step.observation.cpu_evidence),
-        ("memory", step.observation.memory_evidence),
+        ("CPU", observation.cpu_evidence),
+        ("memory", observation.memory_evidence),
     ];
     let words = |(name, seen): &(&str, Evidence)| {
         format!(

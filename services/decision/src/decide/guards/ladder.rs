@@ -16,7 +16,7 @@ pub fn find(case: &Case<'_>) -> Found<usize> {
     }
     let current = &case.input.instance_type;
     let names = case.ladder.join(", ");
-    match case.ladder.iter().position(|rung| rung == current) {
+    match case.rung_of(current) {
         Some(rung) => {
             let detail = format!(
                 "{current} is rung {} of {} ({names})",

@@ -50,7 +50,10 @@ pub fn check(step: &Step<'_>) -> Finding {
             "the memory of {to} is unknown, so nothing says that it is enough"
         ));
     };
-    let Some(peak) = step.observation.memory_peak_mib else {
+    let Some(observation) = step.observation else {
+        return step.unseen();
+    };
+    let Some(peak) = observation.memory_peak_mib else {
         return blocked(
             "the memory in use is unknown, so nothing says that less is enough".to_owned(),
         );

@@ -22,14 +22,7 @@ pub fn check(case: &Case<'_>, want: Option<&Want>) -> Finding {
         PauseDirection::Down => want.is_some_and(|want| want.direction == Direction::Down),
     };
     if let Some(pause) = case.state.pauses.iter().find(forbids) {
-        let held_back = match want {
-            Some(want) => format!(
-                "; it holds back scaling {}: {}",
-                want.direction.name(),
-                want.sentence
-            ),
-            None => String::new(),
-        };
+        let held_back = want.map(Want::held_back).unwrap_or_default();
         return Finding::Block(Stop::new(
             ReasonCode::Paused,
             format!("{}{held_back}", describe(pause)),

@@ -19,10 +19,13 @@ pub fn check(step: &Step<'_>) -> Finding {
             case.input.instance_type
         ));
     };
-    let Some(peak) = step.observation.cpu_peak_last_hour_percent else {
+    let Some(observation) = step.observation else {
+        return step.unseen();
+    };
+    let Some(peak) = observation.cpu_peak_last_hour_percent else {
         return blocked("the past hour's peak is unknown".to_owned());
     };
-    let now = step.observation.cpu_percent;
+    let now = observation.cpu_percent;
     let numbers = format!("CPU is {now:.1} % and was at most {peak:.1} % in the past hour");
     if now.max(peak) <= limit.cpu_percent {
         Finding::Pass(format!("{numbers}, not above {}", limit.words))

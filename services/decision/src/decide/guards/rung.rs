@@ -2,11 +2,7 @@
 
 use crate::{
     decide::{
-        case::{Case, Known},
-        checks::Found,
-        ladder,
-        verdict::ReasonCode,
-        want::Want,
+        case::Case, checks::Found, guards::bounds::Reach, ladder, verdict::ReasonCode, want::Want,
     },
     fleet::direction::Direction,
 };
@@ -16,20 +12,18 @@ pub const NAME: &str = "rung";
 /// The next rung in the wanted direction, or the one that is asked for: where that is no step, a larger one. Rungs that
 /// add nothing, or take something away, are skipped, and so is one of
 /// unknown size on the way up; on the way down other checks refuse it.
-pub fn find<'a>(known: &Known<'a>, want: &Want) -> Found<&'a str> {
-    let Known { case, rung, .. } = *known;
+pub fn find<'a>(case: &Case<'a>, rung: usize, want: &Want, reach: &Reach) -> Found<&'a str> {
     let current = &case.input.instance_type;
     let direction = want.direction;
-    let candidates = case.rungs_beyond(rung, direction);
+    let mut candidates = case.rungs_beyond(rung, direction);
+    candidates.truncate(reach.furthest.abs_diff(rung));
     let is_unknown = |to: &str| is_unknown_step(case, to, direction);
-    let is_step = |place: &usize| {
-        let to = candidates[*place];
-        case.is_step(to, direction) && !is_unknown(to)
-    };
+    let is_step = |place: &usize| is_step(case, candidates[*place], direction);
     let mut places = 0..candidates.len();
     let chosen = match want
         .rung
-        .map(|wanted| wanted.abs_diff(rung).saturating_sub(1))
+        .map(|wanted| wanted.abs_diff(rung).min(candidates.len()))
+        .map(|rungs| rungs.saturating_sub(1))
     {
         None => places.find(is_step),
         Some(wanted) if direction == Direction::Up => (wanted..candidates.len())
@@ -76,12 +70,26 @@ pub fn find<'a>(known: &Known<'a>, want: &Want) -> Found<&'a str> {
                 Direction::Down => ("smallest", ReasonCode::AtMinRung),
             };
             let skipped = skipped(candidates.len());
+            if let Some(bound) = &reach.bound {
+                return Err(want.but(
+                    ReasonCode::AtBound,
+                    format_args!(
+                        "{bound} leaves {current} no type {}{skipped}",
+                        direction.name()
+                    ),
+                ));
+            }
             Err(want.but(
                 code,
                 format_args!("{current} is the {end} type of the ladder{skipped}"),
             ))
         }
     }
+}
+
+/// Whether going to a rung of the ladder is a step that is known to lead where it should.
+pub fn is_step(case: &Case<'_>, to: &str, direction: Direction) -> bool {
+    case.is_step(to, direction) && !is_unknown_step(case, to, direction)
 }
 
 /// Going up, a rung whose size is not known is no step where the present size and another rung's are: it may have less.

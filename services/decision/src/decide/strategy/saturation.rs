@@ -1,7 +1,12 @@
 //! Saturation that is measured: every strategy goes up on it, whatever else is known.
 
 use crate::{
-    decide::{case::Case, input::Observation, verdict::ReasonCode, want::Want},
+    decide::{
+        case::Case,
+        input::Observation,
+        verdict::ReasonCode,
+        want::{Ground, Want},
+    },
     fleet::direction::Direction,
     text,
 };
@@ -23,8 +28,9 @@ pub fn want(case: &Case<'_>, observation: &Observation) -> Want {
             text::duration(observation.saturated_seconds.into()),
             text::duration(policy.saturation_seconds.into()),
         ),
-        measured: true,
+        ground: Ground::Measurement,
         rung: None,
+        saturated: true,
         fills_percent: policy.scale_up_cpu,
     }
 }

@@ -11,19 +11,17 @@ use crate::{
         case::{Case, Known},
         guards::memory,
         input::Observation,
-        outlook::Outlook,
+        outlook::SATURATED_PERCENT,
         probability::Distribution,
         sizes,
         strategy::saturation,
         verdict::ReasonCode,
-        want::{NoWant, Want},
+        want::{Ground, NoWant, Want},
     },
     fleet::direction::Direction,
     text,
 };
 
-/// Above so much of its CPU a machine is taken to be saturated, percent.
-const SATURATED_PERCENT: f64 = 90.0;
 const HOUR_SECONDS: u32 = 3_600;
 
 /// The rung that a rule asks for.
@@ -100,8 +98,8 @@ struct Seen<'a> {
 impl Seen<'_> {
     fn up(&self, rule: &Rule) -> Want {
         let from = &self.case.input.instance_type;
-        let (sentence, confidence, measured) = match rule {
-            Rule::Largest => (format!("the rule is {rule}"), 1.0, true),
+        let (sentence, confidence, ground) = match rule {
+            Rule::Largest => (format!("the rule is {rule}"), 1.0, Ground::Measurement),
             Rule::Fit(fit) => {
                 let need = fit.up.of(self.past).unwrap_or_default();
                 let limit = self.capacity * fit.up_target;
@@ -111,10 +109,12 @@ impl Seen<'_> {
                     fit.up_target * 100.0
                 );
                 match (fit.up, coming_hour(self.case)) {
-                    (Need::Served60m, Some(peak)) => {
-                        (sentence, peak.above(fit.up_target * 100.0), false)
-                    }
-                    _ => (sentence, 1.0, true),
+                    (Need::Served60m, Some(peak)) => (
+                        sentence,
+                        peak.above(fit.up_target * 100.0),
+                        Ground::Forecast,
+                    ),
+                    _ => (sentence, 1.0, Ground::Measurement),
                 }
             }
         };
@@ -124,8 +124,9 @@ impl Seen<'_> {
             confidence,
             doubt: None,
             sentence,
-            measured,
+            ground,
             rung: None,
+            saturated: false,
             fills_percent: 100.0,
         }
     }
@@ -154,8 +155,9 @@ impl Seen<'_> {
                 text::duration(self.case.policy.horizon_seconds.into())
             )),
             sentence,
-            measured: false,
+            ground: Ground::Forecast,
             rung: Some(to),
+            saturated: false,
             fills_percent: 100.0,
         }
     }
@@ -211,13 +213,8 @@ impl Seen<'_> {
 
     /// Forecast probability that CPU stays below so many percent of the present type until the policy's horizon.
     fn stays_below(&self, percent: f64) -> f64 {
-        match self.case.forecast() {
-            Ok(Outlook {
-                peak: Some(peak), ..
-            }) => peak.below(percent),
-            Ok(outlook) => outlook.distribution.below(percent),
-            Err(_) => 0.0,
-        }
+        let outlook = self.case.forecast();
+        outlook.map_or(0.0, |outlook| outlook.stays_below(percent))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
         outlook::Outlook,
         strategy::saturation,
         verdict::ReasonCode,
-        want::{NoWant, Want},
+        want::{Ground, NoWant, Want},
     },
     fleet::direction::Direction,
 };
@@ -36,8 +36,9 @@ pub fn ask(known: &Known<'_>) -> Result<Want, NoWant> {
             confidence: outlook.distribution.above(policy.scale_up_cpu),
             doubt: None,
             sentence: format!("{} is above {} %", outlook.words(), policy.scale_up_cpu),
-            measured: false,
+            ground: Ground::Forecast,
             rung: None,
+            saturated: false,
             fills_percent: policy.scale_up_cpu,
         });
     if let Some(up) = up
@@ -79,8 +80,9 @@ fn at_most(case: &Case<'_>, outlook: &Outlook<'_>, rung: usize) -> Result<Want, 
             doubt: peak
                 .map(|(capacity, _)| format!("the peak until then stays below {}", capacity.words)),
             sentence: format!("{} is below {}", outlook.words(), down.words),
-            measured: false,
+            ground: Ground::Forecast,
             rung: None,
+            saturated: false,
             fills_percent: policy.scale_up_cpu,
         });
     }

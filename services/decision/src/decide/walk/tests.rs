@@ -1,5 +1,10 @@
+mod bounds;
+mod guarding;
+mod limits;
 mod properties;
 mod rules;
+mod schedule;
+mod times;
 
 use super::*;
 use crate::{

@@ -20,6 +20,7 @@ use crate::{
         direction::Direction,
         lease::{FLEET, Lease},
         pause::Pause,
+        resizes::Resize,
     },
     policy::document::Strategy,
     store::{Applied, Filter, Page, View, error::StoreError},
@@ -27,6 +28,17 @@ use crate::{
 
 fn in_force(pause: &Pause, now: Timestamp) -> bool {
     pause.until.is_none_or(|until| until > now)
+}
+
+/// The resize that a decision led to.
+fn resize(decision: &Decision) -> Option<Resize> {
+    let end = decision.end.as_ref()?;
+    end.outcome.touched_the_machine().then_some(Resize {
+        direction: decision.verdict.action.direction()?,
+        began_at: decision.decided_at,
+        ended_at: end.at,
+        outcome: end.outcome,
+    })
 }
 
 /// A place in a table as a count.
@@ -182,11 +194,10 @@ impl<G: Deref<Target = Tables> + Send> View for G {
         Ok(newest.map(|(_, row)| row.decision.decided_at))
     }
 
-    async fn recent_resizes(&mut self, target_id: &str) -> Result<Vec<Timestamp>, StoreError> {
-        let ends = self.of_target(target_id).rev();
-        let ends = ends.filter_map(|(_, row)| row.decision.end.as_ref());
-        let touched = ends.filter(|end| end.outcome.touched_the_machine());
-        Ok(touched.take(10).map(|end| end.at).collect())
+    async fn resizes(&mut self, target_id: &str, limit: u32) -> Result<Vec<Resize>, StoreError> {
+        let newest = self.of_target(target_id).rev();
+        let resizes = newest.filter_map(|(_, row)| resize(&row.decision));
+        Ok(resizes.take(limit as usize).collect())
     }
 
     async fn cooldowns(&mut self, target_id: &str) -> Result<Cooldowns, StoreError> {

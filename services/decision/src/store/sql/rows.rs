@@ -8,9 +8,9 @@ use crate::{
     decide::{
         input::{Input, State},
         record::Decision,
-        verdict::Verdict,
+        verdict::{Action, Verdict},
     },
-    fleet::{outcome::End, pause::Pause},
+    fleet::{outcome::End, pause::Pause, resizes::Resize},
     store::{
         error::StoreError,
         sql::{documents, packing},
@@ -52,6 +52,20 @@ pub(super) fn decision(row: &SqliteRow) -> Result<Decision, StoreError> {
         pending: row.try_get("pending")?,
         end,
     })
+}
+
+/// The resize that a decision led to; `None` for a hold.
+pub(super) fn resize(row: &SqliteRow) -> Result<Option<Resize>, StoreError> {
+    let action: Action = name(&row.try_get::<String, _>("action")?)?;
+    let Some(direction) = action.direction() else {
+        return Ok(None);
+    };
+    Ok(Some(Resize {
+        direction,
+        began_at: time(row.try_get("decided_at")?)?,
+        ended_at: time(row.try_get("outcome_at")?)?,
+        outcome: name(&row.try_get::<String, _>("outcome")?)?,
+    }))
 }
 
 /// The columns `verdict` and `packed`.

@@ -17,6 +17,7 @@ use crate::{
         direction::Direction,
         lease::{FLEET, Lease},
         pause::Pause,
+        resizes::Resize,
     },
     policy::document::Strategy,
     store::{
@@ -216,18 +217,19 @@ impl View for Connection {
         }
     }
 
-    async fn recent_resizes(&mut self, target_id: &str) -> Result<Vec<Timestamp>, StoreError> {
+    async fn resizes(&mut self, target_id: &str, limit: u32) -> Result<Vec<Resize>, StoreError> {
         let found = sqlx::query(
-            "SELECT outcome_at FROM decisions
-             WHERE target_id = ?1 AND outcome IN ('succeeded', 'rolled_back', 'fell_back')
-             ORDER BY sequence DESC LIMIT 10",
+            "SELECT action, decided_at, outcome_at, outcome FROM decisions
+             WHERE target_id = ?1 AND action <> 'hold' AND outcome IN ('succeeded', 'rolled_back', 'fell_back')
+             ORDER BY sequence DESC LIMIT ?2",
         )
         .bind(target_id)
+        .bind(limit)
         .fetch_all(&mut *self.0)
         .await?;
         found
             .iter()
-            .map(|row| rows::time(row.try_get(0)?))
+            .filter_map(|row| rows::resize(row).transpose())
             .collect()
     }
 

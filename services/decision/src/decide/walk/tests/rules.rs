@@ -10,7 +10,7 @@ use sizing::{
 use super::*;
 use crate::{
     decide::{alternatives, explain::explain, guide::Guide},
-    policy::document::Strategy,
+    policy::{document::Strategy, times::Period},
 };
 
 const RULE: Fit = Fit {
@@ -23,7 +23,7 @@ const RULE: Fit = Fit {
 
 /// A machine of `vcpus` on a ladder of 2, 4, 8 and 16 that needs `now` and needed `quiet` in six hours; its forecast's peak
 /// stays where it is.
-fn sized(vcpus: u32, now: f32, quiet: f32) -> Scene {
+pub fn sized(vcpus: u32, now: f32, quiet: f32) -> Scene {
     let types: Vec<InstanceType> = [("large", 2), ("xlarge", 4), ("2xlarge", 8), ("4xlarge", 16)]
         .map(|(size, vcpus)| InstanceType {
             instance_type: format!("m5.{size}"),
@@ -326,6 +326,8 @@ proptest! {
         (add, add_forecast) in (0.0..8.0_f32, 0.0..30.0_f64),
         (saturated, more_saturated) in (0..400_u32, 0..400_u32),
         ended in prop::option::of(0..50_000_i64),
+        (lowest, highest, step) in (0..4_usize, 0..4_usize, 0..3_u32),
+        period in prop::option::of((0..4_usize, 0..3_u8)),
     ) {
         let to = |add: f32, forecast: f64, saturated: u32| {
             let mut scene = guided(sized(vcpus, demand[0] + add, 0.0), rule).seen(|seen| {
@@ -338,6 +340,21 @@ proptest! {
                 });
             });
             scene.input.forecast.as_mut().unwrap().horizons = vec![horizon(900, forecast)];
+            let name = |rung: usize| Some(scene.policy.ladder[rung].clone());
+            let (min_type, max_type) = (name(lowest.min(highest)), name(lowest.max(highest)));
+            if let Some((rung, kind)) = period {
+                let of_kind = |wanted: u8| name(rung).filter(|_| kind == wanted);
+                scene.policy.schedule = vec![Period {
+                    days: Vec::new(),
+                    from: "00:00".into(),
+                    to: "24:00".into(),
+                    min_type: of_kind(0),
+                    max_type: of_kind(1),
+                    exact: of_kind(2),
+                }];
+            }
+            (scene.policy.min_type, scene.policy.max_type) = (min_type, max_type);
+            scene.policy.max_step = step;
             if let Some(ago) = ended {
                 scene = scene.ended(Direction::Down, Outcome::Succeeded, ago);
             }
