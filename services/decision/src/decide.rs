@@ -21,3 +21,4 @@ pub mod strategy;
 pub mod verdict;
 pub mod walk;
 pub mod want;
+pub mod wish;

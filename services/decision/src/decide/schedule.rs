@@ -24,6 +24,8 @@ pub struct Schedule {
     pub highest: Option<Bound>,
     /// The highest rung is the very one that a period names.
     exact: bool,
+    /// Periods of which no type is on the ladder, because the target has its own: they ask for nothing.
+    pub elsewhere: Vec<String>,
 }
 
 /// One period on the ladder of a target.
@@ -37,10 +39,14 @@ struct Placed<'a> {
 }
 
 impl Schedule {
-    /// The periods of now. A type that is not on the ladder, because the target has its own, asks for nothing.
+    /// The periods of now.
     pub fn of(case: &Case<'_>) -> Self {
         let periods = case.policy.schedule.iter();
         let placed: Vec<Placed<'_>> = periods.filter_map(|period| place(case, period)).collect();
+        let elsewhere = placed
+            .iter()
+            .filter(|placed| placed.lowest.or(placed.highest).is_none());
+        let elsewhere = elsewhere.map(|placed| placed.words.clone()).collect();
         let bound = |placed: &Placed<'_>, rung: usize| Bound {
             rung,
             words: format!("the schedule ({}, {})", case.ladder[rung], placed.words),
@@ -54,6 +60,7 @@ impl Schedule {
         let Some((strictest, highest)) = named.min_by_key(|(_, rung)| *rung) else {
             return Self {
                 lowest,
+                elsewhere,
                 ..Self::default()
             };
         };
@@ -68,6 +75,7 @@ impl Schedule {
             exact: placed.iter().any(is_exact),
             lowest,
             highest: Some(highest),
+            elsewhere,
         }
     }
 

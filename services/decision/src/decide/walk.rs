@@ -12,9 +12,9 @@ use crate::{
         guards::{self, bounds, forecast, inputs, ladder, rung, step},
         input::{Input, Observation, State},
         schedule::Schedule,
-        strategy,
         verdict::{Action, Check, CheckVerdict, ReasonCode, Verdict},
-        want::{Ground, NoWant, Step, Want},
+        want::{Ground, Step, Want},
+        wish,
     },
     fleet::direction::Direction,
     policy::document::Policy,
@@ -77,7 +77,7 @@ fn walk(case: &Case<'_>, trail: &mut Trail) -> Result<Granted, Stop> {
                 observation,
                 rung,
             };
-            (Some(observation), ask(&known, scheduled))
+            (Some(observation), wish::of(&known, scheduled))
         }
     };
     trail.confidence = match &asked {
@@ -147,29 +147,6 @@ fn look<'a>(case: &Case<'a>, scheduled: Option<Want>, trail: &mut Trail) -> Resu
             Ok(Seen::Nothing(scheduled))
         }
         None => trail.stop(inputs::NAME, stop),
-    }
-}
-
-/// What the schedule asks for, or the strategy: the strategy too where it surely goes further up.
-fn ask(known: &Known<'_>, scheduled: Option<Want>) -> Result<Want, NoWant> {
-    let own = strategy::ask(known);
-    let Some(scheduled) = scheduled else {
-        return own;
-    };
-    let case = known.case;
-    let rises = scheduled.direction == Direction::Up;
-    let surely_further = |own: &Want| {
-        rises
-            && own.direction == Direction::Up
-            && own.rung > scheduled.rung
-            && (own.ground != Ground::Forecast || own.confidence >= case.policy.min_confidence)
-    };
-    match own {
-        Ok(own) if surely_further(&own) => Ok(own),
-        _ => Ok(Want {
-            saturated: rises && case.saturated(known.observation),
-            ..scheduled
-        }),
     }
 }
 

@@ -22,6 +22,9 @@ const RULES: Rules = Rules {
     decisions_per_minute: 1_000_000,
 };
 
+/// Resizes of a target in a day.
+const BUDGET: u32 = 3;
+
 /// A service over a store, at a clock of its own.
 pub struct Bench {
     store: SharedStore,
@@ -37,6 +40,7 @@ async fn service_over(store: &SharedStore, clock: &ManualClock) -> Service {
     let clock = Arc::new(clock.clone());
     let policy = Policy {
         strategy: crate::policy::document::Strategy::Threshold,
+        resizes_a_day: BUDGET,
         ..Policy::default()
     };
     Service::new(store.clone(), clock, policy, RULES, Metrics::default())
@@ -300,6 +304,7 @@ async fn run(mut bench: Bench, steps: Vec<Step>) -> Vec<Decision> {
     let mut tick = 0;
     let mut pending: Option<Decision> = None;
     let mut last_touched_at: Option<Timestamp> = None;
+    let mut resizes = 0;
     let mut paused = false;
     let mut last: Option<Decision> = None;
     for step in steps {
@@ -311,6 +316,8 @@ async fn run(mut bench: Bench, steps: Vec<Step>) -> Vec<Decision> {
                 if decision.pending {
                     assert!(pending.is_none(), "two actions at once");
                     assert!(!paused, "acted in a pause");
+                    // All steps together are less than a day.
+                    assert!(resizes < BUDGET, "acted beyond the budget");
                     if let Some(touched) = last_touched_at {
                         let since = text_seconds(touched, decision.decided_at);
                         assert!(since >= 600, "acted {since} s after a resize ended");
@@ -339,6 +346,7 @@ async fn run(mut bench: Bench, steps: Vec<Step>) -> Vec<Decision> {
                     }
                     if outcome.touched_the_machine() {
                         last_touched_at = Some(clock_now(&bench.clock));
+                        resizes += 1;
                     }
                 }
             }

@@ -69,7 +69,7 @@ pub fn named(name: String) -> Option<String> {
 
 pub fn passes_message(passes: SaturationPasses) -> message::SaturationPasses {
     message::SaturationPasses {
-        windows: passes.windows,
+        windows: Some(passes.windows),
         cooldown: passes.cooldown,
         freeze: passes.freeze,
     }
@@ -77,10 +77,10 @@ pub fn passes_message(passes: SaturationPasses) -> message::SaturationPasses {
 
 /// Absent means the default.
 pub fn passes(passes: Option<message::SaturationPasses>) -> SaturationPasses {
-    let passes = passes.map(|passes| SaturationPasses {
-        windows: passes.windows,
-        cooldown: passes.cooldown,
-        freeze: passes.freeze,
-    });
-    passes.unwrap_or_default()
+    let given = passes.unwrap_or_default();
+    SaturationPasses {
+        windows: given.windows.unwrap_or(SaturationPasses::default().windows),
+        cooldown: given.cooldown,
+        freeze: given.freeze,
+    }
 }

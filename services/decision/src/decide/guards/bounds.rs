@@ -30,8 +30,7 @@ pub fn find(case: &Case<'_>, rung: usize, want: &Want, bounds: &Bounds) -> Found
             bound: None,
             cut: false,
         };
-        let words = format!("nothing bounds the way {} but the ladder", direction.name());
-        return Ok((reach, words));
+        return Ok((reach, unbounded(case, direction)));
     };
     let lies_beyond = |place: usize| match direction {
         Direction::Up => place > bound.rung,
@@ -62,4 +61,18 @@ pub fn find(case: &Case<'_>, rung: usize, want: &Want, bounds: &Bounds) -> Found
         cut: cut.is_some(),
     };
     Ok((reach, words))
+}
+
+fn unbounded(case: &Case<'_>, direction: Direction) -> String {
+    let (key, name) = match direction {
+        Direction::Up => ("max_type", &case.policy.max_type),
+        Direction::Down => ("min_type", &case.policy.min_type),
+    };
+    let elsewhere = name.as_ref().filter(|name| case.rung_of(name).is_none());
+    match elsewhere {
+        Some(name) => {
+            format!("policy.{key} ({name}) is not on this target's ladder, and bounds nothing")
+        }
+        None => format!("nothing bounds the way {} but the ladder", direction.name()),
+    }
 }

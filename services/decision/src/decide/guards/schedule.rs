@@ -17,7 +17,11 @@ pub fn look(case: &Case<'_>, schedule: &Schedule) -> Finding {
         let words = &bound.as_ref()?.words;
         Some(format!("{words} asks for {what}"))
     });
-    let asked: Vec<String> = asked.collect();
+    let elsewhere = schedule
+        .elsewhere
+        .iter()
+        .map(|words| format!("what it asks for ({words}) is not on this target's ladder"));
+    let asked: Vec<String> = asked.chain(elsewhere).collect();
     Finding::Pass(match asked.as_slice() {
         [] => "no period of the schedule is now".to_owned(),
         asked => asked.join("; "),

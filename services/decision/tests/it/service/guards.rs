@@ -101,7 +101,7 @@ async fn guards_are_applied_read_back_and_in_force_at_once() {
         reason: "the feast".into(),
     }];
     policy.saturation_passes = Some(SaturationPasses {
-        windows: false,
+        windows: Some(false),
         cooldown: false,
         freeze: false,
     });

@@ -1,7 +1,12 @@
 //! What no guard lets pass, whatever the load, the clock and the policy are. `make properties` looks at 10,000 cases of each.
 
 use jiff::{SignedDuration, ToSpan as _, civil::DateTime, tz::TimeZone};
-use proptest::{prelude::*, sample::select, strategy::Strategy};
+use proptest::{
+    prelude::*,
+    sample::select,
+    strategy::{Strategy, ValueTree as _},
+    test_runner::TestRunner,
+};
 
 use super::*;
 use crate::{
@@ -135,14 +140,22 @@ struct Act {
     succeeded: bool,
 }
 
+/// What came of ticks.
+#[derive(Default)]
+struct Played {
+    acts: Vec<Act>,
+    /// Of every decision.
+    codes: Vec<ReasonCode>,
+}
+
 /// Plays ticks, so many seconds apart; a resize ends five minutes after its decision.
-fn play(policy: &Policy, begin: Timestamp, apart: i64, ticks: &[(f64, bool, bool)]) -> Vec<Act> {
+fn play(policy: &Policy, begin: Timestamp, apart: i64, ticks: &[(f64, bool, bool)]) -> Played {
     let mut scene = scene(50.0).on("t2.medium").seen(|seen| {
         seen.memory_peak_mib = Some(100.0);
         seen.cpu_peak_last_hour_percent = Some(5.0);
     });
     scene.policy = policy.clone();
-    let mut acts = Vec::new();
+    let mut played = Played::default();
     for (number, (load, saturated, fails)) in ticks.iter().enumerate() {
         scene.now = begin + SignedDuration::from_secs(apart * number as i64);
         scene.state.resizes = that_count(scene.state.resizes, scene.now);
@@ -152,8 +165,9 @@ fn play(policy: &Policy, begin: Timestamp, apart: i64, ticks: &[(f64, bool, bool
         seen.cpu_percent = if *saturated { 99.0 } else { 5.0 };
         let forecast = scene.input.forecast.as_mut().unwrap();
         forecast.origin = Some(scene.now);
-        forecast.horizons = vec![horizon(900, if *saturated { 99.0 } else { *load })];
+        forecast.horizons = vec![horizon(900, *load)];
         let verdict = scene.decide();
+        played.codes.push(verdict.reason_code);
         let Some(direction) = verdict.action.direction() else {
             continue;
         };
@@ -171,7 +185,7 @@ fn play(policy: &Policy, begin: Timestamp, apart: i64, ticks: &[(f64, bool, bool
             outcome,
         };
         scene.state.resizes.insert(0, resize);
-        acts.push(Act {
+        played.acts.push(Act {
             direction,
             at: scene.now,
             saturated: *saturated,
@@ -181,7 +195,31 @@ fn play(policy: &Policy, begin: Timestamp, apart: i64, ticks: &[(f64, bool, bool
             scene.input.instance_type = verdict.to_instance_type;
         }
     }
-    acts
+    played
+}
+
+/// The properties below are about something: every guard is met, and passed.
+#[test]
+fn the_cases_meet_every_guard() {
+    let mut runner = TestRunner::deterministic();
+    let cases = (any_guarded(), prop::collection::vec(any_tick(), 24));
+    let mut met = Vec::new();
+    for _ in 0..100 {
+        let ((policy, begin), ticks) = cases.new_tree(&mut runner).unwrap().current();
+        met.extend(play(&policy, begin, 1_200, &ticks).codes);
+    }
+    for code in [
+        ReasonCode::ForecastAboveUpThreshold,
+        ReasonCode::ForecastBelowDownThreshold,
+        ReasonCode::Saturated,
+        ReasonCode::Cooldown,
+        ReasonCode::OutsideWindow,
+        ReasonCode::Frozen,
+        ReasonCode::BudgetSpent,
+        ReasonCode::Flapping,
+    ] {
+        assert!(met.contains(&code), "{code:?}");
+    }
 }
 
 proptest! {
@@ -191,7 +229,7 @@ proptest! {
         ticks in prop::collection::vec(any_tick(), 24),
         apart in select(vec![600_i64, 1_200, 7_200]),
     ) {
-        let acts = play(&policy, begin, apart, &ticks);
+        let acts = play(&policy, begin, apart, &ticks).acts;
         let zone = zone::find(&policy.zone).unwrap();
         let passes = policy.saturation_passes;
         for (number, act) in acts.iter().enumerate() {
@@ -276,6 +314,43 @@ proptest! {
                 prop_assert_ne!(code, ReasonCode::InstanceUnavailable);
                 prop_assert_eq!(Some(verdict.to_instance_type), lowest);
             }
+        }
+    }
+    #[test]
+    fn a_scheduled_down_leaves_room_for_memory_and_the_present(
+        memory_peak in prop::option::of(0.0..9_000.0_f64),
+        (now_cpu, hour_peak) in (0.0..100.0_f64, prop::option::of(0.0..200.0_f64)),
+        forecast in 0.0..100.0_f64,
+        exact in any::<bool>(),
+        to in 0..2_usize,
+        evidence in 0..200_000_u32,
+    ) {
+        let ladder = ["t2.small", "t2.medium", "t2.large"];
+        let mut scene = scene(forecast).on("t2.large").seen(|seen| {
+            seen.memory_peak_mib = memory_peak;
+            seen.cpu_percent = now_cpu;
+            seen.cpu_peak_last_hour_percent = hour_peak;
+            seen.cpu_evidence.spanned_seconds = evidence;
+        });
+        let named = |wanted: bool| Some(ladder[to].to_owned()).filter(|_| wanted);
+        scene.policy.schedule = vec![Period {
+            days: Vec::new(),
+            from: "00:00".into(),
+            to: "24:00".into(),
+            min_type: None,
+            max_type: named(!exact),
+            exact: named(exact),
+        }];
+        let verdict = scene.decide();
+        if verdict.action == Action::ScaleDown {
+            prop_assert_eq!(verdict.reason_code, ReasonCode::Scheduled);
+            let sizes = [(1.0, 2_048.0), (2.0, 4_096.0)];
+            let (vcpus, memory) = sizes[ladder.iter().position(|name| *name == verdict.to_instance_type).unwrap()];
+            prop_assert!(memory_peak.unwrap() * 1.2 <= memory);
+            prop_assert!(now_cpu.max(hour_peak.unwrap()) <= 90.0 * vcpus / 2.0 + 1e-9);
+            prop_assert!(exact || evidence >= 86_400);
+        } else {
+            prop_assert_ne!(verdict.reason_code, ReasonCode::Scheduled);
         }
     }
 }
