@@ -219,6 +219,7 @@ fn observation(fields: &mut Fields, message: proto_decision::Observation) -> Opt
         disk_bytes_per_second,
         samples: message.samples,
         saturated_seconds: message.saturated_seconds,
+        memory_pressed_seconds: message.memory_pressed_seconds,
         cpu_evidence: Evidence {
             spanned_seconds: message.cpu_spanned_seconds,
             observed_seconds: message.cpu_observed_seconds,

@@ -92,6 +92,12 @@ impl<'a> Case<'a> {
         floor > 0 && observation.saturated_seconds >= floor
     }
 
+    /// Whether memory has been nearly used up for so long that no forecast is needed to go up.
+    pub fn pressed(&self, observation: &Observation) -> bool {
+        let floor = self.policy.pressed_seconds();
+        floor > 0 && observation.memory_pressed_seconds >= floor
+    }
+
     /// The place of a type on the ladder.
     pub fn rung_of(&self, instance_type: &str) -> Option<usize> {
         self.ladder.iter().position(|rung| rung == instance_type)

@@ -88,6 +88,9 @@ pub struct Observation {
     pub samples: u32,
     /// How long CPU has been at or above 95 percent without a break.
     pub saturated_seconds: u32,
+    /// The same of memory in use; 0 where it is unknown.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub memory_pressed_seconds: u32,
     /// The history of CPU behind it.
     #[serde(default, skip_serializing_if = "Evidence::is_none")]
     pub cpu_evidence: Evidence,

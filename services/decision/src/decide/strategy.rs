@@ -2,6 +2,7 @@
 
 pub mod adaptive;
 pub mod headroom;
+mod pressure;
 mod saturation;
 mod sizing_rule;
 pub mod threshold;
@@ -15,11 +16,27 @@ use crate::{
     policy::document::Strategy,
 };
 
-/// What the policy's strategy asks for.
+/// What the policy's strategy asks for, or memory that is nearly used up: of two types the larger.
 ///
 /// # Errors
-/// It asks for nothing, and says why.
+/// Nothing is asked for; the strategy says why.
 pub fn ask(known: &Known<'_>) -> Result<Want, NoWant> {
+    let own = of_cpu(known);
+    let Some(pressed) = pressure::want(known) else {
+        return own;
+    };
+    let least = known.case.policy.min_confidence;
+    match own {
+        Ok(own)
+            if own.direction == Direction::Up && own.rung > pressed.rung && own.is_sure(least) =>
+        {
+            Ok(own)
+        }
+        _ => Ok(pressed),
+    }
+}
+
+fn of_cpu(known: &Known<'_>) -> Result<Want, NoWant> {
     let want = match known.case.policy.strategy {
         Strategy::Threshold => threshold::ask(known),
         Strategy::Headroom => headroom::ask(known),

@@ -102,6 +102,8 @@ pub enum ReasonCode {
     Flapping,
     /// The policy's schedule asks for another size.
     Scheduled,
+    /// Memory has been nearly used up for long enough, whatever the CPU.
+    MemoryPressure,
 }
 
 impl ReasonCode {

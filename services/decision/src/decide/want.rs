@@ -41,6 +41,11 @@ impl Want {
         }
     }
 
+    /// Whether it does not fail for want of confidence, where so much is asked of a forecast.
+    pub fn is_sure(&self, min_confidence: f64) -> bool {
+        self.ground != Ground::Forecast || self.confidence >= min_confidence
+    }
+
     /// That it was wanted, as the end of a sentence about what holds it back.
     pub fn held_back(&self) -> String {
         let direction = self.direction.name();

@@ -4,7 +4,7 @@ use crate::{
     decide::{
         case::Known,
         strategy,
-        want::{Ground, NoWant, Want},
+        want::{NoWant, Want},
     },
     fleet::direction::Direction,
 };
@@ -25,7 +25,7 @@ pub fn of(known: &Known<'_>, scheduled: Option<Want>) -> Result<Want, NoWant> {
         rises
             && own.direction == Direction::Up
             && own.rung > scheduled.rung
-            && (own.ground != Ground::Forecast || own.confidence >= case.policy.min_confidence)
+            && own.is_sure(case.policy.min_confidence)
     };
     match own {
         Ok(own) if surely_further(&own) => Ok(own),

@@ -19,6 +19,8 @@ use crate::{
 
 /// A resize takes minutes; what is scheduled is done before its time.
 const LEAD_SECONDS: u32 = 600;
+/// Three ticks: a job that takes its memory back is over by then.
+const PRESSED_SECONDS: u32 = 900;
 
 /// Section `policy`, and the document that `ApplyPolicy` stores.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -96,6 +98,10 @@ pub struct Policy {
     /// So long before a period begins its type is gone up to: as long as a resize takes.
     #[serde(skip_serializing_if = "is_default_lead")]
     pub schedule_lead_seconds: u32,
+    /// Memory at or above 95 percent for this long scales up whatever the CPU; 0 turns this off. Default: 900, and 0 for the
+    /// strategy `threshold`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_pressure_seconds: Option<u32>,
     /// Resizes of a target that may begin in 24 hours, failed ones counted. 0: any number.
     #[serde(skip_serializing_if = "is_default")]
     pub resizes_a_day: u32,
@@ -188,6 +194,7 @@ impl Default for Policy {
             freeze: Vec::new(),
             schedule: Vec::new(),
             schedule_lead_seconds: LEAD_SECONDS,
+            memory_pressure_seconds: None,
             resizes_a_day: 0,
             flap_seconds: 0,
             saturation_passes: SaturationPasses::default(),
@@ -205,6 +212,17 @@ impl Policy {
                 .restart_price
                 .map_or(of_appetite.restart_steps, |hours| hours * step::HOUR as f64),
         }
+    }
+
+    /// So long memory may be nearly used up before a type becomes larger; 0 is for ever. Thresholds are on CPU alone, as the
+    /// seed has them, unless the policy says more.
+    pub fn pressed_seconds(&self) -> u32 {
+        let usual = if self.sizes_by_rules() {
+            PRESSED_SECONDS
+        } else {
+            0
+        };
+        self.memory_pressure_seconds.unwrap_or(usual)
     }
 
     /// After a resize ended, no further one in this direction for so long.

@@ -110,6 +110,12 @@ impl Policy {
             MAX_LOOKAHEAD_SECONDS.into(),
         );
         range(
+            "memory_pressure_seconds",
+            self.pressed_seconds().into(),
+            0.0,
+            MAX_LOOKAHEAD_SECONDS.into(),
+        );
+        range(
             "max_sample_age_seconds",
             self.max_sample_age_seconds.into(),
             1.0,

@@ -98,6 +98,7 @@ impl Bench {
                 disk_bytes_per_second: None,
                 samples: 10,
                 saturated_seconds: 0,
+                memory_pressed_seconds: 0,
                 cpu_evidence: crate::decide::input::Evidence::default(),
                 memory_evidence: crate::decide::input::Evidence::default(),
                 cpu_peak_last_hour_percent: None,

@@ -22,6 +22,8 @@ pub struct Observation {
     pub samples: u32,
     /// The time for which CPU has been at or above 95 percent without a break, seconds.
     pub saturated_seconds: u32,
+    /// The same of memory in use; 0 where memory is unknown.
+    pub memory_pressed_seconds: u32,
     /// The amount of CPU history.
     pub cpu_evidence: Evidence,
     /// The amount of history that the peak of memory rests on.

@@ -62,6 +62,8 @@ pub enum ReasonCode {
     Flapping,
     /// The policy's schedule asks for another size.
     Scheduled,
+    /// Memory is nearly used up.
+    MemoryPressure,
     /// Another scheduler is the one actor.
     Standby,
     /// Nobody can tell who is the one actor.

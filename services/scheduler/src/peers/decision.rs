@@ -297,6 +297,7 @@ fn observation(observation: &Observation) -> message::Observation {
         disk_bytes_per_second: observation.disk_bytes_per_second,
         samples: observation.samples,
         saturated_seconds: observation.saturated_seconds,
+        memory_pressed_seconds: observation.memory_pressed_seconds,
         cpu_spanned_seconds: observation.cpu_evidence.spanned_seconds,
         cpu_observed_seconds: observation.cpu_evidence.observed_seconds,
         memory_spanned_seconds: observation.memory_evidence.spanned_seconds,
@@ -405,6 +406,7 @@ fn reason_code(code: message::ReasonCode) -> ReasonCode {
         Message::BudgetSpent => ReasonCode::BudgetSpent,
         Message::Flapping => ReasonCode::Flapping,
         Message::Scheduled => ReasonCode::Scheduled,
+        Message::MemoryPressure => ReasonCode::MemoryPressure,
     }
 }
 

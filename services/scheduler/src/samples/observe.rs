@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// From here on CPU is saturated and demand a lower bound (design rule 1).
+/// From here on CPU is saturated and demand a lower bound (design rule 1), and memory is nearly used up.
 const SATURATED_PERCENT: f64 = 95.0;
 /// Samples at or after this many steps ago decide whether a series is too full of holes.
 const RECENT_STEPS: i64 = 12;
@@ -134,6 +134,10 @@ pub fn observe(
         disk_bytes_per_second: newest(&disk),
         samples: kept.len() as u32,
         saturated_seconds: saturated_seconds(&kept, &restarts, rules),
+        memory_pressed_seconds: match memory_percent {
+            Some(_) => saturated_seconds(&memory, &restarts, rules),
+            None => 0,
+        },
         cpu_evidence: evidence(&kept, rules),
         memory_evidence: evidence(&in_use, rules),
         cpu_peak_last_hour_percent: peak_of_the_last_hour(&kept, &rescaled.percent, rules),
@@ -425,12 +429,14 @@ fn peak_of_the_last_hour(kept: &[Sample], percent: &[f64], rules: &Rules) -> Opt
 }
 
 /// Length of the run of saturated samples at the end, on the type that it has now.
-fn saturated_seconds(kept: &[Sample], restarts: &Restarts, rules: &Rules) -> u32 {
+fn saturated_seconds(samples: &[Sample], restarts: &Restarts, rules: &Rules) -> u32 {
     let hole = f64::from(rules.step_seconds) * 1.5;
     let last_restart = restarts.all.last().copied().unwrap_or(f64::NEG_INFINITY);
-    let newest = kept[kept.len() - 1].at;
+    let Some(newest) = samples.last().map(|sample| sample.at) else {
+        return 0;
+    };
     let mut oldest = newest;
-    for sample in kept.iter().rev() {
+    for sample in samples.iter().rev() {
         let since_restart = sample.at >= last_restart;
         if sample.value < SATURATED_PERCENT || oldest - sample.at > hole || !since_restart {
             break;

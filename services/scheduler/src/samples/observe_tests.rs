@@ -594,3 +594,23 @@ fn a_memory_size_that_cant_be_is_the_types() {
     let said = "22 of 24 memory sizes are 8192 MiB, but the machine has 4096";
     assert!(known.notes[0].contains(said), "{:?}", known.notes);
 }
+
+#[test]
+fn memory_pressure_is_the_unbroken_run_at_the_end_of_what_is_current() {
+    let seconds = |memory: Vec<Sample>| {
+        let raw = RawSeries {
+            memory,
+            ..healthy()
+        };
+        observe(&raw, &rules(), MEDIUM)
+            .unwrap()
+            .observation
+            .memory_pressed_seconds
+    };
+    let run = |length: i64| samples(move |age| Some(if age <= length { 97.0 } else { 60.0 }));
+    assert_eq!(seconds(run(3)), 3 * STEP as u32);
+    assert_eq!(seconds(always(60.0)), 0);
+    // It stopped being measured: it says nothing about now.
+    let stopped = samples(|age| (age > 0).then_some(97.0));
+    assert_eq!(seconds(stopped), 0);
+}

@@ -63,6 +63,7 @@ fn reason_code(code: ReasonCode) -> message::ReasonCode {
         ReasonCode::BudgetSpent => Message::BudgetSpent,
         ReasonCode::Flapping => Message::Flapping,
         ReasonCode::Scheduled => Message::Scheduled,
+        ReasonCode::MemoryPressure => Message::MemoryPressure,
     }
 }
 
@@ -185,6 +186,7 @@ pub fn input(input: &Input) -> message::DecideRequest {
             disk_bytes_per_second: seen.disk_bytes_per_second,
             samples: seen.samples,
             saturated_seconds: seen.saturated_seconds,
+            memory_pressed_seconds: seen.memory_pressed_seconds,
             cpu_spanned_seconds: seen.cpu_evidence.spanned_seconds,
             cpu_observed_seconds: seen.cpu_evidence.observed_seconds,
             memory_spanned_seconds: seen.memory_evidence.spanned_seconds,

@@ -41,6 +41,7 @@ pub fn message(policy: &Policy) -> message::Policy {
         zone: policy.zone.clone(),
         schedule: policy.schedule.iter().map(times::period_message).collect(),
         schedule_lead_seconds: Some(policy.schedule_lead_seconds),
+        memory_pressure_seconds: policy.memory_pressure_seconds,
         resizes_a_day: policy.resizes_a_day,
         flap_seconds: policy.flap_seconds,
         up_windows: times::windows_message(&policy.windows.up),
@@ -107,6 +108,7 @@ pub fn read(fields: &mut Fields, message: Option<message::Policy>) -> Policy {
         schedule_lead_seconds: given
             .schedule_lead_seconds
             .unwrap_or(defaults.schedule_lead_seconds),
+        memory_pressure_seconds: given.memory_pressure_seconds,
         zone: match given.zone.as_str() {
             "" => defaults.zone,
             _ => given.zone,
@@ -187,6 +189,7 @@ mod tests {
                 exact: Some("m5.xlarge".into()),
             }],
             schedule_lead_seconds: 300,
+            memory_pressure_seconds: Some(600),
             resizes_a_day: 4,
             flap_seconds: 7_200,
             windows: Windows {

@@ -1,4 +1,4 @@
-//! Inputs: what was measured is known and fresh, and there is a forecast, or saturation that needs none.
+//! Inputs: what was measured is known and fresh, and there is a forecast, or saturation or memory pressure that needs none.
 
 use crate::{
     decide::{
@@ -63,6 +63,10 @@ pub fn find<'a>(case: &Case<'a>) -> Found<&'a Observation> {
         Err(missing) if case.saturated(observation) => Ok((
             observation,
             format!("{seen}; no forecast ({missing}), but saturation is measured"),
+        )),
+        Err(missing) if case.pressed(observation) => Ok((
+            observation,
+            format!("{seen}; no forecast ({missing}), but memory pressure is measured"),
         )),
         Err(missing) => {
             let why = missing.to_string();

@@ -23,6 +23,7 @@ fn hold(milliseconds: i64, cpu_percent: f64) -> Stored {
         disk_bytes_per_second: None,
         samples: 9,
         saturated_seconds: 0,
+        memory_pressed_seconds: 0,
         cpu_evidence: crate::decide::input::Evidence::default(),
         memory_evidence: crate::decide::input::Evidence::default(),
         cpu_peak_last_hour_percent: None,

@@ -1,6 +1,7 @@
 mod bounds;
 mod guarding;
 mod limits;
+mod pressure;
 mod properties;
 mod rules;
 mod schedule;
@@ -91,6 +92,7 @@ pub(crate) fn scene(forecast_cpu: f64) -> Scene {
                 disk_bytes_per_second: Some(1_000.0),
                 samples: 60,
                 saturated_seconds: 0,
+                memory_pressed_seconds: 0,
                 cpu_evidence: TWO_DAYS,
                 memory_evidence: TWO_DAYS,
                 cpu_peak_last_hour_percent: Some(25.0),

@@ -161,6 +161,7 @@ pub fn request_at(now: i64, tick: &str, forecast_cpu: f64) -> DecideRequest {
             disk_bytes_per_second: Some(12_500.0),
             samples: 60,
             saturated_seconds: 0,
+            memory_pressed_seconds: 0,
             cpu_spanned_seconds: 172_800,
             cpu_observed_seconds: 172_000,
             memory_spanned_seconds: 172_800,

@@ -178,6 +178,7 @@ impl Decided {
             disk_bytes_per_second: None,
             samples: self.observed,
             saturated_seconds: self.saturated.saturating_sub(1) * step,
+            memory_pressed_seconds: 0,
             cpu_evidence: evidence,
             memory_evidence: evidence,
             cpu_peak_last_hour_percent: Some(percent(

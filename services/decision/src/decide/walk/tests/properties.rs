@@ -8,7 +8,8 @@ prop_compose! {
     fn any_scene()(
         cpu in 0.0..130.0_f64,
         rung in 0..4_usize,
-        saturated in prop_oneof![Just(0_u32), 0..1_000_u32],
+        (saturated, pressed) in (prop_oneof![Just(0_u32), 0..1_000_u32], prop_oneof![Just(0_u32), 0..2_000_u32]),
+        memory_counts in any::<bool>(),
         sample_age in -400..700_i64,
         unknown in prop::option::weighted(0.3, prop_oneof![
             Just(ReasonCode::MetricsUnknown),
@@ -32,6 +33,7 @@ prop_compose! {
         let types = ["t2.small", "t2.medium", "t2.large", "m5.large"];
         let mut scene = scene(cpu).on(types[rung]).seen(|seen| {
             seen.saturated_seconds = saturated;
+            seen.memory_pressed_seconds = pressed;
             seen.observed_at = at(NOW - sample_age);
             seen.memory_peak_mib = peak;
             seen.cpu_evidence.spanned_seconds = spanned;
@@ -39,6 +41,7 @@ prop_compose! {
             seen.cpu_percent = now_cpu;
             seen.cpu_peak_last_hour_percent = last_hour;
         });
+        scene.policy.memory_pressure_seconds = memory_counts.then_some(900);
         if turned {
             scene.policy.ladder.reverse();
         }
@@ -85,7 +88,8 @@ proptest! {
         }
         if verdict.action == Action::ScaleUp {
             prop_assert!(fresh);
-            prop_assert!(forecast || verdict.reason_code == ReasonCode::Saturated);
+            let measured = [ReasonCode::Saturated, ReasonCode::MemoryPressure];
+            prop_assert!(forecast || measured.contains(&verdict.reason_code));
         }
         prop_assert!((0.0..=1.0).contains(&verdict.confidence));
         prop_assert_eq!(verdict.checks.len(), guards::names().count());
