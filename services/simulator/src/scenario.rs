@@ -85,7 +85,7 @@ pub fn generated(
     .collect()
 }
 
-/// A machine on the first rung of the ladder for all, else of its own.
+/// A machine on the last rung of the ladder for all, else of its own, as one whose owner wanted to be sure.
 fn machine(
     name: &str,
     number: usize,
@@ -97,17 +97,17 @@ fn machine(
         Some(ladder) => ladder.to_vec(),
         None => machine_types(own)?,
     };
-    let first = ladder.first().copied();
-    let first = first.context("policy.ladder holds no type")?;
-    Ok(Machine::new(name, number, ladder, first, demand))
+    let largest = ladder.last().copied();
+    let largest = largest.context("policy.ladder holds no type")?;
+    Ok(Machine::new(name, number, ladder, largest, demand))
 }
 
 /// A machine for each of the first series of the file, sized so that 100 percent of the trace are four vCPU. The traces
-/// begin `warm_up` seconds before `start`, so that there is a history to forecast from.
+/// begin `past` seconds before `start`, so that there is a history to forecast from; where they are shorter, they are repeated.
 pub fn recorded(
     path: &Path,
     start: i64,
-    warm_up: i64,
+    past: i64,
     ladder: Option<&[MachineType]>,
 ) -> anyhow::Result<Vec<Machine>> {
     trace::read(path, MOST_TRACES)?
@@ -117,7 +117,7 @@ pub fn recorded(
             let name = trace.name.clone();
             let demand = Demand::Recorded {
                 trace,
-                begins_at: start - warm_up,
+                begins_at: start - past,
                 full_vcpu: 4.0,
             };
             let own = ["m6i.large", "m6i.xlarge", "m6i.2xlarge"];

@@ -58,7 +58,7 @@ impl World {
         Ok(Self {
             clock,
             cloud,
-            ledger: Ledger::new(machines.len()),
+            ledger: Ledger::new(&machines),
             fleet: Arc::new(Mutex::new(machines)),
             began_at: start,
         })

@@ -26,14 +26,12 @@ const HEEDED: [&str; 14] = [
     "scheduler.prometheus.step_seconds",
 ];
 
-/// What the demo runs with where nothing else is heeded.
+/// What the demo runs with where nothing else is heeded. All the rest is as in production: the strategy `adaptive`, and 14 days
+/// that are read of each machine, for the simulated Prometheus has any past.
 fn below() -> serde_json::Value {
     serde_json::json!({
-        // A day begins without a past that could be reviewed.
-        "policy": {"strategy": "threshold"},
         // The day is over in two minutes; what the loop would do is what is to be seen.
         "actuator": {"limits": {"instance_per_day": 0, "fleet_per_day": 0}},
-        "scheduler": {"prometheus": {"window_seconds": 172_800}},
     })
 }
 
@@ -112,6 +110,8 @@ impl Given {
 
 #[cfg(test)]
 mod tests {
+    use decision::Strategy;
+
     use super::*;
 
     fn given(yaml: &str) -> Given {
@@ -160,10 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_file_nothing_is_named_and_each_machine_has_its_ladder() {
+    fn without_a_file_each_machine_has_its_ladder_and_14_days_choose_its_rule() {
         let given = given("");
         assert!(given.left_out.is_empty() && given.ladder().is_none());
-        assert_eq!(read(&given).actuator.limits.fleet_per_day, 0);
+        let configuration = read(&given);
+        assert_eq!(configuration.actuator.limits.fleet_per_day, 0);
+        assert_eq!(configuration.policy.strategy, Strategy::Adaptive);
+        let scheduler = configuration.scheduler;
+        assert_eq!(scheduler.prometheus.window_seconds, 14 * 86_400);
     }
 
     #[test]

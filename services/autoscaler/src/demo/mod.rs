@@ -111,6 +111,8 @@ struct Simulation {
     scheduler: SchedulerServiceClient<Channel>,
     services: tokio::task::JoinHandle<anyhow::Result<()>>,
     tick_seconds: i64,
+    /// Of a saturated hour, in hours of the largest type.
+    saturated_price: f64,
     json: bool,
     /// Keys of the configuration that mean nothing here.
     left_out: Vec<String>,
@@ -130,14 +132,15 @@ impl Simulation {
         let ladder = ladder.context("configuration key `policy.ladder`")?;
         let machines = match &args.trace {
             Some(path) => {
-                let warm_up = i64::from(base.prometheus.window_seconds);
-                scenario::recorded(path, START_SECOND, warm_up, ladder.as_deref())?
+                let past = i64::from(base.prometheus.window_seconds);
+                scenario::recorded(path, START_SECOND, past, ladder.as_deref())?
             }
             None => scenario::generated(START_SECOND, args.seed, ladder.as_deref())?,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let prometheus_url = local_url(listener.local_addr()?);
         let configuration = given.configuration(&machines, &prometheus_url, folder)?;
+        let saturated_price = configuration.policy.prices().saturated;
         let sockets = bind(&configuration, args.any_port).await?;
         if !manner.json {
             show::welcome(&machines, &configuration, &sockets, args, &given.left_out);
@@ -171,6 +174,7 @@ impl Simulation {
             scheduler,
             services,
             tick_seconds,
+            saturated_price,
             json: manner.json,
             left_out: given.left_out,
         })
@@ -234,10 +238,10 @@ impl Simulation {
 
     fn summarise(&self) -> anyhow::Result<()> {
         if self.json {
-            let summary = summary::of(&self.world, &self.left_out);
+            let summary = summary::of(&self.world, self.saturated_price, &self.left_out);
             line(serde_json::to_string_pretty(&summary)?);
         } else {
-            show::summary(&self.world);
+            show::summary(&self.world, self.saturated_price);
         }
         Ok(())
     }

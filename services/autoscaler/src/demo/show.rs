@@ -2,10 +2,15 @@
 
 use std::collections::HashMap;
 
+use decision::Strategy;
 use jiff::Timestamp;
 use owo_colors::OwoColorize as _;
 use proto::scheduler::v1::TargetResult;
-use simulator::{fleet::Machine, ledger::Account, world::World};
+use simulator::{
+    fleet::Machine,
+    ledger::{Account, Bill, Fixed},
+    world::World,
+};
 
 use crate::{
     arguments::DemoArgs,
@@ -33,16 +38,12 @@ pub fn welcome(
         "A simulated fleet, from Monday 5 January 2026, 00:00 UTC. Nothing here touches AWS."
             .bold(),
     );
-    line(format!("Machines: {}", names.join("; ")));
-    let policy = &configuration.policy;
     line(format!(
-        "Policy: up above {} %, down below {} %, with confidence {} or more, cooldown {} s; a tick every {} s.",
-        policy.scale_up_cpu,
-        policy.scale_down_cpu,
-        policy.min_confidence,
-        policy.cooldown_seconds,
-        configuration.scheduler.tick_interval_seconds
+        "Machines, each on its largest type: {}. The simulated Prometheus holds {:.0} days of them.",
+        names.join("; "),
+        f64::from(configuration.scheduler.window().seconds) / 86_400.0
     ));
+    line(policy(configuration));
     line(format!(
         "Look around: http://{}/docs; gRPC on predictor {}, decision {}, actuator {}, scheduler {}.",
         sockets.http,
@@ -65,6 +66,31 @@ pub fn welcome(
         "A day takes about {:.0} s. {end}\n",
         args.day_seconds
     ));
+}
+
+/// What decides, with its settings.
+fn policy(configuration: &Configuration) -> String {
+    let policy = &configuration.policy;
+    let naming = configuration.decision.strategy_naming;
+    let strategy = naming.settle(policy.clone(), Strategy::default()).strategy;
+    let rules = match strategy {
+        Strategy::Threshold => format!(
+            "up above {} %, down below {} %, with confidence {} or more",
+            policy.scale_up_cpu, policy.scale_down_cpu, policy.min_confidence
+        ),
+        Strategy::Headroom => policy.headroom.to_string(),
+        Strategy::Adaptive => format!(
+            "each machine by the rule that would have been cheapest over its own past, where a saturated hour costs as much as \
+             {} hours of the largest type",
+            policy.prices().saturated
+        ),
+    };
+    format!(
+        "Policy ({}): {rules}; cooldown {} s; a tick every {} s.",
+        strategy.name(),
+        policy.cooldown_seconds,
+        configuration.scheduler.tick_interval_seconds
+    )
 }
 
 /// Prints decisions; a hold that repeats the one before it is left out unless all are wanted.
@@ -145,8 +171,8 @@ fn clock(at: Timestamp) -> String {
     at.strftime("%a %H:%M").dimmed().to_string()
 }
 
-/// The account of the whole run.
-pub fn summary(world: &World) {
+/// The account of the whole run; `saturated_price` is that of a saturated hour, in hours of the largest type.
+pub fn summary(world: &World, saturated_price: f64) {
     let (machines, ledger) = (world.machines(), world.ledger());
     let days = world.simulated_seconds() as f64 / 86_400.0;
     line("");
@@ -155,29 +181,30 @@ pub fn summary(world: &World) {
         [
             "MACHINE",
             "HOURS PER TYPE",
-            "COST",
-            "LARGEST ALWAYS ON",
-            "SAVED",
-            "SATURATED",
-            "DOWN",
             "RESIZES",
+            "DOWN",
+            "COST, SATURATED",
+            "BEST FIXED TYPE",
+            "LARGEST TYPE",
         ],
         machines
             .iter()
             .zip(ledger.accounts())
-            .map(|(machine, account)| row(&machine.name, account)),
+            .map(|(machine, account)| row(&machine.name, account, saturated_price)),
     );
-    let total = |amount: fn(&Account) -> f64| ledger.accounts().iter().map(amount).sum::<f64>();
-    let cost = total(|account| account.cost_usd);
-    let largest = total(|account| account.cost_largest_usd);
+    let ours = ledger.bill();
+    let against = |bill: Bill| format!("{}; {} saved", words(bill), saved(ours, bill));
     line(format!(
-        "Fleet: {cost:.2} USD against {largest:.2} USD with the largest types always on: {} saved.",
-        saved(cost, largest)
+        "Fleet: {}. With the best fixed types: {}. With the largest: {}.",
+        words(ours),
+        against(ledger.bill_on(|account| account.best_fixed(saturated_price))),
+        against(ledger.bill_on(Account::largest))
     ));
-    line(
-        "Saturated: minutes at 95 % CPU or more; in brackets those in which the largest type would have been, too. \
-         Down: minutes stopped for resizes.",
-    );
+    line(format!(
+        "Saturated: share of the time at 95 % CPU or more, without enough memory, or down, that is stopped for a resize. \
+         Best fixed type: the best to have kept all the time, as is known afterwards: the least cost where a saturated hour \
+         counts as much as {saturated_price} hours of the largest type."
+    ));
     let errors = ledger.forecast_errors();
     match (errors.mae(), errors.persistence_mae()) {
         (Some(mae), Some(persistence)) if persistence > 0.0 => line(format!(
@@ -190,42 +217,42 @@ pub fn summary(world: &World) {
     }
 }
 
-fn row(name: &str, account: &Account) -> [String; 8] {
+fn row(name: &str, account: &Account, saturated_price: f64) -> [String; 7] {
     let hours: Vec<String> = account
         .seconds_by_type
         .iter()
-        .map(|(machine_type, seconds)| format!("{machine_type} {:.1}", hours(*seconds)))
+        .map(|(machine_type, seconds)| format!("{machine_type} {:.1}", *seconds as f64 / 3_600.0))
         .collect();
     let failed = match account.resizes_failed {
         0 => String::new(),
         count => format!(", {count} failed"),
     };
+    let fixed = |fixed: Option<&Fixed>| match fixed {
+        Some(fixed) => format!("{} {}", fixed.machine_type.name, words(fixed.bill)),
+        None => "-".to_owned(),
+    };
     [
         name.to_owned(),
         hours.join(", "),
-        format!("{:.2} USD", account.cost_usd),
-        format!("{:.2} USD", account.cost_largest_usd),
-        saved(account.cost_usd, account.cost_largest_usd),
-        format!(
-            "{} min ({})",
-            account.seconds_saturated / 60,
-            account.seconds_saturated_on_largest / 60
-        ),
-        format!("{:.1} min", account.seconds_down as f64 / 60.0),
         format!(
             "{} up, {} down{failed}",
             account.resizes_up, account.resizes_down
         ),
+        format!("{:.1} min", account.seconds_down as f64 / 60.0),
+        words(account.bill),
+        fixed(account.best_fixed(saturated_price)),
+        fixed(account.largest()),
     ]
 }
 
-fn hours(seconds: i64) -> f64 {
-    seconds as f64 / 3_600.0
+fn words(bill: Bill) -> String {
+    let percent = bill.saturated_share() * 100.0;
+    format!("{:.2} USD, {percent:.2} %", bill.cost_usd)
 }
 
-fn saved(cost: f64, largest: f64) -> String {
-    if largest <= 0.0 {
+fn saved(ours: Bill, other: Bill) -> String {
+    if other.cost_usd <= 0.0 {
         return "-".to_owned();
     }
-    format!("{:.0} %", (1.0 - cost / largest) * 100.0)
+    format!("{:.0} %", (1.0 - ours.cost_usd / other.cost_usd) * 100.0)
 }

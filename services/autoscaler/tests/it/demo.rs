@@ -29,12 +29,29 @@ fn demo_on_its_ports(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// What it printed when Ctrl-C ended it after its first decision.
+async fn interrupted(folder: &Path, arguments: &[&str]) -> String {
+    let logs = tempfile::tempdir().unwrap();
+    let mut process = Process::start("demo", logs.path(), &mut demo(folder, arguments));
+    let log = logs.path().join("demo.log");
+    let read = || std::fs::read_to_string(&log).unwrap_or_default();
+    process
+        .wait_for("a decision", Duration::from_secs(60), async || {
+            read().contains("forecast")
+        })
+        .await;
+    process.signal("INT");
+    assert_eq!(process.exit_code().await, Some(0), "{}", read());
+    read()
+}
+
 fn assert_sums_up(text: &str) {
     let (_, summary) = text.split_once("Summary of ").unwrap();
     for part in [
         "HOURS PER TYPE",
-        "LARGEST ALWAYS ON",
         "SATURATED",
+        "BEST FIXED TYPE",
+        "LARGEST TYPE",
         "RESIZES",
         "Fleet: ",
         "Forecast error",
@@ -59,6 +76,35 @@ fn a_day_ends_with_decisions_resizes_and_a_summary() {
     assert!(!text.contains('\u{1b}'), "colours without a terminal");
     // It leaves nothing behind.
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn it_costs_less_than_the_best_fixed_types_and_saturates_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--days", "2", "--json"];
+    let output = demo(folder.path(), &arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let machines = summary["machines"].as_array().unwrap();
+    let count = |key: &str| -> u64 {
+        let counts = machines
+            .iter()
+            .map(|machine| machine[key].as_u64().unwrap());
+        counts.sum()
+    };
+    let (up, down) = (count("resizesUp"), count("resizesDown"));
+    assert!(down > 0, "{summary:#}");
+    // Two a machine and day, on average: a machine with a steep day is worth three.
+    assert!(up + down <= 2 * 2 * machines.len() as u64, "{summary:#}");
+    assert_eq!(count("resizesFailed"), 0, "{summary:#}");
+    let fleet = &summary["fleet"];
+    let (best, largest) = (&fleet["bestFixed"], &fleet["largest"]);
+    let number = |of: &serde_json::Value, key: &str| of[key].as_f64().unwrap();
+    let cost = |of| number(of, "costUsd");
+    assert!(cost(fleet) < cost(best), "{summary:#}");
+    assert!(cost(best) < cost(largest), "{summary:#}");
+    let saturated = |of| number(of, "saturatedShare");
+    assert!(saturated(fleet) <= saturated(best) + 0.003, "{summary:#}");
 }
 
 #[test]
@@ -91,21 +137,11 @@ fn a_trace_of_ones_own_is_replayed() {
 #[tokio::test]
 async fn ctrl_c_ends_it_with_the_summary() {
     let folder = tempfile::tempdir().unwrap();
-    let mut process = Process::start("demo", folder.path(), &mut demo(folder.path(), &[]));
-    let log = folder.path().join("demo.log");
-    let read = || std::fs::read_to_string(&log).unwrap_or_default();
-    process
-        .wait_for("a decision", Duration::from_secs(60), async || {
-            read().contains("forecast")
-        })
-        .await;
-    process.signal("INT");
-    assert_eq!(process.exit_code().await, Some(0), "{}", read());
-    assert_sums_up(&read());
+    assert_sums_up(&interrupted(folder.path(), &[]).await);
 }
 
-#[test]
-fn it_moves_to_other_ports_only_when_it_is_asked_to() {
+#[tokio::test]
+async fn it_moves_to_other_ports_only_when_it_is_asked_to() {
     let folder = tempfile::tempdir().unwrap();
     // Whoever has it, it is taken.
     let _held = std::net::TcpListener::bind("127.0.0.1:50053");
@@ -118,15 +154,12 @@ fn it_moves_to_other_ports_only_when_it_is_asked_to() {
     for words in ["cannot listen on 127.0.0.1:", "--any-port"] {
         assert!(stderr.contains(words), "{words} is not in {stderr}");
     }
-    let output = demo(folder.path(), &["--days", "1"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = interrupted(folder.path(), &[]).await;
     assert!(!text.contains("127.0.0.1:50053"), "{text}");
-    assert_sums_up(&text);
 }
 
-#[test]
-fn a_file_of_ones_own_decides_and_the_summary_is_there_for_scripts() {
+#[tokio::test]
+async fn a_file_of_ones_own_decides_and_the_summary_is_there_for_scripts() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mine.yaml");
     let yaml = "policy: {scale_up_cpu: 60, ladder: [t3.small, t3.xlarge]}\n\
@@ -135,17 +168,14 @@ fn a_file_of_ones_own_decides_and_the_summary_is_there_for_scripts() {
                 scheduler: {prometheus: {url: 'http://127.0.0.1:9'}}\n";
     std::fs::write(&file, yaml).unwrap();
     let arguments = ["--days", "1", "--config", file.to_str().unwrap()];
-    let output = demo(folder.path(), &arguments).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{text}");
+    let text = interrupted(folder.path(), &arguments).await;
     for words in [
         "web (t3.small, t3.xlarge)",
-        "up above 60 %",
+        "Policy (threshold): up above 60 %",
         "without a meaning here: actuator.database, actuator.region, decision.database, scheduler.prometheus.url.",
     ] {
         assert!(text.contains(words), "{words} is not in {text}");
     }
-    assert_sums_up(&text);
 
     let output = demo(folder.path(), &[&arguments[..], &["--json"]].concat())
         .output()

@@ -1,4 +1,5 @@
-//! Reviews of targets' pasts, a few at each tick: every target has its turn, and no tick has many.
+//! Reviews of targets' pasts: the first as soon as all of a target's past is read, then a few at each tick, so that every
+//! target has its turn and no tick has many.
 
 use std::{
     collections::HashMap,
@@ -29,6 +30,8 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(12 * 3_600);
 /// In so many ticks all targets have had a turn: six hours of ticks of five minutes.
 const TICKS: usize = 72;
+/// So many are asked about for the first time in a tick, at most: without a review no machine becomes smaller.
+const FIRST: usize = 200;
 /// Reviews at the same time: each computes for some ten milliseconds.
 const CONCURRENCY: usize = 2;
 
@@ -63,20 +66,14 @@ impl Reviews {
         {
             tracing::warn!("{short}");
         }
-        let now = context.clock.monotonic();
-        let due = self.due(context, now, &gathering.targets);
-        let one = |gathered| review(context, tick, gathering, gathered).boxed();
+        let due = self.due(context, &gathering.targets);
+        let one = |gathered| self.review(context, tick, gathering, gathered).boxed();
         run_all(CONCURRENCY, due.into_iter().map(one).collect()).await;
     }
 
-    /// The targets that wait longest, those that were never asked about first.
-    fn due<'a, 'b>(
-        &self,
-        context: &Context,
-        now: Moment,
-        targets: &'b [Gathered<'a>],
-    ) -> Vec<&'b Gathered<'a>> {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The targets that were never asked about, of which a tick has many, then those that wait longest.
+    fn due<'a, 'b>(&self, context: &Context, targets: &'b [Gathered<'a>]) -> Vec<&'b Gathered<'a>> {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let at = |gathered: &&Gathered<'_>| asked.get(&gathered.target.id).copied();
         let mut due: Vec<_> = targets
             .iter()
@@ -89,39 +86,71 @@ impl Reviews {
             .filter(|gathered| at(gathered).is_none_or(|at| context.clock.since(at) >= EVERY))
             .collect();
         due.sort_by_key(at);
-        due.truncate(targets.len().div_ceil(TICKS));
-        for gathered in &due {
-            asked.insert(gathered.target.id.clone(), now);
-        }
+        let new = due.partition_point(|gathered| at(gathered).is_none());
+        due.truncate(of_a_tick(targets.len(), new));
         due
+    }
+
+    async fn review(
+        &self,
+        context: &Context,
+        tick: TickBounds<'_>,
+        gathering: &Gathering<'_>,
+        gathered: &Gathered<'_>,
+    ) {
+        let Some(series) = gathered.knowledge.series() else {
+            return;
+        };
+        let now = context.clock.monotonic();
+        // Who is left over is asked about at the next tick.
+        if now >= tick.deadline {
+            return;
+        }
+        self.note(&gathered.target.id, now);
+        let question = ReviewQuestion {
+            target: gathered.target,
+            demand: steps::demand(series),
+            instance_types: gathering.types_for(gathered),
+            lease_epoch: tick.lease_epoch,
+        };
+        let target_id = &gathered.target.id;
+        match context.peers.decision.review(&question).await {
+            Ok(None) => tracing::debug!(target_id, "reviewed"),
+            Ok(Some(why)) => tracing::info!(target_id, why, "not reviewed"),
+            Err(error) => {
+                tracing::warn!(target_id, %error, "not reviewed");
+                context.metrics.error(ErrorKind::Decision);
+            }
+        }
+    }
+
+    fn note(&self, target_id: &str, now: Moment) {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.insert(target_id.to_owned(), now);
     }
 }
 
-async fn review(
-    context: &Context,
-    tick: TickBounds<'_>,
-    gathering: &Gathering<'_>,
-    gathered: &Gathered<'_>,
-) {
-    let Some(series) = gathered.knowledge.series() else {
-        return;
-    };
-    if context.clock.monotonic() >= tick.deadline {
-        return;
-    }
-    let question = ReviewQuestion {
-        target: gathered.target,
-        demand: steps::demand(series),
-        instance_types: gathering.types_for(gathered),
-        lease_epoch: tick.lease_epoch,
-    };
-    let target_id = &gathered.target.id;
-    match context.peers.decision.review(&question).await {
-        Ok(None) => tracing::debug!(target_id, "reviewed"),
-        Ok(Some(why)) => tracing::info!(target_id, why, "not reviewed"),
-        Err(error) => {
-            tracing::warn!(target_id, %error, "not reviewed");
-            context.metrics.error(ErrorKind::Decision);
+/// How many are asked about at a tick, of whom so many are `new`.
+fn of_a_tick(targets: usize, new: usize) -> usize {
+    targets.div_ceil(TICKS).max(new.min(FIRST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_fleet_is_reviewed_at_once_and_no_tick_has_many() {
+        for (targets, new, expected) in [
+            (3, 3, 3),
+            (3, 0, 1),
+            (1_000, 1_000, 200),
+            (1_000, 150, 150),
+            (10_000, 10_000, 200),
+            (10_000, 50, 139),
+            (20_000, 20_000, 278),
+        ] {
+            assert_eq!(of_a_tick(targets, new), expected, "{targets}, {new}");
         }
     }
 }

@@ -9,11 +9,13 @@ struct Family {
     architectures: &'static [&'static str],
     burstable: bool,
     nitro: bool,
-    /// Size, vCPUs, MiB.
-    sizes: &'static [(&'static str, u32, u64)],
+    sizes: &'static [Size],
 }
 
-const FAMILIES: [Family; 5] = [
+/// Its name, vCPUs, MiB.
+type Size = (&'static str, u32, u64);
+
+static FAMILIES: [Family; 5] = [
     Family {
         name: "t2",
         architectures: &["i386", "x86_64"],
@@ -85,46 +87,50 @@ const FAMILIES: [Family; 5] = [
 
 /// All types, family by family, smallest first.
 pub fn all() -> Vec<InstanceType> {
-    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-    FAMILIES
-        .iter()
-        .flat_map(|family| family.sizes.iter().map(move |size| (family, size)))
-        .map(|(family, (size, vcpus, memory_mib))| InstanceType {
-            name: format!("{}.{size}", family.name),
-            vcpus: *vcpus,
-            memory_mib: *memory_mib,
-            architectures: owned(family.architectures),
+    let sizes = |family: &'static Family| family.sizes.iter().map(|size| family.sized(*size));
+    FAMILIES.iter().flat_map(sizes).collect()
+}
+
+/// The type of that name.
+pub fn find(name: &str) -> Option<InstanceType> {
+    let (family, size) = name.split_once('.')?;
+    let family = FAMILIES.iter().find(|known| known.name == family)?;
+    let size = family.sizes.iter().find(|(known, ..)| *known == size)?;
+    Some(family.sized(*size))
+}
+
+impl Family {
+    fn sized(&self, (size, vcpus, memory_mib): Size) -> InstanceType {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        InstanceType {
+            name: format!("{}.{size}", self.name),
+            vcpus,
+            memory_mib,
+            architectures: owned(self.architectures),
             virtualizations: owned(&["hvm"]),
-            burstable: family.burstable,
-            ena_required: family.nitro,
-            nitro: family.nitro,
+            burstable: self.burstable,
+            ena_required: self.nitro,
+            nitro: self.nitro,
             instance_storage: false,
-            max_network_interfaces: if *vcpus < 4 { 3 } else { 4 },
-            max_addresses_per_interface: if *vcpus < 4 { 6 } else { 15 },
-            max_volumes: Some(if family.nitro { 28 } else { 40 }),
-            interfaces_take_volume_slots: family.nitro,
-            boot_modes: match (family.nitro, family.architectures.contains(&"arm64")) {
+            max_network_interfaces: if vcpus < 4 { 3 } else { 4 },
+            max_addresses_per_interface: if vcpus < 4 { 6 } else { 15 },
+            max_volumes: Some(if self.nitro { 28 } else { 40 }),
+            interfaces_take_volume_slots: self.nitro,
+            boot_modes: match (self.nitro, self.architectures.contains(&"arm64")) {
                 (_, true) => owned(&["uefi"]),
                 (true, false) => owned(&["legacy-bios", "uefi"]),
                 (false, false) => owned(&["legacy-bios"]),
             },
             abilities: Abilities {
-                ebs_optimized: Some(
-                    if family.nitro {
-                        "default"
-                    } else {
-                        "unsupported"
-                    }
-                    .to_owned(),
-                ),
+                ebs_optimized: Some(if self.nitro { "default" } else { "unsupported" }.to_owned()),
                 encrypted_volumes: Some(true),
-                cores: (1..=*vcpus).collect(),
+                cores: (1..=vcpus).collect(),
                 threads_per_core: vec![1],
-                default_cores: Some(*vcpus),
+                default_cores: Some(vcpus),
                 default_threads_per_core: Some(1),
                 processor_features: Vec::new(),
-                enclaves: Some(family.nitro && !family.burstable && *vcpus >= 4),
-                tpm: Some(family.nitro),
+                enclaves: Some(self.nitro && !self.burstable && vcpus >= 4),
+                tpm: Some(self.nitro),
                 efa_interfaces: Some(0),
                 network_cards: Some(1),
                 ena_express: Some(false),
@@ -132,12 +138,12 @@ pub fn all() -> Vec<InstanceType> {
                 trunks: None,
                 secondary_interfaces: Some(0),
                 ipv6: Some(true),
-                ipv6_per_interface: Some(if *vcpus < 4 { 6 } else { 15 }),
+                ipv6_per_interface: Some(if vcpus < 4 { 6 } else { 15 }),
                 bandwidth_weightings: Vec::new(),
                 usage_classes: owned(&["on-demand", "spot"]),
             },
-        })
-        .collect()
+        }
+    }
 }
 
 /// A running instance: x86_64, EBS root, no address.
@@ -174,11 +180,4 @@ pub fn instance(instance_id: &str, instance_type: &str) -> Instance {
             ..Bindings::default()
         },
     }
-}
-
-/// The type of that name.
-pub fn find(name: &str) -> Option<InstanceType> {
-    all()
-        .into_iter()
-        .find(|instance_type| instance_type.name == name)
 }

@@ -26,7 +26,12 @@ use common::clock::SharedClock;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use self::{faults::Faults, hold::Verdict, machine::Machine, world::World};
+use self::{
+    faults::Faults,
+    hold::Verdict,
+    machine::{Machine, Stretch},
+    world::World,
+};
 pub use self::{
     faults::{Call, Deed, Effect, Fault},
     hold::{Hold, Moment},
@@ -72,13 +77,12 @@ impl FakeCloud {
 
     /// The type it has now; `None` when there is no such instance.
     pub fn instance_type(&self, instance_id: &str) -> Option<String> {
-        self.look(instance_id)
-            .map(|instance| instance.instance_type)
+        self.stretch(instance_id, |now| now.instance_type.clone())
     }
 
     /// Its state now; `None` when there is no such instance.
     pub fn state(&self, instance_id: &str) -> Option<InstanceState> {
-        self.look(instance_id).map(|instance| instance.state)
+        self.stretch(instance_id, |now| now.state)
     }
 
     /// How many times its type was changed; 0 when there is no such instance.
@@ -253,9 +257,9 @@ impl FakeCloud {
 
     /// Its tags now; empty when there is no such instance.
     pub fn tags(&self, instance_id: &str) -> BTreeMap<String, String> {
-        self.look(instance_id)
-            .map(|instance| instance.tags)
-            .unwrap_or_default()
+        let world = self.world();
+        let machine = world.machines.get(instance_id);
+        machine.map_or_else(BTreeMap::new, |machine| machine.instance.tags.clone())
     }
 
     /// Whether scripts end well.
@@ -338,13 +342,12 @@ impl FakeCloud {
         .await
     }
 
-    fn look(&self, instance_id: &str) -> Option<Instance> {
+    /// What `of` takes of it as it is now.
+    fn stretch<T>(&self, instance_id: &str, of: impl Fn(&Stretch) -> T) -> Option<T> {
         let now = self.clock.now();
         let world = self.world();
-        world
-            .machines
-            .get(instance_id)
-            .map(|machine| machine.view(now))
+        let machine = world.machines.get(instance_id)?;
+        Some(of(machine.at(now)))
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
