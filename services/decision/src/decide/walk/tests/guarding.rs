@@ -245,7 +245,11 @@ proptest! {
             let seconds = |from: &Act| (act.at - from.at).as_secs();
             let before = &acts[..number];
             if let Some(last) = before.last() {
-                let rest = i64::from(policy.cooldown_seconds_of(act.direction)) + 300;
+                let own = match act.direction {
+                    Direction::Up => policy.cooldown_up_seconds,
+                    Direction::Down => policy.cooldown_down_seconds,
+                };
+                let rest = i64::from(own.unwrap_or(policy.cooldown_seconds)) + 300;
                 prop_assert!(seconds(last) >= rest || rises && passes.cooldown, "{} s", seconds(last));
                 // A failure in the same direction is waited for whatever passes.
                 if !last.succeeded && last.direction == act.direction {
