@@ -162,7 +162,7 @@ async fn it_moves_to_other_ports_only_when_it_is_asked_to() {
 async fn a_file_of_ones_own_decides_and_the_summary_is_there_for_scripts() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mine.yaml");
-    let yaml = "policy: {scale_up_cpu: 60, ladder: [t3.small, t3.xlarge]}\n\
+    let yaml = "policy: {scale_up_cpu: 60, ladder: [t3.medium, t3.xlarge]}\n\
                 decision: {database: mine.db}\n\
                 actuator: {region: eu-west-1, database: 'postgres://u:p@127.0.0.1:9/x'}\n\
                 scheduler: {prometheus: {url: 'http://127.0.0.1:9'}}\n";
@@ -170,7 +170,7 @@ async fn a_file_of_ones_own_decides_and_the_summary_is_there_for_scripts() {
     let arguments = ["--days", "1", "--config", file.to_str().unwrap()];
     let text = interrupted(folder.path(), &arguments).await;
     for words in [
-        "web (t3.small, t3.xlarge)",
+        "web (t3.medium, t3.xlarge)",
         "Policy (threshold): up above 60 %",
         "without a meaning here: actuator.database, actuator.region, decision.database, scheduler.prometheus.url.",
     ] {
@@ -190,7 +190,7 @@ async fn a_file_of_ones_own_decides_and_the_summary_is_there_for_scripts() {
     assert_eq!(ids, ["web", "worker", "api"]);
     for machine in machines {
         let types = machine["secondsByType"].as_object().unwrap();
-        let known = ["t3.small", "t3.xlarge"];
+        let known = ["t3.medium", "t3.xlarge"];
         assert!(
             types.keys().all(|name| known.contains(&name.as_str())),
             "{machine:#}"
