@@ -4,9 +4,9 @@ use std::{
     fmt::Write as _,
     path::{Path, PathBuf},
     process::Command,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
+use common::clock::{Clock as _, machine};
 use testkit::{
     moto::Moto,
     process::{Process, free_port},
@@ -107,9 +107,9 @@ async fn prometheus(servers: &Path, folder: &Path) -> (Process, String) {
 }
 
 fn storage(servers: &Path, folder: &Path) -> PathBuf {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let now = machine().now().as_second();
     let (text, storage) = (folder.join("scraped.txt"), folder.join("tsdb"));
-    std::fs::write(&text, scraped(now.as_secs())).unwrap();
+    std::fs::write(&text, scraped(now as u64)).unwrap();
     let made = Command::new(servers.join("usr/bin/promtool"))
         .args(["tsdb", "create-blocks-from", "openmetrics"])
         .args([&text, &storage])

@@ -130,7 +130,7 @@ prop_compose! {
 prop_compose! {
     fn good_request()(
         mut series in prop::collection::vec(good_series(), 1..4),
-        horizons_seconds in prop::sample::subsequence(vec![300, 900, 1_800, 3_600], 0..4),
+        horizons_seconds in prop::sample::subsequence(vec![300, 900, 1_800, 3_600, 21_600], 0..5),
         quantiles in prop::sample::subsequence(vec![0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99], 0..8),
         explain_top in prop_oneof![3 => Just(0_u32), 1 => 1..=20_u32],
     ) -> ForecastRequest {

@@ -83,7 +83,7 @@ async fn a_batch_is_answered_in_order_with_its_basis() {
             .iter()
             .map(|found| found.horizon_seconds)
             .collect();
-        assert_eq!(horizons, [300, 900, 1_800, 3_600]);
+        assert_eq!(horizons, [300, 900, 1_800, 3_600, 10_800, 21_600]);
         assert_eq!(forecast.horizons[0].peak.len(), 8);
     }
     let of = |index: usize| &response.forecasts[index];
@@ -444,7 +444,10 @@ async fn the_card_says_what_is_served_and_metrics_count() {
     let model = card.model.unwrap();
     assert_eq!(model.name, "cpu");
     assert_eq!(model.sha256.len(), 64);
-    assert_eq!(card.horizons_seconds, [300, 900, 1_800, 3_600]);
+    assert_eq!(
+        card.horizons_seconds,
+        [300, 900, 1_800, 3_600, 10_800, 21_600]
+    );
     assert_eq!(
         card.quantiles,
         [0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99]

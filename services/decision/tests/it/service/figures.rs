@@ -61,7 +61,9 @@ fn request(world: &World, tick: u32, target: u32) -> DecideRequest {
             ..seen
         }),
         forecast: base.forecast.map(|forecast| SeriesForecast {
-            horizons: [300, 900, 1_800, 3_600].map(horizon).to_vec(),
+            horizons: [300, 900, 1_800, 3_600, 10_800, 21_600]
+                .map(horizon)
+                .to_vec(),
             ..forecast
         }),
         ..base

@@ -1,7 +1,7 @@
 //! A calibration as bytes that travel with requests: versioned, bound to a model, checked.
 //!
 //! Layout, little endian: `CAL3`, the model's fingerprint (u64), then the fields in the order of [`put`], floats as f32,
-//! and a CRC-32 of all before it. About 10 KB for four horizons and sixteen targets.
+//! and a CRC-32 of all before it. About 15 KB for six horizons and sixteen targets.
 
 use std::collections::VecDeque;
 

@@ -56,7 +56,7 @@ fn a_state_is_used_and_grows_with_each_outcome() {
     );
     let mut outcomes = 0.0;
     for last in 2_501..2_560 {
-        assert!(answer.calibration_state.len() < 10_000);
+        assert!(answer.calibration_state.len() < 16_000);
         answer = ask(
             &forecaster,
             window(last, TWO_DAYS, answer.calibration_state),
