@@ -51,8 +51,14 @@ impl Resizes {
     }
 
     /// Lets every resize do what it has to do at this time: until each waits for a later one, or has ended. Returns those
-    /// that ended.
+    /// that ended, by the names of their targets: at one time they end in any order.
     pub async fn settle(&mut self) -> Vec<TargetResult> {
+        let mut ended = self.ended_by_now().await;
+        ended.sort_by(|left, right| left.target_id.cmp(&right.target_id));
+        ended
+    }
+
+    async fn ended_by_now(&mut self) -> Vec<TargetResult> {
         let mut ended = Vec::new();
         loop {
             while let Ok(result) = self.ended.try_recv() {

@@ -108,6 +108,9 @@ pub fn review_request(
         instance_types: instance_types(&mut fields, message.instance_types),
         ladder: message.ladder,
         lease_epoch: fields::epoch(&mut fields, "lease_epoch", message.lease_epoch),
+        memory_peak_mib: message
+            .memory_peak_mib
+            .map(|peak| fields.number("memory_peak_mib", peak, 0.0, f64::MAX)),
     };
     fields.finish(request)
 }

@@ -11,6 +11,7 @@ use sizing::{
 use crate::{
     decide::{guide::Guide, input::InstanceType, sizes},
     fleet::lease::FLEET,
+    policy::document::Policy,
     service::{Service, error::ServiceError},
 };
 
@@ -27,6 +28,8 @@ pub struct ReviewRequest {
     pub ladder: Vec<String>,
     /// Epoch of the caller's lease; 0 without one.
     pub lease_epoch: u64,
+    /// The highest memory in use in the window, MiB.
+    pub memory_peak_mib: Option<f64>,
 }
 
 /// A review that only has to be computed.
@@ -87,7 +90,8 @@ impl Service {
         };
         let guide = view.guide(&request.target_id).await?;
         Ok(Prepared {
-            rungs: sizes::rungs(ladder, &request.instance_types).map_err(|why| why.to_string()),
+            rungs: sizes::rungs(allowed(&policy, ladder, &request), &request.instance_types)
+                .map_err(|why| why.to_string()),
             prices: policy.prices(),
             current: guide.map_or(Rule::Fit(pool::COMMON), |guide| guide.rule),
             request,
@@ -129,6 +133,24 @@ impl Service {
     }
 }
 
+/// The types of a ladder that decisions would go to: what memory and the policy's lower bound forbid, a rule must not be
+/// chosen for. The largest is always one.
+fn allowed<'a>(policy: &Policy, ladder: &'a [String], request: &ReviewRequest) -> &'a [String] {
+    let peak = request.memory_peak_mib.unwrap_or_default();
+    let needed = peak * (1.0 + policy.memory_margin_percent / 100.0);
+    let fits = |name: &String| {
+        let mut types = request.instance_types.iter();
+        let known = types.find(|known| known.instance_type == *name);
+        known.is_none_or(|known| known.memory_mib as f64 >= needed)
+    };
+    let bound = policy.min_type.as_ref();
+    let bound = bound.and_then(|bound| ladder.iter().position(|name| name == bound));
+    let lowest = bound.unwrap_or_default();
+    let largest = ladder.len().saturating_sub(1);
+    let first = (lowest..largest).find(|rung| fits(&ladder[*rung]));
+    ladder.get(first.unwrap_or(largest)..).unwrap_or_default()
+}
+
 impl Prepared {
     /// Replays every rule.
     pub fn replay(self) -> Replayed {
@@ -148,5 +170,50 @@ impl Prepared {
             lease_epoch: request.lease_epoch,
             review,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_memory_or_the_policy_forbids_is_no_candidate() {
+        let ladder = ["t2.small", "t2.medium", "t2.large"].map(str::to_owned);
+        let request = |memory_peak_mib: Option<f64>| ReviewRequest {
+            target_id: "web".to_owned(),
+            demand: Vec::new(),
+            instance_types: ladder
+                .iter()
+                .zip([2_048, 4_096, 8_192])
+                .map(|(name, memory_mib)| InstanceType {
+                    instance_type: name.clone(),
+                    vcpus: 2,
+                    memory_mib,
+                })
+                .collect(),
+            ladder: Vec::new(),
+            lease_epoch: 0,
+            memory_peak_mib,
+        };
+        let first = |policy: &Policy, peak: Option<f64>| {
+            allowed(policy, &ladder, &request(peak))[0].clone()
+        };
+        let policy = Policy::default();
+        // A fifth is kept free.
+        for (peak, expected) in [
+            (None, "t2.small"),
+            (Some(1_700.0), "t2.small"),
+            (Some(1_710.0), "t2.medium"),
+            (Some(9_000.0), "t2.large"),
+        ] {
+            assert_eq!(first(&policy, peak), expected, "{peak:?}");
+        }
+        let bounded = Policy {
+            min_type: Some("t2.medium".to_owned()),
+            ..policy
+        };
+        assert_eq!(first(&bounded, None), "t2.medium");
+        assert_eq!(first(&bounded, Some(5_000.0)), "t2.large");
     }
 }

@@ -110,6 +110,8 @@ pub struct ReviewQuestion<'a> {
     pub target: &'a Target,
     /// Demand in vCPU, one for each step of five minutes.
     pub demand: Vec<Option<f32>>,
+    /// The highest memory in use in the window, MiB.
+    pub memory_peak_mib: Option<f64>,
     /// The types of the ladder that are known.
     pub instance_types: Vec<TypeInfo>,
     /// Epoch of the lease held.

@@ -144,6 +144,7 @@ impl DecisionService for DecisionClient {
             instance_types: types(&question.instance_types),
             ladder: question.target.ladder.clone(),
             lease_epoch: question.lease_epoch,
+            memory_peak_mib: question.memory_peak_mib,
         };
         let answer = call!(self.0, DecisionServiceClient::review_target(request))?;
         Ok(match answer.review {

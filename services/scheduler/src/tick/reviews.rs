@@ -110,6 +110,10 @@ impl Reviews {
         let question = ReviewQuestion {
             target: gathered.target,
             demand: steps::demand(series),
+            memory_peak_mib: gathered
+                .knowledge
+                .observation()
+                .and_then(|seen| seen.memory_peak_mib),
             instance_types: gathering.types_for(gathered),
             lease_epoch: tick.lease_epoch,
         };

@@ -52,6 +52,7 @@ async fn a_past_is_reviewed_and_the_next_decision_follows_its_rule_after_a_resta
         instance_types: ask("0").instance_types,
         ladder: Vec::new(),
         lease_epoch: 0,
+        memory_peak_mib: None,
     };
     // Nobody decided about it yet.
     let status = client
@@ -141,6 +142,7 @@ async fn a_review_needs_the_lease_and_a_demand_that_can_be() {
         target_id: "web-1".into(),
         demand,
         lease_epoch,
+        memory_peak_mib: None,
         ..Default::default()
     };
     for (bad, code) in [

@@ -118,7 +118,7 @@ impl Figures {
 /// One for each horizon of the model.
 pub type Row = Vec<Figures>;
 
-fn judge(forecaster: &Forecaster, trial: &Trial<'_>) -> Option<Row> {
+fn judge(forecaster: &Forecaster, trial: &Trial<'_>) -> Row {
     let quantiles = &forecaster.artifact().manifest.quantiles;
     let place = |q: f64| quantiles.iter().position(|known| *known == q).unwrap();
     let answer = trial.ask(forecaster);
@@ -132,7 +132,10 @@ fn judge(forecaster: &Forecaster, trial: &Trial<'_>) -> Option<Row> {
     let mut row = Row::new();
     for horizon in &answer.horizons {
         let seconds = i64::from(horizon.horizon_seconds).max(step);
-        let (level, peak) = trial.signal.came(trial.origin, seconds, step)?;
+        // What came later than the signal ends isn't known.
+        let Some((level, peak)) = trial.signal.came(trial.origin, seconds, step) else {
+            break;
+        };
         let loss = |row: &[f64], actual: f64| -> f64 {
             let pairs = quantiles.iter().zip(row);
             pairs
@@ -159,10 +162,10 @@ fn judge(forecaster: &Forecaster, trial: &Trial<'_>) -> Option<Row> {
             unordered: f64::from(unordered),
         });
     }
-    Some(row)
+    row
 }
 
-/// All `trials`, on two threads; those whose outcome isn't known don't count.
+/// All `trials`, on two threads; each as far as its outcomes are known.
 pub fn examine(forecaster: &Forecaster, trials: &[Trial<'_>]) -> Row {
     let mut sums = Row::new();
     let halves = thread::scope(|scope| {
@@ -170,7 +173,7 @@ pub fn examine(forecaster: &Forecaster, trials: &[Trial<'_>]) -> Row {
             .chunks(trials.len().div_ceil(2).max(1))
             .map(|half| {
                 scope.spawn(move || {
-                    let judged = half.iter().filter_map(|trial| judge(forecaster, trial));
+                    let judged = half.iter().map(|trial| judge(forecaster, trial));
                     judged.collect::<Vec<Row>>()
                 })
             })
@@ -181,7 +184,9 @@ pub fn examine(forecaster: &Forecaster, trials: &[Trial<'_>]) -> Row {
             .collect::<Vec<Row>>()
     });
     for row in halves {
-        sums.resize(row.len(), Figures::default());
+        if sums.len() < row.len() {
+            sums.resize(row.len(), Figures::default());
+        }
         for (sum, figures) in sums.iter_mut().zip(&row) {
             sum.add(figures);
         }
