@@ -71,12 +71,18 @@ pub fn explain(horizons: &[HorizonForecast], trusts: &[Trust], unit: f64) -> (Ba
     (basis, reason)
 }
 
-/// The best skill of those of `horizons` of which enough outcomes are known to tell; `None` while there are none.
+/// Outcomes farther ahead overlap so far that a lucky stretch would look like skill.
+const SKILL_HORIZON_SECONDS: u32 = 3_600;
+
+/// The best skill of those of `horizons` up to an hour of which enough outcomes are known to tell; `None` while there are
+/// none.
 pub fn skill(horizons: &[HorizonForecast], trusts: &[Trust]) -> Option<f64> {
     horizons
         .iter()
         .zip(trusts)
-        .filter(|(_, trust)| trust.is_judged())
+        .filter(|(horizon, trust)| {
+            horizon.horizon_seconds <= SKILL_HORIZON_SECONDS && trust.is_judged()
+        })
         .filter_map(|(horizon, _)| Some(horizon.trailing?.skill))
         .max_by(f64::total_cmp)
 }
