@@ -16,7 +16,7 @@ use crate::{
     progress,
     score::{Score, SeriesScore},
 };
-use origins::{first_scored, known_at, moves};
+use origins::{asked, known_at, moves};
 use scorer::{Scorer, Statement};
 
 /// What a caller that carries the state sends: enough for the week that a rebuild learns from, and the day before it.
@@ -58,12 +58,23 @@ pub fn evaluate(
     stride: usize,
     caller: Caller,
 ) -> Result<Vec<SeriesScore>, BoosterError> {
+    of_each(sources, "evaluating series", |history| {
+        score(forecaster, history, stride, caller)
+    })
+}
+
+/// What `score` says of each series that moves enough to be scored, several at once; `doing` stands beside the progress.
+fn of_each<E: Send>(
+    sources: &[Source],
+    doing: &'static str,
+    score: impl Fn(&History) -> Result<Vec<(u32, Score)>, E> + Sync,
+) -> Result<Vec<SeriesScore>, E> {
     let series = moving(sources);
-    let progress = progress::bar(series.len() as u64, "evaluating series");
+    let progress = progress::bar(series.len() as u64, doing);
     let scores: Vec<Vec<SeriesScore>> = series
         .par_iter()
         .map(|(source, id, history)| {
-            let scores = score(forecaster, history, stride, caller)?;
+            let scores = score(history)?;
             progress.inc(1);
             let named = scores
                 .into_iter()
@@ -102,9 +113,7 @@ fn score(
         .iter()
         .map(|horizon| Scorer::new(history, *horizon, quantiles))
         .collect();
-    let asked: Vec<usize> = (first_scored(history)..history.len())
-        .filter(|origin| origin % stride == 0 && !history.observed(*origin).is_nan())
-        .collect();
+    let asked: Vec<usize> = asked(history, stride).collect();
     let mut state = Vec::new();
     for origins in asked.chunks(caller.at_once()) {
         let windows: Vec<Series> = origins

@@ -56,10 +56,14 @@ impl Input {
 
     /// The size of a type, when it is known.
     pub fn size_of(&self, instance_type: &str) -> Option<&InstanceType> {
-        self.instance_types
-            .iter()
-            .find(|known| known.instance_type == instance_type)
+        size_of(&self.instance_types, instance_type)
     }
+}
+
+/// The size of a type among those that are known.
+pub fn size_of<'a>(known: &'a [InstanceType], instance_type: &str) -> Option<&'a InstanceType> {
+    let mut known = known.iter();
+    known.find(|known| known.instance_type == instance_type)
 }
 
 /// Why a part of the input is absent.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::decide::input::InstanceType;
+use crate::decide::input::{InstanceType, size_of};
 
 /// vCPUs of which a burstable type may use so much without end, percent of each vCPU.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/burstable-credits-baseline-concepts.html>, "Baseline utilization".
@@ -46,7 +46,7 @@ struct Size {
 impl Size {
     /// `None` where a size is unknown.
     fn of(name: &str, types: &[InstanceType]) -> Option<Self> {
-        let known = types.iter().find(|known| known.instance_type == name)?;
+        let known = size_of(types, name)?;
         if known.vcpus == 0 || known.memory_mib == 0 {
             return None;
         }

@@ -2,7 +2,7 @@
 
 use sizing::rungs::Rungs;
 
-use crate::decide::input::InstanceType;
+use crate::decide::input::{InstanceType, size_of};
 
 /// GiB of memory that cost as much as a vCPU, where nobody says prices: about what it is between families of EC2 that
 /// differ in memory only.
@@ -28,8 +28,9 @@ pub fn rungs(ladder: &[String], types: &[InstanceType]) -> Result<Rungs, NoSizes
     let mut capacities = Vec::new();
     let mut prices = Vec::new();
     for name in ladder {
-        let known = types.iter().find(|known| known.instance_type == *name);
-        let Some(known) = known.filter(|known| known.vcpus > 0 && known.memory_mib > 0) else {
+        let Some(known) =
+            size_of(types, name).filter(|known| known.vcpus > 0 && known.memory_mib > 0)
+        else {
             return Err(NoSizes::Unknown(name.clone()));
         };
         let vcpus = f64::from(known.vcpus);

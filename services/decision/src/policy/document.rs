@@ -214,6 +214,11 @@ impl Policy {
         }
     }
 
+    /// Memory that a type must have for a peak of use, both in MiB.
+    pub fn memory_for(&self, peak_mib: f64) -> f64 {
+        peak_mib * (1.0 + self.memory_margin_percent / 100.0)
+    }
+
     /// So long memory may be nearly used up before a type becomes larger; 0 is for ever. Thresholds are on CPU alone, as the
     /// seed has them, unless the policy says more.
     pub fn pressed_seconds(&self) -> u32 {

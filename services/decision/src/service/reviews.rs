@@ -9,7 +9,11 @@ use sizing::{
 };
 
 use crate::{
-    decide::{guide::Guide, input::InstanceType, sizes},
+    decide::{
+        guide::Guide,
+        input::{InstanceType, size_of},
+        sizes,
+    },
     fleet::lease::FLEET,
     policy::document::Policy,
     service::{Service, error::ServiceError},
@@ -136,12 +140,9 @@ impl Service {
 /// The types of a ladder that decisions would go to: what memory and the policy's lower bound forbid, a rule must not be
 /// chosen for. The largest is always one.
 fn allowed<'a>(policy: &Policy, ladder: &'a [String], request: &ReviewRequest) -> &'a [String] {
-    let peak = request.memory_peak_mib.unwrap_or_default();
-    let needed = peak * (1.0 + policy.memory_margin_percent / 100.0);
+    let needed = policy.memory_for(request.memory_peak_mib.unwrap_or_default());
     let fits = |name: &String| {
-        let mut types = request.instance_types.iter();
-        let known = types.find(|known| known.instance_type == *name);
-        known.is_none_or(|known| known.memory_mib as f64 >= needed)
+        size_of(&request.instance_types, name).is_none_or(|known| known.memory_mib as f64 >= needed)
     };
     let bound = policy.min_type.as_ref();
     let bound = bound.and_then(|bound| ladder.iter().position(|name| name == bound));

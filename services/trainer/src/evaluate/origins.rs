@@ -20,6 +20,12 @@ pub fn first_scored(history: &History) -> usize {
     observed.nth(training).unwrap_or(history.len())
 }
 
+/// Every `stride`-th origin that is scored, where something was observed.
+pub fn asked(history: &History, stride: usize) -> impl Iterator<Item = usize> + '_ {
+    let scored = first_scored(history)..history.len();
+    scored.filter(move |origin| origin % stride == 0 && !history.observed(*origin).is_nan())
+}
+
 /// The last `window_seconds` before `origin` as a caller would send them.
 pub fn known_at(history: &History, origin: usize, window_seconds: u32) -> Series {
     let step = history.step_seconds();

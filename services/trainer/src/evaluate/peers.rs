@@ -3,17 +3,21 @@
 mod flair;
 mod seasonal;
 
+use std::convert::Infallible;
+
 use clap::ValueEnum;
 use forecasting::series::history::History;
-use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{
-    moving,
-    origins::first_scored,
+    of_each,
+    origins::asked,
     scorer::{Scorer, Statement},
 };
-use crate::{data::Source, progress, score::SeriesScore};
+use crate::{
+    data::Source,
+    score::{Score, SeriesScore},
+};
 
 /// One that needs no training.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ValueEnum)]
@@ -42,26 +46,11 @@ pub fn evaluate(
     (horizons, quantiles): (&[u32], &[f64]),
     stride: usize,
 ) -> Vec<SeriesScore> {
-    let series = moving(sources);
-    let progress = progress::bar(series.len() as u64, peer.name());
-    let scores: Vec<Vec<SeriesScore>> = series
-        .par_iter()
-        .map(|(source, id, history)| {
-            let scores = score(peer, history, (horizons, quantiles), stride);
-            progress.inc(1);
-            let named = scores
-                .into_iter()
-                .map(|(horizon_seconds, score)| SeriesScore {
-                    source: (*source).to_owned(),
-                    series: (*id).to_owned(),
-                    horizon_seconds,
-                    score,
-                });
-            named.collect()
-        })
-        .collect();
-    progress.finish_and_clear();
-    scores.into_iter().flatten().collect()
+    let scored = of_each(sources, peer.name(), |history| {
+        Ok::<_, Infallible>(score(peer, history, (horizons, quantiles), stride))
+    });
+    let Ok(scores) = scored;
+    scores
 }
 
 fn score(
@@ -69,18 +58,17 @@ fn score(
     history: &History,
     (horizons, quantiles): (&[u32], &[f64]),
     stride: usize,
-) -> Vec<(u32, crate::score::Score)> {
+) -> Vec<(u32, Score)> {
     let step = history.step_seconds();
     let steps: Vec<usize> = horizons.iter().map(|h| (*h / step) as usize).collect();
     let scorer = |horizon: &u32| Scorer::new(history, *horizon, quantiles);
     let mut scorers: Vec<Scorer<'_>> = horizons.iter().map(scorer).collect();
-    let mut mixes: Vec<seasonal::Mix<'_>> = steps
-        .iter()
-        .map(|steps| seasonal::Mix::new(history, *steps, quantiles))
-        .collect();
-    let asked = (first_scored(history)..history.len())
-        .filter(|origin| origin % stride == 0 && !history.observed(*origin).is_nan());
-    for origin in asked {
+    let mix = |steps: &usize| seasonal::Mix::new(history, *steps, quantiles);
+    let mut mixes: Vec<seasonal::Mix<'_>> = match peer {
+        Peer::Flair => Vec::new(),
+        Peer::Seasonal => steps.iter().map(mix).collect(),
+    };
+    for origin in asked(history, stride) {
         let statements: Vec<Statement> = match peer {
             Peer::Flair => flair::forecast(history, origin, &steps, quantiles),
             Peer::Seasonal => mixes.iter_mut().map(|mix| mix.forecast(origin)).collect(),

@@ -16,12 +16,8 @@ pub fn fits(case: &Case<'_>, observation: &Observation, to: &str) -> bool {
     let memory = case.input.size_of(to).map_or(0, |size| size.memory_mib);
     let needed = observation
         .memory_peak_mib
-        .map(|peak| needed_mib(case, peak));
+        .map(|peak| case.policy.memory_for(peak));
     needed.is_some_and(|needed| memory as f64 >= needed)
-}
-
-fn needed_mib(case: &Case<'_>, peak_mib: f64) -> f64 {
-    peak_mib * (1.0 + case.policy.memory_margin_percent / 100.0)
 }
 
 /// No type with less memory than the observed peak plus a margin. Unknown blocks the way down; the way up only where the
@@ -59,7 +55,7 @@ pub fn check(step: &Step<'_>) -> Finding {
         );
     };
     let margin = case.policy.memory_margin_percent;
-    let needed = needed_mib(case, peak);
+    let needed = case.policy.memory_for(peak);
     let numbers = format!(
         "{to} has {next} MiB; the peak of {peak:.0} MiB plus {margin} % is {needed:.0} MiB"
     );
